@@ -1,0 +1,28 @@
+"""surefetch: a dataset's exact bytes, from any place that has them, or exactly why not.
+
+Importing this package imports nothing else (PEP 562): a warm `load` must cost no more than its memory maps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+__version__ = "0.1.0"
+
+#: Public name -> module that has it.
+_PUBLIC: dict[str, str] = {}
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module `surefetch` has no `{name}`")
+    from importlib import import_module
+
+    value = getattr(import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

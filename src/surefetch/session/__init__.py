@@ -1,0 +1,1 @@
+"""The session: one facade over everything, read by the doors."""

@@ -1,0 +1,178 @@
+"""Settings: one frozen value, read once at the door; each knob has a default, a unit and a line of docs."""
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from surefetch import paths
+from surefetch.errors import SettingError
+from surefetch.model import Struct
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Everything a user can set. Names are the keys of `config.toml`; `SUREFETCH_NAME` is the variable."""
+
+    store: str = ""  # folder of the store
+    offline: bool = False  # open no socket
+    catalogs: tuple[str, ...] = ()  # catalog files beside the built-in ones
+    mirror: tuple[
+        str, ...
+    ] = ()  # base URLs of mirrors that serve blobs-v1/ (a lab's, a class's), asked first
+    layers: tuple[str, ...] = ()  # read-only stores looked into before anything is fetched
+    rewrite: dict[str, str] = {}  # URL prefix -> URL prefix, for artifact proxies
+    proxy: str = ""  # proxy URL for everything; "direct" for none; empty: from the environment
+    no_proxy: str = ""  # hosts, suffixes, CIDR ranges, ports to reach without the proxy
+    ca_bundle: str = ""  # PEM file of authorities to trust beside the system's
+    jobs: int = 8  # artifacts fetched at once
+    connections: int = 4  # connections to one host at most
+    connect_timeout: float = 8.0  # seconds until a connection must stand
+    first_byte_timeout: float = 10.0  # seconds until an answer must begin
+    stall_timeout: float = 8.0  # seconds without a byte until a mirror is left
+    deadline: float = 0.0  # seconds for a whole fetch; 0: none
+    limit_rate: int = 0  # bytes per second over all connections; 0: no limit
+    weak_digests: bool = True  # accept files known by md5 or sha1 only
+    sources: tuple[str, ...] = ("caches", "http", "peer", "package", "deb")  # asked, nearest first
+    contact: str = ""  # added to the User-Agent, for hosts that ask for one
+    trace: str = ""  # file to write a network log (HAR) to
+    progress: bool = True  # show progress
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What decided a setting's value."""
+
+    name: str
+    value: Any
+    decided_by: str  # "argument", "variable NAME", "file PATH", "default"
+
+
+#: Other tools' variables that switch us offline too (ECOSYSTEM, C.2).
+OFFLINE_VARIABLES = ("SUREFETCH_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "UV_OFFLINE")
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
+_TYPES = typing.get_type_hints(Settings)
+
+
+def names() -> list[str]:
+    """Return the names of all settings."""
+    return list(Settings.__struct_fields__)
+
+
+def read_settings(
+    environ: Mapping[str, str], arguments: Mapping[str, Any] | None = None
+) -> tuple[Settings, list[Decision]]:
+    """Decide every setting: argument, environment, file, default.
+
+    Args:
+        environ: The environment.
+        arguments: Values from the command line or the caller; None counts as not given.
+
+    Raises:
+        SettingError: A value cannot be used; the message names where it stands.
+    """
+    path = paths.config_file(environ)
+    file = read_file(path) if Path(path).exists() else {}
+    given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    decisions = [_decide(name, given, environ, file, path) for name in names()]
+    values = {decision.name: decision.value for decision in decisions}
+    return msgspec.convert(values, Settings), decisions
+
+
+def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a settings file.
+
+    Raises:
+        SettingError: It is not TOML, or has a key that no setting has.
+    """
+    import tomllib
+
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SettingError(f"settings file `{path}` cannot be read: {error}") from error
+    for name in content:
+        if name not in names():
+            raise SettingError(
+                f"settings file `{path}` has a key `{name}` that no setting has",
+                hint=f"remove it with `surefetch config unset {name}`; `surefetch config show` lists all",
+            )
+    return content
+
+
+def parse_value(name: str, value: Any, place: str) -> Any:
+    """Turn a value from a variable, a file or the command line into the setting's type.
+
+    Raises:
+        SettingError: It does not fit; `place` says where it stands.
+    """
+    if name not in _TYPES:
+        raise SettingError(f"there is no setting `{name}`", hint="`surefetch config show` lists all")
+    if isinstance(value, str):
+        value = _from_text(name, value, place)
+    try:
+        converted = msgspec.convert(value, _TYPES[name])
+    except msgspec.ValidationError as error:
+        raise SettingError(f"setting `{name}` of {place}: {error}") from error
+    if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
+        raise SettingError(f"setting `{name}` of {place} is `{value}`, and may not be negative")
+    return converted
+
+
+def _decide(
+    name: str, given: Mapping[str, Any], environ: Mapping[str, str], file: Mapping[str, Any], path: str
+) -> Decision:
+    if name in given:
+        return Decision(
+            name=name, value=parse_value(name, given[name], "the argument"), decided_by="argument"
+        )
+    for variable in OFFLINE_VARIABLES if name == "offline" else (f"SUREFETCH_{name.upper()}",):
+        if variable in environ:
+            place = f"variable {variable}"
+            value = parse_value(name, environ[variable], place)
+            if name != "offline" or value:  # HF_HUB_OFFLINE=0 does not switch us on again
+                return Decision(name=name, value=value, decided_by=place)
+    if name in file:
+        return Decision(
+            name=name, value=parse_value(name, file[name], f"file {path}"), decided_by=f"file {path}"
+        )
+    value = paths.default_store(environ) if name == "store" else _default(name)
+    return Decision(name=name, value=value, decided_by="default")
+
+
+def _default(name: str) -> Any:
+    return getattr(Settings(), name)
+
+
+def _from_text(name: str, text: str, place: str) -> Any:
+    kind = _TYPES[name]
+    if kind is bool:
+        if text.strip().lower() in _TRUE | _FALSE:
+            return text.strip().lower() in _TRUE
+        raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be 1 or 0")
+    if kind in (int, float):
+        try:
+            return _quantity(text) if kind is int else float(text)
+        except ValueError:
+            raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be a number") from None
+    if kind is str:
+        return str(Path(text).expanduser()) if name == "store" else text
+    if typing.get_origin(kind) is tuple:
+        separator = os.pathsep if name in ("catalogs", "layers") else None
+        return tuple(
+            item for item in (text.split(separator) if separator else text.replace(",", " ").split()) if item
+        )
+    pairs = [pair.partition("=") for pair in text.split()]
+    if not all(prefix and separator for prefix, separator, _ in pairs):
+        raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be PREFIX=PREFIX pairs")
+    return {prefix: replacement for prefix, _, replacement in pairs}
+
+
+def _quantity(text: str) -> int:
+    """Read a number of bytes: `500k` and `2M` are powers of 1000, unlike curl's 1024."""
+    text = text.strip()
+    factor = {"k": 10**3, "m": 10**6, "g": 10**9}.get(text[-1:].lower())
+    return round(float(text[:-1]) * factor) if factor else int(text)
