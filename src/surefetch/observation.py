@@ -1,0 +1,73 @@
+"""What was seen of one exchange with a host: recorded by the edges, judged by `diagnose`. Frozen values only.
+
+Everything is bounded, and nothing here is secret: the edge strips userinfo, and masks query strings and
+credentials' headers, before it writes an observation down.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from surefetch.events import Phase
+from surefetch.model import Struct
+
+#: Bytes of an unwanted answer that are kept to be named.
+FIRST_BYTES: Final = 4096
+#: Headers of one answer that are kept.
+MAX_HEADERS: Final = 100
+
+
+class Certificate(Struct, frozen=True, kw_only=True):
+    """One certificate that a server (or whoever answered in its place) sent."""
+
+    subject: str  # as libcurl's CURLINFO_CERTINFO writes it: "CN = *.example.org, O = …"
+    issuer: str
+    not_before: float | None = None  # seconds since 1970, UTC
+    not_after: float | None = None
+    san: tuple[str, ...] = ()  # names and addresses it is for: "example.org", "*.example.org", "192.0.2.1"
+
+
+class Observation(Struct, frozen=True, kw_only=True):
+    """One attempt as it was seen: from the name's lookup to the first bytes. What was not reached stays unset."""
+
+    url: str
+    effective_url: str = ""  # after redirects; "" is the same as `url`
+    redirects: tuple[str, ...] = ()  # each address that a redirect led to, in order
+    artifact: str = ""  # the file's published name
+    expected_size: int | None = None  # bytes of the whole file, if known
+
+    phase: Phase = Phase.QUEUED  # how far it came
+    seconds: tuple[
+        tuple[str, float], ...
+    ] = ()  # (phase's value, seconds since the order) for each phase passed
+    address: str = ""  # connected to, or tried last: "192.0.2.1", "2001:db8::1"
+    answers: tuple[str, ...] = ()  # addresses that the resolver gave for the host
+    port: int | None = None
+
+    curl_code: int = 0  # CURLcode; 0: no error of the transfer
+    curl_message: str = ""  # CURLOPT_ERRORBUFFER
+    os_errno: int = 0  # CURLINFO_OS_ERRNO, or of a local operation
+
+    proxy: str = ""  # scheme://host:port without userinfo; "": direct
+    proxy_status: int | None = None  # status of the proxy's answer to CONNECT
+    proxy_headers: tuple[tuple[str, str], ...] = ()
+
+    tls_verify_result: int | None = None  # X509_V_* of OpenSSL (0: verified); None: no TLS, or not that far
+    chain: tuple[Certificate, ...] = ()  # as sent, the server's own first
+
+    status: int | None = None  # of the last answer
+    headers: tuple[tuple[str, str], ...] = ()  # of the last answer, names in lower case
+    content_type: str = ""
+    first_bytes: bytes = b""  # at most FIRST_BYTES of the body
+    last_bytes: bytes = b""  # at most FIRST_BYTES from its end, if it was kept
+    length_promised: int | None = None  # Content-Length, or the end of the range asked for
+    length_received: int = 0
+
+    now: float | None = None  # this machine's clock, seconds since 1970, UTC
+
+    def header(self, name: str) -> str:
+        """Return a header's value of the last answer, or "" if it was not there. `name` is in lower case."""
+        for key, value in self.headers:
+            if key.lower() == name:
+                return value
+        return ""
