@@ -28,7 +28,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """One attempt as it was seen: from the name's lookup to the first bytes. What was not reached stays unset."""
+    """One attempt as it was seen, from looking up the name to the first bytes; not reached means unset."""
 
     url: str
     effective_url: str = ""  # after redirects; "" is the same as `url`
@@ -42,6 +42,9 @@ class Observation(Struct, frozen=True, kw_only=True):
     ] = ()  # (phase's value, seconds since the order) for each phase passed
     address: str = ""  # connected to, or tried last: "192.0.2.1", "2001:db8::1"
     answers: tuple[str, ...] = ()  # addresses that the resolver gave for the host
+    resolver: str = (
+        ""  # what the resolver said when it failed: "EAI_NONAME", "EAI_AGAIN", "NXDOMAIN", "timeout"
+    )
     port: int | None = None
 
     curl_code: int = 0  # CURLcode; 0: no error of the transfer
