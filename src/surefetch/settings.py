@@ -53,6 +53,8 @@ class Decision(Struct, frozen=True, kw_only=True):
 
 #: Other tools' variables that switch us offline too (ECOSYSTEM, C.2).
 OFFLINE_VARIABLES = ("SUREFETCH_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "UV_OFFLINE")
+#: Settings that more variables than their own can decide, the first that is set winning.
+_VARIABLES = {"offline": OFFLINE_VARIABLES, "catalogs": ("SUREFETCH_CATALOG", "SUREFETCH_CATALOGS")}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 _TYPES = typing.get_type_hints(Settings)
 
@@ -129,7 +131,7 @@ def _decide(
         return Decision(
             name=name, value=parse_value(name, given[name], "the argument"), decided_by="argument"
         )
-    for variable in OFFLINE_VARIABLES if name == "offline" else (f"SUREFETCH_{name.upper()}",):
+    for variable in _VARIABLES.get(name, (f"SUREFETCH_{name.upper()}",)):
         if variable in environ:
             place = f"variable {variable}"
             value = parse_value(name, environ[variable], place)

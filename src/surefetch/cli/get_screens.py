@@ -1,0 +1,97 @@
+"""What `surefetch get` shows: at most five lines when it went well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from surefetch.cli.render import as_called, print_json, print_line, tell
+from surefetch.receipts import Receipt
+from surefetch.reporters import human_size
+
+if TYPE_CHECKING:
+    from surefetch.session.dry_run import FetchPlan
+
+
+def show_receipt(receipt: Receipt, *, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Print a receipt: the path to stdout, what, how much, from where and what proved it to stderr."""
+    if as_json:
+        print_json(receipt.to_json())
+        return 0
+    if not quiet:
+        for line in receipt_lines(receipt, verbose=verbose):
+            tell(line)
+    print_line(receipt.path)
+    return 0
+
+
+def receipt_lines(receipt: Receipt, *, verbose: bool = False) -> list[str]:
+    """Say what was got: what and size, from where, what proved it, the next line to type."""
+    lines = [f"{receipt.title or receipt.name}: {_amount(receipt)}{_origin(receipt)}"]
+    lines.append(f"proven: {_proof(receipt)}{_passed_over(receipt, verbose)}")
+    lines += [f"note: {note}" for note in receipt.notes]
+    if verbose:
+        lines += [f"  {line}" for line in _told(receipt)]
+    if receipt.tensors:
+        lines.append(
+            as_called(f'next:  python -c "import surefetch as sf; print(sf.load({receipt.name!r}))"')
+        )
+    return lines
+
+
+def show_plan(plan: FetchPlan, *, as_json: bool) -> int:
+    """Print what a get would do."""
+    if as_json:
+        print_json(plan.to_json())
+        return 0
+    for line in plan.lines():
+        print_line(line)
+    return 0
+
+
+def _amount(receipt: Receipt) -> str:
+    count = len(receipt.files)
+    return f"{count} file{'s' if count != 1 else ''}, {human_size(receipt.size)}"
+
+
+def _origin(receipt: Receipt) -> str:
+    places = Counter(_place(file.mirror) for file in receipt.files if file.mirror)
+    if not places:
+        return ", all of it here already"
+    return f", from {', '.join(place for place, _ in places.most_common(3))} in {receipt.seconds:.1f} s"
+
+
+def _place(mirror: str) -> str:
+    return urlsplit(mirror).hostname or mirror if "://" in mirror else mirror
+
+
+def _proof(receipt: Receipt) -> str:
+    kinds = Counter(file.proof for file in receipt.files)
+    weak = {file.algorithm for file in receipt.files if file.proof == "bytes" and file.algorithm != "sha256"}
+    parts = []
+    if kinds["bytes"]:
+        digest = (
+            f"{', '.join(sorted(weak))} (a weak digest: the publisher gives no better)" if weak else "SHA-256"
+        )
+        parts.append(f"every byte, by {digest}")
+    if kinds["content"]:
+        parts.append("every value, by the SHA-256 of its tensors")
+    return "; ".join(parts) or "when it came"
+
+
+def _passed_over(receipt: Receipt, verbose: bool) -> str:
+    failed = {_place(attempt.mirror) for attempt in receipt.attempts if attempt.cause}
+    if not failed or verbose:
+        return ""
+    hosts = ", ".join(sorted(failed)[:2]) + (" …" if len(failed) > 2 else "")
+    return f" ({hosts} did not work and {'was' if len(failed) == 1 else 'were'} passed over; -v tells why)"
+
+
+def _told(receipt: Receipt) -> list[str]:
+    from surefetch.session.words import describe_attempts
+
+    files = [
+        f"{file.name}  {file.algorithm}:{file.digest}  {file.mirror or 'here'}" for file in receipt.files
+    ]
+    return files + describe_attempts(receipt.attempts, verbose=True)

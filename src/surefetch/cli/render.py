@@ -1,0 +1,97 @@
+"""How results and errors look on a terminal: one screen, verdict first, nothing that need not be there."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from surefetch.errors import SurefetchError
+from surefetch.reporters import encodable
+
+#: Attempts told without `-v`.
+TOLD = 6
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print one JSON object to stdout."""
+    print_line(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def print_line(text: str = "") -> None:
+    """Print data to stdout, in what its encoding can show."""
+    click.echo(encodable(text, sys.stdout))
+
+
+def tell(text: str = "") -> None:
+    """Print a message to stderr."""
+    click.echo(encodable(text, sys.stderr), err=True)
+
+
+def show_error(error: SurefetchError, *, as_json: bool = False, verbose: bool = False) -> int:
+    """Print an error, with what was tried and the one thing to do; return the exit code."""
+    if as_json:
+        from surefetch.receipts import error_json
+
+        print_json(error_json(error))
+        return error.exit_code
+    tell(f"{style('error', 'red')}: {error.message}")
+    if error.attempts:
+        tell()
+        for line in attempt_lines(error, verbose=verbose):
+            tell(f"  {line}")
+    if error.hint:
+        tell()
+        tell(f"{style('hint', 'cyan')}: {as_called(error.hint)}")
+    if error.attempts and error.code:
+        tell(style(as_called(f"({error.code}; `surefetch explain {error.code}` tells more)"), "bright_black"))
+    return error.exit_code
+
+
+def show_usage_error(error: click.ClickException, *, as_json: bool = False) -> int:
+    """Print what is wrong with the command's words; return the exit code."""
+    if as_json:
+        from surefetch.errors import UsageError
+        from surefetch.receipts import error_json
+
+        print_json(error_json(UsageError(error.format_message())))
+        return 2
+    tell(f"{style('error', 'red')}: {error.format_message()}")
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        tell(f"\n{style('hint', 'cyan')}: `{context.command_path} --help` shows how it is used")
+    return 2
+
+
+def attempt_lines(error: SurefetchError, *, verbose: bool) -> list[str]:
+    """Say each attempt in plain words, alike ones once."""
+    from surefetch.session.words import describe_attempts
+
+    lines = describe_attempts(error.attempts, verbose=verbose)
+    if verbose or len(lines) <= TOLD:
+        return lines
+    return [*lines[:TOLD], f"… and {len(lines) - TOLD} more (`-v` tells all)"]
+
+
+def as_called(text: str) -> str:
+    """Write `surefetch …` commands in the form in which the program was called."""
+    from surefetch.cli import program_name
+
+    called = program_name()
+    return text if called == "surefetch" else re.sub(r"\bsurefetch (?=[a-z-])", f"{called} ", text)
+
+
+def style(text: str, colour: str) -> str:
+    """Colour a word on stderr, if the person wants colour (`NO_COLOR`, `FORCE_COLOR`)."""
+    import os
+
+    if os.environ.get("NO_COLOR"):
+        return text
+    wants = os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE")
+    if not wants and not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
+        return text
+    return click.style(text, fg=colour)

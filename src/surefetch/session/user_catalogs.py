@@ -1,0 +1,80 @@
+"""The user's own catalogs: where they are, read when there are any. Nothing comes from the current folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from surefetch import paths
+from surefetch.errors import CatalogError
+
+
+def user_catalog_files(environ: Mapping[str, str], named: Sequence[str] = ()) -> list[str]:
+    """Return the paths of catalogs beside the built-in ones: named on the spot, by setting, in the
+    configuration folder's `catalogs/`. Cheap when there are none.
+
+    Raises:
+        SettingError: The settings file cannot be read.
+    """
+    files = [os.path.expanduser(path) for path in (*named, *_by_setting(environ))]  # noqa: PTH111 - `list` is light
+    folder = os.path.join(paths.config_folder(environ), "catalogs")  # noqa: PTH118 - `list` is light
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 - `list` is light
+    except OSError:  # no such folder: the usual case
+        names = []
+    files += [os.path.join(folder, name) for name in names if name.endswith(".toml")]  # noqa: PTH118
+    return list(dict.fromkeys(files))
+
+
+def read_catalogs(files: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (path, text) of each file.
+
+    Raises:
+        CatalogError: A file cannot be read.
+    """
+    return [(path, _read(path)) for path in files]
+
+
+def user_rows(files: Sequence[str], builtin: set[str], present: set[str]) -> list[dict[str, Any]]:
+    """Return a row per dataset of the user's catalogs, as `list` shows them.
+
+    Raises:
+        CatalogError: A file cannot be read or has a mistake.
+    """
+    from surefetch.catalog import parse_catalog
+
+    datasets = [(path, parse_catalog(text, path)) for path, text in read_catalogs(files)]
+    return [
+        {
+            "name": dataset.name,
+            "title": dataset.title,
+            "task": "",
+            "size": sum(artifact.size or 0 for artifact in dataset.artifacts) or None,
+            "license": dataset.license,
+            "here": dataset.name in present,
+            "catalog": path,
+        }
+        for path, dataset in datasets
+        if dataset.name not in builtin
+    ]
+
+
+def _by_setting(environ: Mapping[str, str]) -> tuple[str, ...]:
+    variables = ("SUREFETCH_CATALOG", "SUREFETCH_CATALOGS")
+    if not any(name in environ for name in variables) and not os.path.exists(paths.config_file(environ)):  # noqa: PTH110
+        return ()
+    from surefetch.settings import read_settings
+
+    return read_settings(environ)[0].catalogs
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - `list` is light
+            text = file.read(8 << 20)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CatalogError(
+            f"catalog `{path}` cannot be read: {error}", file=path, key="", expected="a readable UTF-8 file"
+        ) from error
+    return text
