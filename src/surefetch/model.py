@@ -109,6 +109,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     is_carrier: bool = False  # an archive to read members from, never handed out
     pieces: tuple[str, ...] = ()  # SHA-256 of each PIECE_BYTES, in order
     encoding: str = ""  # what the bytes look like, for people: "IDX, gzip"
+    known_as: tuple[str, ...] = ()  # dead or doubtful URLs of this very file: answered, never contacted
 
     @property
     def digest(self) -> Digest | None:
@@ -143,6 +144,7 @@ class Dataset(Struct, frozen=True, kw_only=True):
     version: str
     title: str = ""
     aliases: tuple[str, ...] = ()
+    task: str = ""  # what it is used for: "image classification, 10 classes"
     description: str = ""
     homepage: str = ""
     license: str = ""

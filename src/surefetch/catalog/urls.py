@@ -1,0 +1,28 @@
+"""One spelling for addresses that mean the same file."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+#: Pages that show a file, and other addresses of the same bytes -> the one spelling (GitHub's and the Hub's).
+_SAME: Final = (
+    (re.compile(r"^raw\.githubusercontent\.com/([^/]+/[^/]+)/(?:refs/heads/)?"), r"github.com/\1/raw/"),
+    (re.compile(r"^(github\.com/[^/]+/[^/]+)/blob/"), r"\1/raw/"),
+    (re.compile(r"^(huggingface\.co/.+)/(?:blob|raw)/([^/]+/.+)$"), r"\1/resolve/\2"),
+)
+_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443", "ftp": ":21"}
+#: Queries that ask for the bytes instead of a page about them.
+_IDLE_QUERY: Final = re.compile(r"\?(?:raw=true|raw=1|download=true|download=1|dl=1)$")
+
+
+def normalise_url(url: str) -> str:
+    """Reduce a URL to what tells its file: without scheme, default port, fragment, `?raw=true`."""
+    scheme, _, rest = url.strip().partition("://")
+    rest = rest.partition("#")[0]
+    host, slash, path = rest.partition("/")
+    host = host.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORTS.get(scheme.lower(), ":80"))
+    text = _IDLE_QUERY.sub("", f"{host}{slash}{path}")
+    for pattern, replacement in _SAME:
+        text = pattern.sub(replacement, text)
+    return text
