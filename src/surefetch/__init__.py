@@ -5,13 +5,21 @@ Importing this package imports nothing else (PEP 562): a warm `load` must cost n
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from surefetch.session import Session, datasets, get, load
 
 __version__ = "0.1.0"
 
 #: Public name -> module that has it.
-_PUBLIC: dict[str, str] = {}
-__all__ = ["__version__", *_PUBLIC]
+_PUBLIC = {
+    "Session": "surefetch.session",
+    "datasets": "surefetch.session",
+    "get": "surefetch.session",
+    "load": "surefetch.session",
+}
+__all__ = ["Session", "__version__", "datasets", "get", "load"]
 
 
 def __getattr__(name: str) -> Any:

@@ -42,7 +42,7 @@ def _rows(catalogs: tuple[str, ...], present: set[str]) -> list[dict[str, Any]]:
             "name": row["name"],
             "title": row["title"],
             "task": row.get("task", ""),
-            "size": row.get("size"),
+            "size": row["bytes"],
             "license": row.get("license", ""),
             "here": row["name"] in present,
             "catalog": "built-in",

@@ -1,1 +1,61 @@
-"""The session: one facade over everything, read by the doors."""
+"""The session: one facade over everything, and the verbs as functions. Importing it imports next to nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from surefetch.session.load import load
+
+if TYPE_CHECKING:
+    from surefetch.receipts import Receipt
+    from surefetch.session.facade import Session as Session
+
+__all__ = ["Session", "datasets", "get", "load"]
+
+
+def get(
+    name: str,
+    *,
+    sha256: str | None = None,
+    sha1: str | None = None,
+    md5: str | None = None,
+    size: int | None = None,
+    mirrors: Sequence[str] = (),
+    local: Sequence[str | os.PathLike[str]] = (),
+    output: str | os.PathLike[str] | None = None,
+    form: str | None = None,
+) -> Receipt:
+    """Get a dataset's proven files, or any file by URL and digest, with the default session.
+
+    Arguments, result and errors are those of `Session.get`.
+    """
+    from surefetch.session.facade import Session
+
+    return Session.default().get(
+        name,
+        sha256=sha256,
+        sha1=sha1,
+        md5=md5,
+        size=size,
+        mirrors=mirrors,
+        local=local,
+        output=output,
+        form=form,
+    )
+
+
+def datasets() -> list[dict[str, Any]]:
+    """Return a row per dataset: name, title, bytes, licence, forms, and whether it is here."""
+    from surefetch.session.facade import Session
+
+    return Session.default().datasets()
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Session":
+        from surefetch.session.facade import Session
+
+        return Session
+    raise AttributeError(f"module `surefetch.session` has no `{name}`")

@@ -42,21 +42,21 @@ def user_rows(files: Sequence[str], builtin: set[str], present: set[str]) -> lis
     Raises:
         CatalogError: A file cannot be read or has a mistake.
     """
-    from surefetch.catalog import parse_catalog
+    from surefetch.catalog import Catalog
 
-    datasets = [(path, parse_catalog(text, path)) for path, text in read_catalogs(files)]
+    rows = Catalog(read_catalogs(files)).summaries()
     return [
         {
-            "name": dataset.name,
-            "title": dataset.title,
-            "task": "",
-            "size": sum(artifact.size or 0 for artifact in dataset.artifacts) or None,
-            "license": dataset.license,
-            "here": dataset.name in present,
-            "catalog": path,
+            "name": row["name"],
+            "title": row["title"],
+            "task": row["task"],
+            "size": row["bytes"],
+            "license": row["license"],
+            "here": row["name"] in present,
+            "catalog": row["origin"],
         }
-        for path, dataset in datasets
-        if dataset.name not in builtin
+        for row in rows
+        if row["name"] not in builtin
     ]
 
 

@@ -1,0 +1,253 @@
+"""The loop between the planner and the edges: carries out orders, brings back events."""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Protocol
+
+from surefetch.errors import InterruptError, SurefetchError
+from surefetch.events import (
+    Cancel,
+    Derive,
+    Discard,
+    Done,
+    Event,
+    Failed,
+    Finished,
+    Halted,
+    Look,
+    LookupFailed,
+    Opened,
+    Order,
+    Prove,
+    Proven,
+    Received,
+    Request,
+    Shorten,
+    Tick,
+    Wait,
+)
+from surefetch.model import Artifact, Lookup
+from surefetch.plan.planner import Planner
+from surefetch.reporters import Reporter
+
+if TYPE_CHECKING:
+    from surefetch.session.proving import Bench
+
+#: Threads for lookups, copies from local disks and derivations: a few, because each may wait for a disk.
+WORKERS = 4
+#: Seconds to wait at most before looking at the clock again.
+HEARTBEAT = 0.5
+
+
+class Network(Protocol):
+    """What the loop needs of the transfer engine."""
+
+    def begin(self, request: Request, sink: Any) -> None:
+        """Start a request; its bytes go into the sink."""
+        ...
+
+    def shorten(self, id: int, stop: int) -> None:  # noqa: A002 - the orders' own word
+        """Let a request end at `stop`."""
+        ...
+
+    def cancel(self, id: int) -> None:  # noqa: A002 - the orders' own word
+        """Break a request off."""
+        ...
+
+    def poll(self, timeout: float) -> list[Event]:
+        """Wait for what happens, `timeout` seconds at most."""
+        ...
+
+    def wake(self) -> None:
+        """Let `poll` return; from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class Source(Protocol):
+    """Where one artifact's bytes came from, for its receipt."""
+
+
+class Loop:
+    """Runs one planner to its end. Mutable: it owns the requests under way, the workers and the inbox."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        bench: Bench,
+        *,
+        look: Callable[[Lookup], Event],
+        index: Callable[[Any, Lookup], None],
+        network: Callable[[], Any],
+        reporter: Reporter,
+        total: int | None,
+    ) -> None:
+        """Take the parts.
+
+        Args:
+            planner: Decides.
+            bench: Holds the parts, proves and derives.
+            look: Carries out a lookup of this machine; called on a worker thread.
+            index: Starts the lookup of an index page on the network.
+            network: Makes the transfer engine; called at the first request, and never if there is none.
+            reporter: Told of progress.
+            total: Bytes expected, for the progress bar; None if unknown.
+        """
+        self._planner, self._bench, self._look, self._index = planner, bench, look, index
+        self._make_network, self._reporter, self._total = network, reporter, total
+        self._network: Any = None
+        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="surefetch")
+        self._wake_at = float("inf")
+        self._requests: dict[int, Request] = {}
+        self._stopped: set[int] = set()
+
+    def run(self) -> Done:
+        """Run until the planner is done.
+
+        Raises:
+            InterruptError: Ctrl-C; what has arrived is kept for the next time.
+        """
+        try:
+            return self._run()
+        except KeyboardInterrupt:
+            kept = self._bench.save()
+            raise InterruptError(f"interrupted; {kept}") from None
+        finally:
+            self._stopped.update(self._requests)  # local copies look here
+            self._workers.shutdown(wait=True, cancel_futures=True)
+            if self._network is not None:
+                self._network.close()
+            self._bench.close()
+            self._reporter.end()
+
+    def post(self, event: Event) -> None:
+        """Take an event from any thread."""
+        self._inbox.put(event)
+        if self._network is not None:
+            self._network.wake()
+
+    def _run(self) -> Done:
+        orders = self._planner.start(time.monotonic())
+        while True:
+            for order in orders:
+                if isinstance(order, Done):
+                    return order
+                self._carry_out(order)
+            orders = [
+                order for event in self._next_events() for order in self._planner.handle(event, time.monotonic())
+            ]
+
+    def _carry_out(self, order: Order) -> None:
+        match order:
+            case Wait():
+                self._wake_at = order.until
+            case Request():
+                self._begin(order)
+            case Shorten() if order.id in self._requests:
+                self._engine().shorten(order.id, order.stop)
+            case Cancel() if order.id in self._requests:
+                self._cancel(order.id)
+            case Look():
+                self._begin_lookup(order.lookup)
+            case Prove():
+                self._bench.prove(order.artifact, self.post)
+            case Discard():
+                self._bench.discard(order.artifact, order.start, order.stop)
+            case Derive():
+                self._work(self._bench.derive, order)
+
+    def _begin(self, request: Request) -> None:
+        self._requests[request.id] = request
+        try:
+            part = self._bench.part(request.artifact)
+        except SurefetchError as error:
+            self.post(Halted(cause=error.code, detail=error.message))
+            return
+        if request.mirror.is_local:
+            from surefetch.session.copying import copy_local
+
+            self._work_freely(copy_local, request, part, self.post, lambda: request.id in self._stopped)
+        else:
+            self._engine().begin(request, part)
+
+    def _cancel(self, id: int) -> None:  # noqa: A002 - the orders' own word
+        if self._requests[id].mirror.is_local:
+            self._stopped.add(id)
+        else:
+            self._engine().cancel(id)
+
+    def _begin_lookup(self, lookup: Lookup) -> None:
+        if lookup.kind == "index" and lookup.target.startswith(("http://", "https://")):
+            self._index(self._engine(), lookup)
+        else:
+            self._work(self._look, lookup)
+
+    def _work(self, function: Callable[[Any], Event], argument: Any) -> None:
+        """Run a function on a worker; its event, or what went wrong on this machine, comes to the inbox."""
+
+        def job() -> None:
+            try:
+                self.post(function(argument))
+            except SurefetchError as error:
+                self.post(Halted(cause=error.code, detail=error.message))
+
+        self._workers.submit(job)
+
+    def _work_freely(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run a function that posts its own events."""
+        self._workers.submit(function, *arguments)
+
+    def _engine(self) -> Any:
+        if self._network is None:
+            self._network = self._make_network()
+        return self._network
+
+    def _next_events(self) -> list[Event]:
+        """Wait for events; a `Tick` when the planner's time has come and nothing else happened."""
+        timeout = max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
+        events = self._from_inbox(0.0) if self._network is not None else self._from_inbox(timeout)
+        if self._network is not None:
+            events += self._network.poll(0.0 if events else timeout)
+            events += self._from_inbox(0.0)
+        if time.monotonic() >= self._wake_at:
+            self._wake_at = float("inf")
+            events.append(Tick())
+        for event in events:
+            self._notice(event)
+        return events
+
+    def _from_inbox(self, timeout: float) -> list[Event]:
+        events: list[Event] = []
+        try:
+            while True:
+                wait = timeout if not events else 0.0
+                events.append(self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait())
+        except queue.Empty:
+            return events
+
+    def _notice(self, event: Event) -> None:
+        """Keep the bench and the progress bar up to date."""
+        match event:
+            case Opened() if event.id in self._requests:
+                self._bench.opened(self._requests[event.id], event)
+            case Received() | Finished() if event.id in self._requests:
+                request = self._requests[event.id]
+                self._bench.advance(request.artifact)
+                self._reporter.progress(self._bench.received, self._total, _place(request))
+        if isinstance(event, Finished | Failed):
+            self._requests.pop(event.id, None)
+
+
+def _place(request: Request) -> str:
+    return "this machine" if request.mirror.is_local else request.mirror.origin.partition("://")[2]
+
+
+__all__ = ["Artifact", "Loop", "LookupFailed", "Mapping", "Network", "Proven"]

@@ -1,0 +1,126 @@
+"""What a get is aimed at: a dataset by name, a file that a catalog knows by URL, or any file by digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from surefetch.catalog import Catalog
+from surefetch.errors import UsageError
+from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
+
+#: The bound of a file whose size nobody told, in bytes.
+UNKNOWN_BOUND = 1 << 40
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """A dataset and what is wanted of it: its tensors, or named artifacts."""
+
+    dataset: Dataset
+    artifacts: frozenset[str] = frozenset()  # empty: the dataset as a whole
+    is_single_file: bool = False  # the receipt's path is the file, not a folder
+    mirrors: tuple[str, ...] = ()  # URLs that the user named, asked first
+
+
+def find_target(
+    catalog: Catalog,
+    name: str,
+    *,
+    mirrors: Sequence[str] = (),
+    digests: dict[str, str | None] | None = None,
+    size: int | None = None,
+) -> Target:
+    """Decide what is meant.
+
+    Args:
+        catalog: Knows names and URLs.
+        name: A dataset's name or alias, or a URL.
+        mirrors: Further URLs of the same file, or base URLs of the dataset's files.
+        digests: `sha256`, `sha1`, `md5` of the file behind a URL, as far as known.
+        size: Its bytes, if known.
+
+    Raises:
+        UnknownDatasetError: No catalog has the name.
+        UsageError: A URL that no catalog knows came without a digest, or a digest is malformed.
+    """
+    given = {key: value for key, value in (digests or {}).items() if value}
+    for url in mirrors:
+        _check_url(url)
+    if "://" not in name:
+        if given:
+            raise UsageError(
+                f"a digest belongs to a URL, and `{name}` is a name: the catalog knows its digests",
+                hint=f"surefetch get {name}",
+            )
+        return _whole(catalog.find(name), tuple(mirrors))
+    _check_url(name)
+    if not given:
+        return _known(catalog, name, tuple(mirrors))
+    dataset = described(name, {key: _digest(key, value) for key, value in given.items()}, size)
+    artifact = dataset.artifacts[0].name
+    return Target(dataset=dataset, artifacts=frozenset({artifact}), is_single_file=True, mirrors=(name, *mirrors))
+
+
+def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset:
+    """Describe one file by its URL and digests, as a dataset of one artifact."""
+    artifact = Artifact(
+        name=file_name(url),
+        form="file",
+        size=size,
+        max_size=None if size is not None else UNKNOWN_BOUND,
+        **{algorithm: digest.hex for algorithm, digest in digests.items()},  # type: ignore[arg-type] # names are ALGORITHMS
+    )
+    return Dataset(name=url, version="", artifacts=(artifact,), origin="the command line")
+
+
+def file_name(url: str) -> str:
+    """Return the file name at the end of a URL's path, made safe for any file system."""
+    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    safe = "".join(letter if letter.isalnum() or letter in "-_.+ " else "_" for letter in name).strip(". ")
+    return safe[:150] or "file"
+
+
+def _whole(dataset: Dataset, mirrors: tuple[str, ...]) -> Target:
+    if dataset.tensors:
+        return Target(dataset=dataset, mirrors=mirrors)
+    names = frozenset(artifact.name for artifact in dataset.artifacts if not artifact.is_carrier)
+    return Target(dataset=dataset, artifacts=names, mirrors=mirrors)
+
+
+def _known(catalog: Catalog, url: str, mirrors: tuple[str, ...]) -> Target:
+    found = catalog.find_url(url)
+    if found is None:
+        raise UsageError(
+            f"nothing tells what the right bytes of `{url}` are, so nothing is fetched",
+            code="usage.no-digest",
+            hint=f"surefetch get {url} --sha256 HEX\n"
+            "      (the publisher's page has it; `--md5` or `--sha1` if there is no better one;\n"
+            "      `surefetch catalog add URL --name NAME` learns it at first sight, and says so)",
+        )
+    dataset, artifact = found
+    return Target(
+        dataset=dataset, artifacts=frozenset({artifact.name}), is_single_file=True, mirrors=mirrors
+    )
+
+
+def _check_url(url: str) -> None:
+    scheme = urlsplit(url).scheme
+    if scheme not in ("https", "http"):
+        raise UsageError(
+            f"`{url}` is no https or http address",
+            code="policy.scheme",
+            hint="a file of your own goes in by `surefetch get NAME --from PATH`",
+        )
+    if not urlsplit(url).hostname:
+        raise UsageError(f"`{url}` names no host", code="policy.scheme")
+
+
+def _digest(algorithm: str, value: str) -> Digest:
+    text = value.strip().lower().removeprefix(f"{algorithm}:")
+    try:
+        return Digest(algorithm=algorithm, hex=text)
+    except ValueError as error:
+        near = next((name for name, length in ALGORITHMS.items() if length == len(text)), None)
+        hint = f"it has the length of {near}: `--{near} {text}`" if near and near != algorithm else ""
+        raise UsageError(f"`{value}` is no {algorithm} digest: {error}", hint=hint) from error
