@@ -1,0 +1,90 @@
+"""One function for each step of `recipes.STEPS`: value, argument, context in; value out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+
+from surefetch.errors import CatalogError, DecodeError
+from surefetch.formats import archives, arrays, idx, npy, pickles, tars, unwrap
+from surefetch.formats.buffers import Array, Buffer, Context, view_of
+from surefetch.model import DTYPES
+
+Function = Callable[[Any, str, Context], Any]
+
+
+def _unwrap(encoding: str) -> Function:
+    def run(data: Buffer, argument: str, context: Context) -> Buffer:
+        return unwrap.unwrap(data, encoding, context.limit)
+
+    return run
+
+
+def _cast(dtype: str) -> Function:
+    def run(array: Array, argument: str, context: Context) -> Array:
+        return arrays.cast(array, dtype)
+
+    return run
+
+
+def _zip(data: Buffer, argument: str, context: Context) -> Buffer:
+    return archives.read_zip(data, argument, context.limit)
+
+
+def _tar(data: Buffer, argument: str, context: Context) -> Buffer:
+    return tars.read_tar(data, [argument], context.limit)[argument]
+
+
+def _deb(data: Buffer, argument: str, context: Context) -> Buffer:
+    return tars.read_deb(data, argument, context.limit)
+
+
+def _idx(data: Buffer, argument: str, context: Context) -> Array:
+    return idx.decode(data)
+
+
+def _npy(data: Buffer, argument: str, context: Context) -> Array:
+    return npy.decode(data)
+
+
+def _npz(data: Buffer, argument: str, context: Context) -> Array:
+    return npy.decode_npz(data, argument, context.limit)
+
+
+def _pickle(data: Buffer, argument: str, context: Context) -> Array:
+    return pickles.decode(data, argument, context.limit)
+
+
+def _raw(data: Buffer, argument: str, context: Context) -> Array:
+    if argument not in DTYPES:
+        raise CatalogError(f"`{argument}` is no argument of step `raw`: it is one of {', '.join(DTYPES)}")
+    view, dtype = view_of(data), np.dtype(argument).newbyteorder("<")
+    if len(view) % dtype.itemsize:
+        raise DecodeError(
+            f"{len(view)} bytes are no whole number of {argument}", offset=len(view), code="body.truncated"
+        )
+    return np.frombuffer(view, dtype) if len(view) else np.empty(0, dtype)
+
+
+FUNCTIONS: Final[dict[str, Function]] = {
+    "gzip": _unwrap("gzip"),
+    "bzip2": _unwrap("bzip2"),
+    "xz": _unwrap("xz"),
+    "zip": _zip,
+    "tar": _tar,
+    "deb": _deb,
+    "idx": _idx,
+    "npy": _npy,
+    "npz": _npz,
+    "pickle": _pickle,
+    "raw": _raw,
+    "rows": arrays.rows,
+    "column": arrays.column,
+    "scale": arrays.scale,
+    "minus": arrays.minus,
+    "shape": arrays.shape,
+    "axes": arrays.axes,
+    **{dtype: _cast(dtype) for dtype in ("uint8", "int16", "int32", "int64", "float32", "float64")},
+}
