@@ -1,0 +1,232 @@
+"""Rules of the answer: a broken exchange, a cut body, silence, a login, a status, the wrong bytes."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from surefetch.diagnose import bytes as naming
+from surefetch.diagnose import codes
+from surefetch.diagnose.findings import Finding
+from surefetch.diagnose.hops import tunnel
+from surefetch.diagnose.words import carries_body, clean, file_name, host_of, rate
+from surefetch.events import Phase
+from surefetch.observation import Observation
+
+
+def judge_broken(seen: Observation) -> Finding | None:
+    """The connection or the protocol broke after the request went out."""
+    message = seen.curl_message.lower()
+    if seen.curl_code == codes.HEADERS_TOO_LARGE or re.search(
+        r"header.*too large|too large.*header", message
+    ):
+        return Finding(cause="policy.header-size", detail=seen.curl_message)
+    if seen.curl_code == codes.TOO_MANY_REDIRECTS:
+        way = " → ".join(dict.fromkeys(map(clean, seen.redirects[-3:])))
+        return Finding(cause="http.redirect-loop", detail=f"{len(seen.redirects)} redirects: {way}")
+    if seen.curl_code == codes.TOO_LARGE:
+        return Finding(cause="body.too-large", detail=seen.curl_message)
+    if seen.curl_code == codes.BAD_ENCODING:
+        return Finding(cause="body.unasked-encoding", detail=seen.curl_message)
+    if "http/0.9" in message or (seen.curl_code == codes.WEIRD and not seen.status):
+        is_tls = seen.first_bytes[:2] in (b"\x15\x03", b"\x16\x03")  # a TLS alert or handshake record
+        cause = (
+            "http.tls-port"
+            if is_tls or (seen.port == 443 and seen.url.startswith("http:"))
+            else "http.malformed"
+        )
+        return Finding(cause=cause, detail=seen.curl_message)
+    if seen.curl_code == codes.GOT_NOTHING:
+        return Finding(cause="connect.reset", detail="the server hung up without an answer")
+    return None
+
+
+def judge_cut(seen: Observation) -> Finding | None:
+    """The body began and did not end as promised."""
+    if not carries_body(seen):
+        return None
+    progress = (
+        f"after {seen.length_received} of {seen.length_promised or seen.expected_size or 'unknown'} bytes"
+    )
+    if seen.curl_code == codes.TIMED_OUT:
+        slow = "too slow" in seen.curl_message.lower() and seen.length_received > 0
+        return Finding(
+            cause="transfer.slow" if slow and rate(seen) > 0 else "transfer.stalled",
+            detail=f"silence {progress}",
+        )
+    if seen.curl_code == codes.PARTIAL:
+        return Finding(cause="body.truncated", detail=f"the server closed the connection {progress}")
+    if seen.curl_code in (codes.RECEIVE, codes.SEND, codes.HTTP2, codes.HTTP2_STREAM, 95, 96):
+        if seen.length_received:
+            return Finding(cause="body.truncated", detail=f"the connection broke {progress}")
+        return Finding(cause="connect.reset", detail=f"the connection broke {progress}")
+    return None
+
+
+def judge_silence(seen: Observation) -> Finding | None:
+    if seen.curl_code == codes.TIMED_OUT and seen.phase in (Phase.WAIT, Phase.BODY):
+        began = seen.length_received > 0
+        return Finding(
+            cause="transfer.stalled" if began else "transfer.no-first-byte",
+            detail="the transfer stopped"
+            if began
+            else "the request was taken, and no byte of an answer came",
+        )
+    if seen.curl_code in (codes.RECEIVE, codes.SEND, codes.HTTP2, codes.HTTP2_STREAM, 95, 96):
+        by_number = codes.CONNECT_ERRNO.get(seen.os_errno)
+        if by_number == "connect.timeout" or (by_number is None and "timed out" in seen.curl_message.lower()):
+            return Finding(cause="connect.timeout", detail=seen.curl_message)
+        malformed = re.search(
+            r"invalid|malformed|illegal|nul|weird|chunk|unsupported http", seen.curl_message, re.I
+        )
+        if malformed and by_number is None:
+            return Finding(cause="http.malformed", detail=seen.curl_message)
+        return Finding(cause="connect.reset", detail=seen.curl_message or "the connection was cut")
+    return None
+
+
+def judge_redirected_to_login(seen: Observation) -> Finding | None:
+    """Redirected to where one signs in: a network's portal, or the service's own login."""
+    effective = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
+    if not effective or effective == seen.url or seen.curl_code:
+        return None
+    parts, asked = urlsplit(effective), host_of(seen.url)
+    host = parts.hostname or ""
+    said = f"it redirects to `{clean(effective)}`"
+    looks_like_page = "html" in seen.content_type.lower() or naming.kind_of(seen.first_bytes) == "html"
+    moved = host != asked
+    if moved and looks_like_page and codes.PORTAL_HOST.search(host) and not codes.PORTAL_HOST.search(asked):
+        return Finding(cause="body.captive-portal", detail=said)
+    if codes.LOGIN_HOST.search(host) or codes.LOGIN_PATH.search(parts.path):
+        page = _page_marker(seen)
+        if page and page.cause == "body.captive-portal":
+            return Finding(cause=page.cause, detail=f"{said}; {page.detail}")
+        if looks_like_page or (seen.status or 0) in (401, 403):
+            return Finding(cause="body.login-page", detail=said)
+    return None
+
+
+def judge_status(seen: Observation) -> Finding | None:
+    """A status that carries no file, and what headers and body add to it."""
+    status = seen.status
+    if status is None or status in (200, 206):
+        return None
+    said = f"status {status}"
+    if status in (301, 302, 303, 307, 308) and not seen.header("location"):
+        return Finding(cause="http.unexpected-status", detail=f"{said} without a place to go to")
+    if status in (301, 302, 303, 307, 308):
+        return _refused_redirect(seen)
+    if limited := _service_limit(seen):
+        return limited
+    if page := _page_marker(seen):
+        if _may_override(status, page.cause):
+            return Finding(cause=page.cause, detail=f"{said}; {page.detail}")
+        said += f"; {page.detail}"
+    if status == 202 and seen.header("x-amzn-waf-action"):
+        return Finding(cause="http.blocked-by-waf", detail=f"{said} with an AWS WAF challenge")
+    if status == 407:
+        return tunnel(seen, 407)
+    cause = codes.STATUS.get(status) or (
+        "http.server-error" if 500 <= status < 600 else "http.unexpected-status"
+    )
+    if cause == "http.unauthorized" and (asks := seen.header("www-authenticate")):
+        said += f", asks for {asks.split()[0]}"
+    if status in (403, 401) and (wanted := _storage_words(seen)):
+        said += f"; {wanted}"
+    return Finding(cause=cause, detail=said)
+
+
+def _refused_redirect(seen: Observation) -> Finding:
+    location = seen.header("location")
+    if seen.url.startswith("https:") and location.startswith("http:"):
+        return Finding(cause="http.downgrade", detail=f"it redirects to `{clean(location)}`")
+    return Finding(cause="http.redirect-dead", detail=f"it redirects to `{clean(location)}`")
+
+
+def _service_limit(seen: Observation) -> Finding | None:
+    remaining = seen.header("x-ratelimit-remaining") or seen.header("ratelimit-remaining")
+    body = (naming.text_of(seen.first_bytes) or "").lower()
+    if seen.status in (403, 429) and (remaining == "0" or "rate limit exceeded" in body):
+        if seen.status == 403:
+            return Finding(
+                cause="service.rate-limit",
+                detail="status 403, and the limit of requests from here is used up",
+            )
+        return Finding(
+            cause="http.rate-limited", detail="status 429, and the limit of requests from here is used up"
+        )
+    if (code := seen.header("x-error-code")) in (
+        "GatedRepo",
+        "RepoNotFound",
+    ):  # the Hugging Face Hub's own header
+        cause = "service.auth" if code == "GatedRepo" else "http.not-found"
+        return Finding(cause=cause, detail=f"status {seen.status}: {seen.header('x-error-message') or code}")
+    return None
+
+
+def _may_override(status: int, cause: str) -> bool:
+    """Whether a page's wording says more than the status that it came with."""
+    if cause in ("body.html", "body.login-page"):
+        return cause == "body.login-page" and status in (200, 202, 203)
+    if cause.startswith("http.") and cause not in ("http.blocked-by-waf", "http.tls-port"):
+        return False
+    if cause == "http.blocked-by-waf":
+        return status not in (404, 410, 401, 407, 451, 500)
+    if cause == "service.auth":
+        return status in (200, 401, 403)
+    return not (cause == "service.rate-limit" and status == 429)
+
+
+def _page_marker(seen: Observation) -> Finding | None:
+    text = naming.text_of(seen.first_bytes) or ""
+    headers = "\n".join(f"{name}: {value}" for name, value in seen.headers)
+    for line in headers.splitlines():
+        if marker := naming.find_marker("", headers=line):
+            return Finding(cause=marker.cause, detail=f"a page of {marker.name} came")
+    # A login form on an error page is part of its menu: only wording and titles count here, not addresses.
+    marker = naming.find_marker(text, headers=headers) if text.strip() else None
+    if marker is None:
+        return None
+    title = naming.title_of(text)
+    return Finding(
+        cause=marker.cause, detail=f"a page of {marker.name} came" + (f": “{title}”" if title else "")
+    )
+
+
+def _storage_words(seen: Observation) -> str:
+    finding = naming.name_bytes(seen.first_bytes, length=None, url="x.bin") if seen.first_bytes else None
+    return finding.detail if finding and finding.cause == "body.storage-error" else ""
+
+
+def judge_body(seen: Observation) -> Finding | None:
+    """Status 200 or 206, and the wrong bytes."""
+    if seen.status not in (200, 206, None) or seen.curl_code not in (0, codes.PARTIAL, codes.WRITE_ERROR):
+        return None
+    if seen.header("x-amzn-waf-action") or seen.header("cf-mitigated"):
+        return _page_marker(seen)
+    encoding = seen.header("content-encoding").strip().lower()
+    length = seen.length_received or (
+        0 if seen.length_promised in (0, None) and not seen.first_bytes else len(seen.first_bytes)
+    )
+    headers = "\n".join(f"{name}: {value}" for name, value in seen.headers)
+    sample = naming.Sample(
+        head=seen.first_bytes,
+        tail=seen.last_bytes,
+        length=length,
+        name=seen.artifact or file_name(seen.url),
+        size=seen.expected_size,
+        content_type=seen.content_type,
+        url=seen.effective_url or seen.url,
+        headers=headers,
+    )
+    finding = naming.name_sample(sample)
+    if encoding not in ("", "identity") and finding.cause in (
+        "body.corrupt",
+        "body.truncated",
+        "body.too-large",
+    ):
+        return Finding(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
+    promised = seen.length_promised
+    if promised is not None and length < promised and finding.cause == "body.corrupt":
+        return Finding(cause="body.truncated", detail=f"{length} of {promised} promised bytes came")
+    return finding

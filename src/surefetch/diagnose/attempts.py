@@ -1,0 +1,96 @@
+"""Judge one attempt: what was observed -> the planner's class, the cause and the evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from surefetch.causes import cause as row_of
+from surefetch.diagnose import answers, hops
+from surefetch.diagnose import bytes as naming
+from surefetch.diagnose.findings import Finding, Judgement
+from surefetch.diagnose.words import clean, host_of
+from surefetch.events import Failure
+from surefetch.observation import Observation
+
+Rule = Callable[[Observation], Finding | None]
+#: Asked in this order; the first that finds something decides.
+RULES: Final[tuple[Rule, ...]] = (
+    hops.judge_local,
+    hops.judge_blocked_name,
+    hops.judge_proxy,
+    hops.judge_address,
+    hops.judge_name,
+    hops.judge_connect,
+    hops.judge_tls,
+    answers.judge_broken,
+    answers.judge_cut,
+    answers.judge_silence,
+    answers.judge_redirected_to_login,
+    answers.judge_status,
+    answers.judge_body,
+)
+
+
+def judge(seen: Observation, *, digest: str = "", lookup: naming.Lookup | None = None) -> Judgement:
+    """Say why an attempt failed.
+
+    Args:
+        seen: What was observed of it.
+        digest: Hexadecimal digest of the bytes that came, if they were hashed.
+        lookup: Gives the name of a known file for a digest.
+    """
+    if digest and lookup and (known := lookup(digest)):
+        return judgement(
+            Finding(cause="body.wrong-file", detail=f"these bytes are another known file: {known}"), seen
+        )
+    for rule in RULES:
+        if finding := rule(seen):
+            return judgement(_after_redirect(seen, finding), seen)
+    return judgement(Finding(cause="body.corrupt", detail="what came is not the promised file"), seen)
+
+
+def judgement(finding: Finding, seen: Observation) -> Judgement:
+    """Add what the planner needs to a finding: its class, and when the server wants us back."""
+    failure = Failure(row_of(finding.cause).failure)
+    return Judgement(
+        failure=failure,
+        cause=finding.cause,
+        detail=finding.detail,
+        retry_after=retry_after(seen.header("retry-after"), seen.now),
+    )
+
+
+def retry_after(value: str, now: float | None) -> float | None:
+    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3). None if absent or unreadable."""
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    date = http_date(value)
+    return max(0.0, date - now) if date is not None and now is not None else None
+
+
+def http_date(value: str) -> float | None:
+    """Read an HTTP date as seconds since 1970, or None."""
+    try:
+        date: datetime = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return date.timestamp() if date.tzinfo else None
+
+
+def _after_redirect(seen: Observation, finding: Finding) -> Finding:
+    """A dead end behind a redirect to another host is the redirecting server's."""
+    target = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
+    dead = finding.cause in (
+        "dns.nxdomain",
+        "connect.refused",
+        "connect.unreachable",
+        "http.not-found",
+        "http.gone",
+    )
+    if not seen.redirects or not dead or seen.proxy or host_of(target) == host_of(seen.url):
+        return finding
+    return Finding(cause="http.redirect-dead", detail=f"it redirects to `{clean(target)}`: {finding.detail}")

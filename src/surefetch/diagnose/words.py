@@ -1,0 +1,69 @@
+"""Small words about an observation that several rules use."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import urlsplit
+
+from surefetch.diagnose import codes
+from surefetch.events import Phase
+from surefetch.observation import Observation
+
+
+def host_of(url: str) -> str:
+    """Return a URL's host in lower case, without port or brackets, or ""."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def connect_words(seen: Observation) -> str:
+    """Say where a connection failed, and how."""
+    where = seen.address or last_host(seen)
+    port = f" port {seen.port}" if seen.port else ""
+    if seen.curl_code == codes.TIMED_OUT:
+        return f"no answer from {where}{port}"
+    return f"{where}{port}: {errno_words(seen.os_errno) or seen.curl_message or 'no connection'}"
+
+
+def errno_words(number: int) -> str:
+    """Return what the operating system calls an error, or ""."""
+    return os.strerror(number).lower() if number else ""
+
+
+def proxy_words(seen: Observation) -> str:
+    """Name the proxy in the words of a sentence."""
+    return f"the proxy `{seen.proxy}`" if seen.proxy else "a proxy"
+
+
+def proxy_host(seen: Observation) -> str:
+    """Return the host of the proxy's address as it was configured."""
+    return seen.proxy.partition("://")[2].rpartition(":")[0] or seen.proxy
+
+
+def last_host(seen: Observation) -> str:
+    """Return the host that was asked last."""
+    return host_of(seen.effective_url or seen.url)
+
+
+def carries_body(seen: Observation) -> bool:
+    """Return whether the answer is one that carries a file."""
+    return seen.status in (200, 206) or (seen.status is None and seen.length_received > 0)
+
+
+def rate(seen: Observation) -> float:
+    """Return bytes per second of the body, 0.0 if unknown."""
+    seconds = dict(seen.seconds).get(Phase.BODY.value, 0.0)
+    return seen.length_received / seconds if seconds > 0 else float(seen.length_received > 0)
+
+
+def file_name(url: str) -> str:
+    """Return the file name of a URL's path."""
+    return url.partition("?")[0].partition("#")[0].rpartition("/")[2]
+
+
+def clean(url: str) -> str:
+    """Return a URL without query and userinfo: either may hold secrets."""
+    head, separator, rest = url.partition("?")[0].partition("://")
+    return f"{head}{separator}{rest.rpartition('@')[2]}" if separator else head
