@@ -158,6 +158,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     validator: str | None  # a strong ETag, or Last-Modified
     address: str = ""  # the address connected to
     seconds: float = 0.0  # from the order to the first byte
+    is_multiplexed: bool = False  # over HTTP/2: many requests may share the connection
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -210,6 +211,14 @@ class Disproven(Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class PieceJudged(Struct, frozen=True, kw_only=True):
+    """A piece is complete and hashed, while the others still arrive. Sent once for each time it is complete."""
+
+    artifact: Artifact
+    index: int
+    is_right: bool
+
+
 class Derived(Struct, frozen=True, kw_only=True):
     """The tensor is published; its digest is right if the specification has one."""
 
@@ -236,5 +245,5 @@ class Halted(Struct, frozen=True, kw_only=True):
 
 Event = (
     Tick | Answered | LookupFailed | Opened | Received | Finished | Failed | Cancelled
-    | Proven | Disproven | Derived | NotDerived | Halted
+    | Proven | Disproven | PieceJudged | Derived | NotDerived | Halted
 )  # fmt: skip
