@@ -1,0 +1,69 @@
+"""Which addresses a public host may not lead to. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Final
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+#: Shared address space of carriers (RFC 6598): inside a provider's network, so not public.
+_SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
+#: Benchmarking addresses (RFC 2544): VPN clients hand them out as stand-ins for public hosts ("fake IP").
+_STAND_IN: Final = ipaddress.ip_network("198.18.0.0/15")
+#: NAT64 (RFC 6052): an IPv4 address is in the last four bytes.
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
+def is_private(address: str) -> bool:
+    """Whether an IP address is loopback, private, link-local, a cloud's metadata service or no host at all.
+
+    Args:
+        address: In text; a zone (`fe80::1%eth0`) is ignored. What is no address is not private.
+    """
+    parsed = _parse(address)
+    if parsed is None:
+        return False
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inner = parsed.ipv4_mapped or parsed.sixtofour
+        if inner is None and parsed in _NAT64:
+            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+        if inner is not None:
+            return is_private(str(inner))
+        return _is_inside(parsed)
+    return parsed not in _STAND_IN and (parsed in _SHARED or _is_inside(parsed))
+
+
+def is_nowhere(address: str) -> bool:
+    """Whether it is loopback or unspecified: what a blocking name server answers with."""
+    parsed = _parse(address)
+    return parsed is not None and (parsed.is_loopback or parsed.is_unspecified)
+
+
+def is_literal(host: str) -> bool:
+    """Whether a URL's host is an IP address, not a name."""
+    return _parse(host.strip("[]")) is not None
+
+
+def names_private(host: str) -> bool:
+    """Whether a URL's host is private by its very name: a private address, or this machine."""
+    host = host.strip("[]").rstrip(".").lower()
+    return host == "localhost" or host.endswith(".localhost") or is_private(host)
+
+
+def _is_inside(address: _Address) -> bool:
+    return (
+        address.is_private
+        or address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_reserved
+        or address.is_unspecified
+    )
+
+
+def _parse(address: str) -> _Address | None:
+    try:
+        return ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None

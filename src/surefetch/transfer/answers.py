@@ -1,0 +1,225 @@
+"""Reading an answer: its head, what it says of the file, and whether it is what was asked for. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+from surefetch.model import Artifact, Struct
+
+#: Statuses that lead elsewhere (RFC 9110, 15.4); 300, 304, 305 and 306 do not carry a file either.
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+#: Names that end so hold their own compression: servers label them with the encoding by mistake.
+_COMPRESSED: Final = {"gzip": (".gz", ".tgz", ".gzip"), "br": (".br",), "zstd": (".zst",), "bzip2": (".bz2",)}
+_MARKUP: Final = (".html", ".htm", ".xhtml", ".xml", ".svg", ".rss")
+_ENOUGH_TO_SNIFF: Final = 256  # bytes
+
+
+class Head(Struct, frozen=True, kw_only=True):
+    """The head of the last answer on a connection, and of the proxy's answer to CONNECT before it."""
+
+    status: int
+    reason: str
+    version: str
+    headers: tuple[tuple[str, str], ...]  # names in lower case, in order
+    proxy_headers: tuple[tuple[str, str], ...] = ()
+
+    def get(self, name: str) -> str:
+        """Return a header's value, "" if it is not there; of several the first."""
+        return next((value for key, value in self.headers if key == name), "")
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    """The answer carries bytes of the artifact."""
+
+    start: int  # of the first byte it carries
+    stop: int | None  # where its body ends; None: it does not say
+    size: int | None  # of the whole artifact, if it says
+    takes_ranges: bool
+    validator: str | None
+
+
+class Refused(Struct, frozen=True, kw_only=True):
+    """The answer is not to be taken. An empty cause leaves it to the status."""
+
+    cause: str = ""
+    detail: str = ""
+
+
+class Redirected(Struct, frozen=True, kw_only=True):
+    """The answer leads elsewhere."""
+
+    location: str
+
+
+Verdict = Accepted | Refused | Redirected
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """What was asked for, as far as an answer is held against it."""
+
+    artifact: Artifact
+    start: int
+    stop: int | None  # None: to the end
+    has_range: bool  # a Range header was sent
+
+
+def parse_head(lines: Sequence[bytes]) -> Head | None:
+    """Read the header lines that libcurl handed over, interim answers and the proxy's before the last.
+
+    Returns:
+        None when there is no whole status line yet.
+    """
+    starts = [index for index, line in enumerate(lines) if line.startswith(b"HTTP/")]
+    if not starts:
+        return None
+    version, _, rest = _text(lines[starts[-1]]).partition(" ")
+    status, _, reason = rest.partition(" ")
+    if not status.isdigit():
+        return None
+    return Head(
+        status=int(status),
+        reason=reason,
+        version=version.removeprefix("HTTP/"),
+        headers=_fields(lines[starts[-1] + 1 :]),
+        proxy_headers=_fields(lines[1 : starts[-1]]) if len(starts) > 1 else (),
+    )
+
+
+def weigh(head: Head, wanted: Wanted) -> Verdict:
+    """Hold an answer's head against what was asked for."""
+    if head.status in REDIRECTS and head.get("location"):
+        return Redirected(location=head.get("location"))
+    if head.status not in (200, 206):
+        return Refused()
+    if cause := _unasked_encoding(head, wanted.artifact.name):
+        return cause
+    return _weigh_part(head, wanted) if head.status == 206 else _weigh_whole(head, wanted)
+
+
+def misfit(size: int | None, artifact: Artifact) -> Refused | None:
+    """Say what is wrong with the size that a server names for the whole file, if anything."""
+    if size is None:
+        return None
+    promised = artifact.size if artifact.size is not None else artifact.max_size
+    detail = f"the server has {size:,} bytes, the file {promised:,}" if promised is not None else ""
+    if promised is not None and size > promised:
+        return Refused(cause="body.too-large", detail=detail)
+    if artifact.size is not None and size < artifact.size:
+        return Refused(cause="body.empty" if size == 0 else "body.truncated", detail=detail)
+    return None
+
+
+def sniff(first: bytes, content_type: str, name: str) -> Refused | None:
+    """Recognise a page or a pointer that came instead of the file, by its first bytes.
+
+    Args:
+        first: The first bytes of the file.
+        content_type: The answer's.
+        name: The artifact's; one that is markup itself is not judged.
+    """
+    text = first.removeprefix(b"\xef\xbb\xbf").lstrip()[:2048].lower()
+    if first.startswith(b"version https://git-lfs.github.com/spec/"):
+        return Refused(cause="body.lfs-pointer", detail=first[:200].decode("latin-1").strip())
+    if name.lower().endswith(_MARKUP):
+        return None
+    is_page = text.startswith((b"<!doctype html", b"<html", b"<head"))
+    says_page = content_type.lower().startswith(("text/html", "application/xhtml"))
+    if is_page or (says_page and text.startswith(b"<") and (b"<html" in text or b"<head" in text)):
+        return Refused(cause="body.html", detail=page_title(first))
+    return None
+
+
+def needs_more(first: bytes) -> bool:
+    """Whether the first bytes are too few to tell a page or a pointer from the file."""
+    text = first.removeprefix(b"\xef\xbb\xbf").lstrip()
+    return len(first) < _ENOUGH_TO_SNIFF and (not text or text[:1] in b"<v")
+
+
+def page_title(page: bytes) -> str:
+    """Return a web page's title in quotes, or "" if it has none."""
+    found = re.search(rb"<title[^>]*>(.*?)</title", page, re.IGNORECASE | re.DOTALL)
+    if not found:
+        return ""
+    return f"“{' '.join(found[1].decode('utf-8', 'replace').split())[:120]}”"
+
+
+def retry_after(value: str, now: float) -> float | None:
+    """Read a Retry-After header (RFC 9110, 10.2.3): seconds, or a date.
+
+    Args:
+        value: The header's value.
+        now: Seconds since 1970.
+
+    Returns:
+        Seconds to wait, at least 0; None when it says nothing that can be read.
+    """
+    value = value.strip()
+    if value.isdigit():
+        return float(value[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def strong_validator(head: Head) -> str | None:
+    """Return what If-Range takes: a strong ETag, else the date of last change (RFC 9110, 13.1.5)."""
+    tag = head.get("etag")
+    if tag.startswith('"'):
+        return tag
+    return head.get("last-modified") or None
+
+
+def _weigh_part(head: Head, wanted: Wanted) -> Verdict:
+    value = head.get("content-range")
+    found = re.fullmatch(r"bytes\s+(\d+)-(\d+)/(\d+|\*)", value.strip(), re.IGNORECASE)
+    if not found:
+        return Refused(cause="http.range-lie", detail=f"206 with Content-Range `{value}`")
+    start, stop = int(found[1]), int(found[2]) + 1
+    size = None if found[3] == "*" else int(found[3])
+    if start != wanted.start or stop <= start or (wanted.stop is not None and stop > wanted.stop):
+        asked = f"{wanted.start}-{'' if wanted.stop is None else wanted.stop - 1}"
+        return Refused(cause="http.range-lie", detail=f"asked for bytes {asked}, `{value}` came")
+    length = _length(head)
+    if length is not None and length != stop - start:
+        return Refused(cause="http.range-lie", detail=f"`{value}` with {length:,} bytes")
+    if refused := misfit(size, wanted.artifact):
+        return refused
+    return Accepted(start=start, stop=stop, size=size, takes_ranges=True, validator=strong_validator(head))
+
+
+def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
+    size = _length(head)
+    if refused := misfit(size, wanted.artifact):
+        return refused
+    return Accepted(
+        start=0,
+        stop=size,
+        size=size,
+        takes_ranges=not wanted.has_range and "bytes" in head.get("accept-ranges").lower(),
+        validator=strong_validator(head),
+    )
+
+
+def _unasked_encoding(head: Head, name: str) -> Refused | None:
+    encoding = head.get("content-encoding").strip().lower().removeprefix("x-")
+    if encoding in ("", "identity") or name.lower().endswith(_COMPRESSED.get(encoding, ())):
+        return None
+    return Refused(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
+
+
+def _length(head: Head) -> int | None:
+    value = head.get("content-length").strip()
+    return int(value) if value.isdigit() and not head.get("transfer-encoding") else None
+
+
+def _fields(lines: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
+    pairs = (_text(line).partition(":") for line in lines)
+    return tuple((name.strip().lower(), value.strip()) for name, colon, value in pairs if colon)
+
+
+def _text(line: bytes) -> str:
+    return line.decode("latin-1").rstrip("\r\n")

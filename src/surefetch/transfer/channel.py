@@ -1,0 +1,149 @@
+"""A channel: one reusable libcurl handle and the bytes it hands over. The only module that sets options.
+
+libcurl calls back once for every 16 KiB of a body: some 60,000 times per gigabyte. The callbacks are
+therefore the bare `list.append` of two lists, which the engine empties after each round; nothing of ours runs
+inside libcurl but the check of an address, once per connection and request.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pycurl
+
+from surefetch.transfer import addresses
+from surefetch.transfer.options import Options, Route
+from surefetch.transfer.trust import Trust
+
+_SCHEMES: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+_PROXY_AUTH: Final = pycurl.HTTPAUTH_BASIC | pycurl.HTTPAUTH_DIGEST
+_KEEPALIVE_SECONDS: Final = 30
+
+
+class _Socket(socket.socket):
+    """A socket that libcurl has a duplicate of: ours is closed without a warning when it goes."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Channel:
+    """Mutable: a libcurl handle, reused from request to request, with the last values of its options."""
+
+    def __init__(self, options: Options, trust: Trust, user_agent: str) -> None:
+        """Make a handle with everything set that stays the same for all requests."""
+        self.head: list[bytes] = []
+        self.body: list[bytes] = []
+        self.may_be_private = False
+        self.refused_address = ""  # an address that the policy turned down
+        self.tried_address = ""
+        self.is_ready = False  # the connection stands, the request goes out
+        self._set: dict[int, Any] = {}
+        self._route: tuple[str | None, str | None, str | None, bool] | None = None
+        self.curl = pycurl.Curl()
+        self._set_constants(options, trust, user_agent)
+
+    def prepare(
+        self,
+        url: str,
+        *,
+        route: Route,
+        headers: Sequence[str],
+        byte_range: str | None,
+        multiplex: bool,
+        may_be_private: bool,
+        negotiate: bool = False,
+    ) -> None:
+        """Make ready for a request; only what differs from the last one is set."""
+        self.head.clear()
+        self.body.clear()
+        self.refused_address = self.tried_address = ""
+        self.is_ready = False
+        self.may_be_private = may_be_private or route.proxy is not None
+        self.curl.setopt(pycurl.URL, url)
+        self._put(pycurl.RANGE, byte_range)
+        self._put(pycurl.HTTPHEADER, ("Accept-Encoding: identity", *headers))
+        version = pycurl.CURL_HTTP_VERSION_2TLS if multiplex else pycurl.CURL_HTTP_VERSION_1_1
+        self._put(pycurl.HTTP_VERSION, version)
+        self._put_route(route, negotiate)
+
+    def limit_rate(self, bytes_per_second: int) -> None:
+        """Limit how fast it receives; 0: no limit."""
+        self._put(pycurl.MAX_RECV_SPEED_LARGE, bytes_per_second)
+
+    def info(self, name: int) -> Any:
+        """Ask libcurl for a number or text about the current or last transfer."""
+        return self.curl.getinfo(name)
+
+    def close(self) -> None:
+        """Close the handle."""
+        self.curl.close()
+
+    def _set_constants(self, options: Options, trust: Trust, user_agent: str) -> None:
+        setopt = self.curl.setopt
+        setopt(pycurl.WRITEFUNCTION, self.body.append)
+        setopt(pycurl.HEADERFUNCTION, self.head.append)
+        setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
+        setopt(pycurl.PREREQFUNCTION, self._check_address)
+        setopt(pycurl.PROTOCOLS, _SCHEMES)
+        setopt(pycurl.REDIR_PROTOCOLS, _SCHEMES)
+        setopt(pycurl.FOLLOWLOCATION, 0)  # the engine follows, hop by hop
+        setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        setopt(pycurl.NOSIGNAL, 1)
+        setopt(pycurl.USERAGENT, user_agent)
+        setopt(pycurl.BUFFERSIZE, options.buffer_bytes)
+        setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(options.connect_timeout * 1000)))
+        setopt(pycurl.TCP_KEEPALIVE, 1)
+        setopt(pycurl.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
+        setopt(pycurl.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)
+        setopt(pycurl.PIPEWAIT, 1)
+        setopt(pycurl.OPT_CERTINFO, 1)
+        setopt(pycurl.NOPROXY, "")
+        setopt(pycurl.PROXY, "")  # an empty proxy keeps libcurl from the environment
+        trust.apply(self.curl)
+
+    def _put(self, option: int, value: Any) -> None:
+        if self._set.get(option, None) == value:
+            return
+        self._set[option] = value
+        if value is None:
+            self.curl.unsetopt(option)
+        else:
+            self.curl.setopt(option, list(value) if isinstance(value, tuple) else value)
+
+    def _put_route(self, route: Route, negotiate: bool) -> None:
+        key = (route.proxy, route.user, route.password, negotiate)
+        if key == self._route or (self._route is None and route.proxy is None):
+            return
+        self._route = key
+        self.curl.setopt(pycurl.PROXY, route.proxy or "")
+        for option, value in (
+            (pycurl.PROXYUSERNAME, route.user if not negotiate else ""),
+            (pycurl.PROXYPASSWORD, (route.password or "") if route.user is not None else None),
+        ):
+            if value is None:
+                self.curl.unsetopt(option)
+            else:
+                self.curl.setopt(option, value)
+        # With Basic or Digest at hand libcurl would prefer Negotiate and fail without a ticket.
+        self.curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_NEGOTIATE if negotiate else _PROXY_AUTH)
+
+    def _open_socket(self, purpose: int, address: Any) -> socket.socket | int:
+        self.tried_address = str(address.addr[0])
+        if not self.may_be_private and addresses.is_private(self.tried_address):
+            self.refused_address = self.tried_address
+            return int(pycurl.SOCKET_BAD)
+        with contextlib.suppress(OSError):  # a family that this machine has not: libcurl tries the next
+            return _Socket(address.family, address.socktype, address.protocol)
+        return int(pycurl.SOCKET_BAD)
+
+    def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:
+        # A connection that another request opened is checked again before this one is sent.
+        if not self.may_be_private and addresses.is_private(address):
+            self.refused_address = address
+            return int(pycurl.PREREQFUNC_ABORT)
+        self.is_ready = True
+        return int(pycurl.PREREQFUNC_OK)

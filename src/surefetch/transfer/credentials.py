@@ -1,0 +1,136 @@
+"""What is shown to whom: netrc and tokens, looked up by origin at the moment of a request, never printed."""
+
+from __future__ import annotations
+
+import json
+import netrc
+import sys
+from base64 import b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from surefetch.transfer import urls
+
+#: Files are read up to this size; a token is a line.
+_MAX_BYTES: Final = 1 << 20
+_HUGGING_FACE: Final = "https://huggingface.co"
+_KAGGLE: Final = ("https://www.kaggle.com:443", "https://kaggle.com:443", "https://api.kaggle.com:443")
+_TRUE: Final = ("1", "true", "yes", "on")
+
+
+class Credentials:
+    """Looks credentials up for an origin. Keeps what was given to it and nothing that it reads."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        home: Path | None = None,
+        given: Mapping[str, tuple[str, str]] | None = None,
+    ) -> None:
+        """Take where to look.
+
+        Args:
+            environ: The environment.
+            home: The user's home; None: by the platform's rule.
+            given: (user, password) by origin, from an index configuration.
+        """
+        self._environ, self._home = environ, home or Path.home()
+        self._given = {urls.origin(origin): pair for origin, pair in (given or {}).items()}
+        self.warnings: list[str] = []  # for people: files that could not be read
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"Credentials({len(self._given)} given)"
+
+    def headers(self, url: str) -> list[str]:
+        """Return the header lines that belong to this URL's origin; no token goes over plain http."""
+        origin = urls.origin(url)
+        if origin in self._given:
+            return [basic(*self._given[origin])]
+        if not origin.startswith("https://"):
+            return self._from_netrc(url)
+        return self._hugging_face(origin) or self._kaggle(origin) or self._from_netrc(url)
+
+    def _hugging_face(self, origin: str) -> list[str]:
+        endpoint = self._environ.get("HF_ENDPOINT") or _HUGGING_FACE
+        if not endpoint.startswith("https://") or origin != urls.origin(endpoint):
+            return []
+        token = self._environ.get("HF_TOKEN") or self._environ.get("HUGGING_FACE_HUB_TOKEN")
+        if not token and self._environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").lower() in _TRUE:
+            return []
+        token = token or self._read(self._hugging_face_file())
+        return [f"Authorization: Bearer {token.strip()}"] if token.strip() else []
+
+    def _hugging_face_file(self) -> Path:
+        if path := self._environ.get("HF_TOKEN_PATH"):
+            return Path(path)
+        cache = self._environ.get("XDG_CACHE_HOME") or str(self._home / ".cache")
+        return Path(self._environ.get("HF_HOME") or Path(cache) / "huggingface") / "token"
+
+    def _kaggle(self, origin: str) -> list[str]:
+        if origin not in _KAGGLE:
+            return []
+        folder = Path(self._environ.get("KAGGLE_CONFIG_DIR") or self._home / ".kaggle")
+        token = self._environ.get("KAGGLE_API_TOKEN") or self._read(folder / "access_token")
+        if token.strip():
+            return [f"Authorization: Bearer {token.strip()}"]
+        user, key = self._environ.get("KAGGLE_USERNAME"), self._environ.get("KAGGLE_KEY")
+        if not (user and key):
+            user, key = self._kaggle_file(folder / "kaggle.json")
+        return [basic(user, key)] if user and key else []
+
+    def _kaggle_file(self, path: Path) -> tuple[str | None, str | None]:
+        text = self._read(path)
+        if not text:
+            return None, None
+        try:
+            content = json.loads(text)
+            return str(content["username"]), str(content["key"])
+        except (ValueError, KeyError, TypeError):
+            self._warn(f"`{path}` is not what Kaggle writes: passed over")
+            return None, None
+
+    def _from_netrc(self, url: str) -> list[str]:
+        path = self._netrc_file()
+        host = urlsplit(url).hostname
+        if path is None or not host:
+            return []
+        try:
+            found = netrc.netrc(str(path)).authenticators(host)
+        except netrc.NetrcParseError as error:
+            self._warn(f"`{path}` is passed over: {error.msg}, line {error.lineno}")
+            return []
+        except (OSError, UnicodeDecodeError) as error:
+            self._warn(f"`{path}` cannot be read: {type(error).__name__}")
+            return []
+        if found is None:
+            return []
+        login, account, password = found
+        return [basic(login or account or "", password or "")]
+
+    def _netrc_file(self) -> Path | None:
+        if path := self._environ.get("NETRC"):
+            return Path(path)
+        names = ("_netrc", ".netrc") if sys.platform == "win32" else (".netrc", "_netrc")
+        return next((self._home / name for name in names if (self._home / name).is_file()), None)
+
+    def _read(self, path: Path) -> str:
+        try:
+            if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+                return ""
+            return path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            self._warn(f"`{path}` cannot be read: {type(error).__name__}")
+            return ""
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+
+def basic(user: str, password: str) -> str:
+    """Return the header line of Basic authentication (RFC 7617)."""
+    return f"Authorization: Basic {b64encode(f'{user}:{password}'.encode()).decode('ascii')}"

@@ -1,0 +1,754 @@
+"""The engine: a loop without opinions around one libcurl multi handle; one thread drives it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import selectors
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import Any, Final
+
+import pycurl
+
+from surefetch.errors import SurefetchError
+from surefetch.events import (
+    Answered,
+    Cancelled,
+    Event,
+    Failed,
+    Failure,
+    Finished,
+    Halted,
+    LookupFailed,
+    Opened,
+    Phase,
+    Received,
+    Request,
+)
+from surefetch.model import Lookup
+from surefetch.observation import Observation
+from surefetch.transfer import addresses, answers, urls
+from surefetch.transfer.answers import Accepted, Redirected, Refused
+from surefetch.transfer.channel import Channel
+from surefetch.transfer.credentials import basic
+from surefetch.transfer.judge import Verdict, judge_observation
+from surefetch.transfer.names import NameCheck
+from surefetch.transfer.observe import observe, phase_of
+from surefetch.transfer.options import Authority, Options, Route, Router, Sink
+from surefetch.transfer.transfers import Download, Page, Stage, Transfer
+from surefetch.transfer.trust import Trust
+
+#: `Received` is sent at most this often, or when this much has come.
+_TELL_SECONDS: Final = 0.05
+_TELL_BYTES: Final = 1 << 20
+#: Of the body of an answer that is refused: kept, to be hashed and named.
+_EVIDENCE_BYTES: Final = 256 << 10
+#: Of the body of a redirect: read, so that the connection can be used again.
+_REDIRECT_BODY_BYTES: Final = 64 << 10
+#: Seconds that a complete file waits for its answer's end, where the answer does not name its length.
+_END_GRACE: Final = 0.5
+_POOL: Final = 256
+_OBSERVATIONS: Final = 512
+_OFF_THE_WIRE: Final = (Stage.LEFT,)
+
+Judge = Callable[[Observation], Verdict | None]
+
+
+class Engine:
+    """Carries out requests; what happens comes back as events from `poll`. Not thread-safe but for `wake`."""
+
+    def __init__(
+        self,
+        options: Options,
+        *,
+        proxies: Router,
+        trust: Trust,
+        credentials: Authority,
+        named_hosts: frozenset[str] = frozenset(),
+        user_agent: str = "surefetch",
+        judge: Judge | None = None,
+        record: Callable[[Observation, float], None] | None = None,
+    ) -> None:
+        """Make an engine; it opens no connection before the first request.
+
+        Args:
+            options: Limits.
+            proxies: Says how a URL is reached.
+            trust: Whom TLS trusts; stays the caller's to close.
+            credentials: Says what to show an origin.
+            named_hosts: Hosts that may be private, because the user or a setting named them.
+            user_agent: Sent with each request.
+            judge: Names the cause of a failure before the engine's own judge does; it may return None.
+            record: Is told of every exchange, for the network log: what was seen, and when it began
+                in seconds since 1970.
+        """
+        self._options, self._router, self._trust = options, proxies, trust
+        self._credentials, self._named_hosts = credentials, named_hosts
+        self._user_agent, self._judge, self._record = user_agent, judge, record
+        self._active: dict[int, Transfer] = {}
+        self._by_curl: dict[Any, Transfer] = {}
+        self._pool: list[Channel] = []
+        self._events: deque[Event] = deque()
+        self._observations: dict[int, Observation] = {}
+        self._routes: dict[str, Route] = {}
+        self._next_page = -1
+        self._timer: float | None = None  # when libcurl wants to be called
+        self._selector = selectors.DefaultSelector()
+        self._waker, self._wakened = socket.socketpair()
+        self._wakened.setblocking(False)
+        self._waker.setblocking(False)
+        self._selector.register(self._wakened, selectors.EVENT_READ)
+        self._names = NameCheck(self.wake)
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, 64)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- orders ---------------------------------------------------------------------------------------------
+
+    def begin(self, request: Request, sink: Sink) -> None:
+        """Begin a request; what arrives is written to the sink at its offset in the file."""
+        download = Download(request, request.mirror.url, sink, time.monotonic())
+        self._active[download.id] = download
+        if download.stop is not None and download.stop <= request.start:
+            self._end(download, Finished(id=download.id, stop=request.start))
+            return
+        self._ask(download)
+
+    def shorten(self, request_id: int, stop: int) -> None:
+        """Let a request end at `stop`; one that is past it ends with its next byte."""
+        download = self._active.get(request_id)
+        if download is not None and (download.stop is None or stop < download.stop):
+            download.stop = stop
+            if download.is_complete:
+                self._finish(download)
+
+    def cancel(self, request_id: int) -> None:
+        """Break a request off; one that has ended already is passed over."""
+        transfer = self._active.get(request_id)
+        if transfer is not None:
+            phase = self._phase(transfer)
+            self._remember(transfer, 0, "")
+            self._end(transfer, Cancelled(id=request_id, phase=phase))
+
+    def fetch_page(
+        self,
+        lookup: Lookup,
+        url: str,
+        headers: Sequence[str] = (),
+        limit_bytes: int = 64 << 20,
+        may_be_private: bool = False,
+    ) -> None:
+        """Get a page into memory; ends in `Answered` or `LookupFailed`.
+
+        Args:
+            lookup: What it is for.
+            url: Where it is.
+            headers: Header lines to send, such as `Accept: …`.
+            limit_bytes: What it may have at most.
+            may_be_private: The user, a setting or their package client named the host.
+        """
+        page = Page(
+            self._next_page, lookup, url, tuple(headers), limit_bytes, may_be_private, time.monotonic()
+        )
+        self._next_page -= 1
+        self._active[page.id] = page
+        self._ask(page)
+
+    # --- what happens ---------------------------------------------------------------------------------------
+
+    def poll(self, timeout: float) -> list[Event]:
+        """Work until something has happened, for at most `timeout` seconds or until `wake`.
+
+        Returns:
+            Events in the order in which they happened; empty when nothing did.
+        """
+        until = time.monotonic() + timeout
+        for transfer in [transfer for transfer in self._active.values() if transfer.is_held]:
+            transfer.is_held = False
+            self._write(transfer, b"")
+        is_awake = False
+        while not self._events and not is_awake:
+            now = time.monotonic()
+            is_awake = self._turn(max(0.0, min(until, self._next_deadline(now)) - now))
+            if time.monotonic() >= until:
+                break
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def wake(self) -> None:
+        """Make a `poll` under way return. May be called from any thread."""
+        with contextlib.suppress(BlockingIOError, OSError):  # full: a wake is under way; closed: nobody waits
+            self._waker.send(b"\0")
+
+    def observation(self, request_id: int) -> Observation | None:
+        """Return what was seen of a request: of one under way, or of one of the last that failed."""
+        transfer = self._active.get(request_id)
+        if transfer is not None:
+            return observe(transfer, 0, "")
+        return self._observations.get(request_id)
+
+    def page_observation(self, lookup: Lookup) -> Observation | None:
+        """Return what was seen of a lookup's page that failed."""
+        wanted = urls.mask(lookup.target)
+        found = (seen for number, seen in reversed(self._observations.items()) if number < 0)
+        return next((seen for seen in found if seen.url == wanted), None)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._active and not self._events
+
+    def close(self) -> None:
+        """Drop everything under way and close all connections."""
+        for transfer in list(self._active.values()):
+            self._release(transfer)
+        self._active.clear()
+        for channel in self._pool:
+            channel.close()
+        self._pool.clear()
+        self._multi.close()
+        self._names.close()
+        self._selector.close()
+        self._waker.close()
+        self._wakened.close()
+
+    # --- the loop -------------------------------------------------------------------------------------------
+
+    def _turn(self, wait: float) -> bool:
+        """Let libcurl work once; return whether somebody called `wake`."""
+        is_awake = False
+        for key, mask in self._selector.select(wait):
+            if key.fileobj is self._wakened:
+                is_awake = self._drain_waker()
+                continue
+            flags = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
+                pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
+            )
+            self._multi.socket_action(key.fd, flags)
+            self._take_bodies()
+        if self._timer is not None and time.monotonic() >= self._timer:
+            self._timer = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._take_bodies()
+        self._take_endings()
+        self._check_deadlines()
+        return is_awake
+
+    def _take_bodies(self) -> None:
+        for transfer in list(self._by_curl.values()):
+            if transfer.channel and transfer.channel.body:
+                self._take_body(transfer)
+
+    def _take_endings(self) -> None:
+        left = 1
+        while left:
+            left, done, failed = self._multi.info_read()
+            endings = [(curl, 0, "") for curl in done] + failed
+            for curl, code, message in endings:
+                if (transfer := self._by_curl.get(curl)) is not None:
+                    self._ended(transfer, code, message)
+
+    def _check_deadlines(self) -> None:
+        now = time.monotonic()
+        for transfer in list(self._active.values()):
+            if transfer.deadline is not None and now >= transfer.deadline:
+                self._overdue(transfer)
+        for host, said in self._names.answers(now):
+            for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
+                if urls.host(transfer.url) == host:
+                    self._fail(transfer, pycurl.E_COULDNT_RESOLVE_HOST, "", resolver=said)
+
+    def _next_deadline(self, now: float) -> float:
+        times = [t.deadline for t in self._active.values() if t.deadline is not None]
+        if self._timer is not None:
+            times.append(self._timer)
+        if (due := self._names.due) is not None:
+            times.append(due)
+        return min(times, default=now + 3600.0)
+
+    def _on_socket(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
+        if what == pycurl.POLL_REMOVE:
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(descriptor)
+            return
+        events = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
+            selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
+        )
+        try:
+            self._selector.modify(descriptor, events)
+        except KeyError:
+            self._selector.register(descriptor, events)
+
+    def _on_timer(self, milliseconds: int) -> None:
+        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+    def _drain_waker(self) -> bool:
+        with contextlib.suppress(BlockingIOError):
+            while self._wakened.recv(4096):
+                pass
+        return True
+
+    # --- asking ---------------------------------------------------------------------------------------------
+
+    def _ask(self, transfer: Transfer) -> None:
+        """Put the request for the transfer's current URL on the wire."""
+        url, user, password = urls.split_userinfo(transfer.url)
+        if refused := self._refuse_url(url, transfer):
+            transfer.refused = refused
+            self._fail(transfer, 0, "")
+            return
+        try:
+            route = self._route(url)
+            headers = [*self._headers(transfer), *self._authorization(url, user, password)]
+            channel = transfer.channel = transfer.channel or self._channel()
+            channel.prepare(
+                url,
+                route=route,
+                headers=headers,
+                byte_range=_byte_range(transfer),
+                multiplex=_is_small(transfer, self._options.multiplex_below),
+                may_be_private=transfer.may_be_private or urls.host(url) in self._named_hosts,
+                negotiate=transfer.has_negotiated,
+            )
+        except (SurefetchError, ValueError, UnicodeError, pycurl.error) as error:
+            cause = error.code if isinstance(error, SurefetchError) else "policy.scheme"
+            transfer.refused = Refused(cause=cause, detail=urls.mask(str(error)))
+            self._fail(transfer, 0, "")
+            return
+        transfer.proxy = route.proxy or ""
+        if isinstance(transfer, Page) and transfer.deadline is None:
+            transfer.deadline = transfer.began + self._options.page_timeout
+        self._by_curl[channel.curl] = transfer
+        self._share_rate()
+        self._multi.add_handle(channel.curl)
+
+    def _refuse_url(self, url: str, transfer: Transfer) -> Refused | None:
+        scheme = url.partition("://")[0].lower()
+        if scheme not in urls.PORTS:
+            return Refused(cause="policy.scheme", detail=f"`{urls.mask(url)}` is neither https nor http")
+        host = urls.host(url)
+        is_named = transfer.may_be_private or host in self._named_hosts
+        if addresses.names_private(host) and not is_named:
+            return Refused(cause="policy.private-address", detail=f"`{host}` is a private address")
+        if scheme == "https" and self._trust.problem:
+            return Refused(cause="tls.no-trust-store", detail=self._trust.problem)
+        return None
+
+    def _route(self, url: str) -> Route:
+        origin = urls.origin(url)
+        if origin not in self._routes:
+            self._routes[origin] = self._router.resolve(url)
+        return self._routes[origin]
+
+    def _headers(self, transfer: Transfer) -> list[str]:
+        if isinstance(transfer, Page):
+            return list(transfer.headers)
+        if transfer.validator and transfer.wanted.start:
+            return [f"If-Range: {transfer.validator}"]
+        return []
+
+    def _authorization(self, url: str, user: str | None, password: str | None) -> list[str]:
+        if user is not None:
+            return [basic(user, password or "")]
+        return list(self._credentials.headers(url))
+
+    def _channel(self) -> Channel:
+        if self._pool:
+            return self._pool.pop()
+        return Channel(self._options, self._trust, self._user_agent)
+
+    def _share_rate(self) -> None:
+        if self._options.limit_rate:
+            share = max(1, self._options.limit_rate // max(1, len(self._by_curl)))
+            for transfer in self._by_curl.values():
+                if transfer.channel:
+                    transfer.channel.limit_rate(share)
+
+    # --- taking in ------------------------------------------------------------------------------------------
+
+    def _take_body(self, transfer: Transfer) -> None:
+        assert transfer.channel
+        chunks = transfer.channel.body
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        transfer.received += len(data)
+        match transfer.stage:
+            case Stage.ACCEPTED:
+                self._write(transfer, data)
+            case Stage.ASKED:
+                transfer.kept += data
+                self._weigh(transfer, is_whole=False)
+            case Stage.REFUSED:
+                self._keep_evidence(transfer, data)
+            case Stage.REDIRECTED if transfer.received > _REDIRECT_BODY_BYTES:
+                self._leave_wire(transfer)
+                self._follow(transfer)
+
+    def _weigh(self, transfer: Transfer, *, is_whole: bool) -> None:
+        """Judge an answer by its head and first bytes, and take the stage that follows."""
+        assert transfer.channel
+        lines = transfer.channel.head
+        head = transfer.head = answers.parse_head(lines)
+        if head is None or sum(map(len, lines)) > self._options.header_bytes:
+            cause = "http.malformed" if head is None else "policy.header-size"
+            self._refuse(transfer, Refused(cause=cause))
+            return
+        if head.status == 407 and self._negotiate(transfer):
+            return
+        match answers.weigh(head, transfer.wanted):
+            case Redirected() as verdict:
+                transfer.stage, transfer.redirected = Stage.REDIRECTED, verdict
+                self._set_deadline(transfer, self._options.evidence_timeout)
+            case Refused() as verdict:
+                self._refuse(transfer, verdict)
+            case Accepted() as verdict:
+                self._weigh_first_bytes(transfer, verdict, is_whole=is_whole)
+
+    def _weigh_first_bytes(self, transfer: Transfer, verdict: Accepted, *, is_whole: bool) -> None:
+        assert transfer.head
+        first = bytes(transfer.kept)
+        if verdict.start == 0:
+            if not first and transfer.limit > 0:
+                self._refuse(transfer, Refused(cause="body.empty")) if is_whole else None
+                return
+            if answers.needs_more(first) and not is_whole:
+                return
+            kind = transfer.head.get("content-type")
+            if refused := answers.sniff(first, kind, transfer.wanted.artifact.name):
+                self._refuse(transfer, refused)
+                return
+        self._open(transfer, verdict)
+
+    def _open(self, transfer: Transfer, verdict: Accepted) -> None:
+        transfer.stage, transfer.accepted = Stage.ACCEPTED, verdict
+        now = time.monotonic()
+        transfer.is_held = verdict.start != transfer.wanted.start
+        transfer.position = transfer.told = verdict.start
+        transfer.told_at = now
+        assert transfer.channel
+        if isinstance(transfer, Download):
+            self._events.append(
+                Opened(
+                    id=transfer.id,
+                    start=verdict.start,
+                    size=verdict.size,
+                    takes_ranges=verdict.takes_ranges,
+                    validator=verdict.validator,
+                    address=transfer.channel.info(pycurl.PRIMARY_IP) or "",
+                    seconds=now - transfer.began,
+                )
+            )
+        if not transfer.is_held:
+            self._write(transfer, b"")
+
+    def _write(self, transfer: Transfer, data: bytes) -> None:
+        """Pass bytes on, with those kept while the answer was judged; end when all is here."""
+        if transfer.kept or transfer.is_held:
+            transfer.kept += data
+            if transfer.is_held:
+                return
+            data = bytes(transfer.kept)
+            transfer.kept.clear()
+        surplus = (
+            transfer.position + len(data) - (transfer.stop if transfer.stop is not None else transfer.limit)
+        )
+        if surplus > 0:
+            data = data[: len(data) - surplus]
+        if data and not self._store(transfer, data):
+            return
+        transfer.position += len(data)
+        self._tell(transfer)
+        if surplus > 0 and (transfer.stop is None or transfer.stop == transfer.limit):
+            detail = f"more than {transfer.limit:,} bytes came"
+            transfer.refused = Refused(cause="body.too-large", detail=detail)
+            self._fail(transfer, 0, "")
+        elif transfer.is_complete:
+            self._complete(transfer)
+
+    def _complete(self, transfer: Transfer) -> None:
+        """Everything is here: wait for the answer's end if it is due, so that the connection can be kept."""
+        assert transfer.accepted and transfer.stop is not None
+        if transfer.accepted.stop is not None and transfer.accepted.stop > transfer.stop:
+            self._finish(transfer)
+        elif transfer.stage is Stage.ACCEPTED and transfer.deadline is None:
+            self._set_deadline(transfer, _END_GRACE)
+
+    def _store(self, transfer: Transfer, data: bytes) -> bool:
+        if isinstance(transfer, Page):
+            transfer.content += data
+            return True
+        assert isinstance(transfer, Download)
+        try:
+            transfer.sink.write(transfer.position, data)
+        except (OSError, SurefetchError) as error:
+            self._halt(transfer, error)
+            return False
+        return True
+
+    def _halt(self, transfer: Transfer, error: OSError | SurefetchError) -> None:
+        if isinstance(error, SurefetchError):
+            cause, detail = error.code, error.message
+        else:
+            cause, detail = LOCAL_CAUSES.get(error.errno or 0, "local.path"), str(error)
+        self._end(transfer, Failed(id=transfer.id, failure=Failure.LOCAL, cause=cause, detail=detail))
+        self._events.append(Halted(cause=cause, detail=detail))
+
+    def _tell(self, transfer: Transfer, *, is_last: bool = False) -> None:
+        if transfer.position == transfer.told or not isinstance(transfer, Download):
+            return
+        now = time.monotonic()
+        if (
+            is_last
+            or now - transfer.told_at >= _TELL_SECONDS
+            or transfer.position - transfer.told >= _TELL_BYTES
+        ):
+            self._events.append(Received(id=transfer.id, start=transfer.told, stop=transfer.position))
+            transfer.told, transfer.told_at = transfer.position, now
+
+    def _refuse(self, transfer: Transfer, refused: Refused) -> None:
+        transfer.stage, transfer.refused = Stage.REFUSED, refused
+        self._set_deadline(transfer, self._options.evidence_timeout)
+        self._keep_evidence(transfer, b"")
+
+    def _keep_evidence(self, transfer: Transfer, data: bytes) -> None:
+        transfer.kept += data[: _EVIDENCE_BYTES - len(transfer.kept)]
+        if transfer.received > _EVIDENCE_BYTES:
+            self._fail(transfer, 0, "")
+
+    def _set_deadline(self, transfer: Transfer, seconds: float) -> None:
+        due = time.monotonic() + seconds
+        transfer.deadline = due if transfer.deadline is None else min(due, transfer.deadline)
+
+    # --- endings --------------------------------------------------------------------------------------------
+
+    def _ended(self, transfer: Transfer, code: int, message: str) -> None:
+        """libcurl is through with a transfer."""
+        self._leave_wire(transfer)
+        if transfer.stage is Stage.ASKED and (code == 0 or transfer.kept):
+            self._weigh(transfer, is_whole=True)
+            if transfer.id not in self._active or transfer.channel is None or self._is_on_wire(transfer):
+                return
+        if transfer.is_held:
+            transfer.is_held = False
+            self._write(transfer, b"")
+        match transfer.stage:
+            case Stage.REDIRECTED:
+                self._follow(transfer)
+            case Stage.ACCEPTED if transfer.id in self._active:
+                self._ended_body(transfer, code, message)
+            case Stage.REFUSED:
+                self._fail(transfer, 0, "", is_whole=code == 0)
+            case Stage.ASKED:
+                self._failed_on_the_way(transfer, code, message)
+
+    def _ended_body(self, transfer: Transfer, code: int, message: str) -> None:
+        assert transfer.accepted
+        end = transfer.stop if transfer.stop is not None else transfer.accepted.stop
+        if transfer.is_complete or (code == 0 and (end is None or transfer.position >= end)):
+            self._finish(transfer)
+            return
+        if code == 0:
+            missing = f"{transfer.position:,} of {end:,} bytes came"
+            transfer.refused = Refused(cause="body.truncated", detail=missing)
+        self._fail(transfer, code, message)
+
+    def _failed_on_the_way(self, transfer: Transfer, code: int, message: str) -> None:
+        channel = transfer.channel
+        assert channel
+        if channel.refused_address:
+            transfer.refused = self._refused_address(transfer, channel.refused_address)
+        elif code == pycurl.E_COULDNT_RESOLVE_HOST and transfer.stage is not Stage.LEFT:
+            transfer.stage = Stage.LEFT
+            self._names.ask(urls.host(transfer.url), time.monotonic())
+            return
+        elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
+            return
+        self._fail(transfer, code, message)
+
+    def _refused_address(self, transfer: Transfer, address: str) -> Refused:
+        host = urls.host(transfer.url)
+        if not transfer.hops and addresses.is_nowhere(address):
+            return Refused(cause="dns.blocked", detail=f"`{host}` is given as {address}")
+        return Refused(cause="policy.private-address", detail=f"`{host}` is at {address}")
+
+    def _negotiate(self, transfer: Transfer) -> bool:
+        """Ask once more with Kerberos, if that is what the proxy wants and no password is known."""
+        route = self._route(urls.split_userinfo(transfer.url)[0])
+        assert transfer.channel
+        offered = transfer.channel.info(pycurl.PROXYAUTH_AVAIL) & pycurl.HTTPAUTH_NEGOTIATE
+        if not offered or transfer.has_negotiated or route.user is not None or route.proxy is None:
+            return False
+        transfer.has_negotiated = True
+        self._leave_wire(transfer)
+        transfer.restart(transfer.url)
+        self._ask(transfer)
+        return True
+
+    def _follow(self, transfer: Transfer) -> None:
+        """Go where a redirect leads, if that is allowed."""
+        assert transfer.redirected
+        here = urls.split_userinfo(transfer.url)[0]
+        there = urls.follow(here, transfer.redirected.location)
+        refused = self._refuse_hop(transfer, here, there)
+        transfer.hops.append(there)
+        if refused:
+            transfer.refused = refused
+            self._fail(transfer, 0, "")
+            return
+        if urls.host(there) != urls.host(here):
+            transfer.may_be_private = False
+        transfer.restart(there)
+        self._ask(transfer)
+
+    def _refuse_hop(self, transfer: Transfer, here: str, there: str) -> Refused | None:
+        if len(transfer.hops) >= self._options.redirects or there in (*transfer.hops, transfer.asked_url):
+            return Refused(cause="http.redirect-loop", detail=f"to {urls.mask(there)}")
+        if here.startswith("https:") and there.startswith("http:"):
+            return Refused(cause="http.downgrade", detail=f"to {urls.mask(there)}")
+        return None
+
+    def _overdue(self, transfer: Transfer) -> None:
+        transfer.deadline = None
+        if transfer.is_complete:
+            self._finish(transfer)
+        elif transfer.stage is Stage.REDIRECTED:
+            self._leave_wire(transfer)
+            self._follow(transfer)
+        elif transfer.stage is Stage.REFUSED:
+            self._fail(transfer, 0, "")
+        else:
+            self._fail(transfer, pycurl.E_OPERATION_TIMEDOUT, "the time for it is used up")
+
+    def _finish(self, transfer: Transfer) -> None:
+        self._tell(transfer, is_last=True)
+        if self._record:
+            self._remember(transfer, 0, "")
+        if isinstance(transfer, Page):
+            self._end(transfer, Answered(lookup=transfer.lookup, answer=bytes(transfer.content)))
+        else:
+            self._end(transfer, Finished(id=transfer.id, stop=transfer.position))
+
+    def _fail(
+        self, transfer: Transfer, code: int, message: str, *, is_whole: bool = False, resolver: str = ""
+    ) -> None:
+        self._tell(transfer, is_last=True)
+        seen = self._remember(transfer, code, message, resolver)
+        failure, cause, detail = self._verdict(transfer, seen)
+        if isinstance(transfer, Page):
+            seconds = time.monotonic() - transfer.began
+            self._end(
+                transfer,
+                LookupFailed(
+                    lookup=transfer.lookup, failure=failure, cause=cause, detail=detail, seconds=seconds
+                ),
+            )
+            return
+        pause = answers.retry_after(transfer.head.get("retry-after"), time.time()) if transfer.head else None
+        is_other_file = is_whole and seen.status == 200 and bool(transfer.kept)
+        digest = sha256(transfer.kept).hexdigest() if is_other_file else None
+        self._end(
+            transfer,
+            Failed(
+                id=transfer.id,
+                failure=failure,
+                cause=cause,
+                detail=detail,
+                retry_after=pause,
+                wrong_digest=digest,
+            ),
+        )
+
+    def _verdict(self, transfer: Transfer, seen: Observation) -> Verdict:
+        own = judge_observation(seen, transfer.refused)
+        if self._judge and not (transfer.refused and transfer.refused.cause in ENGINE_KNOWS):
+            return self._judge(seen) or own
+        return own
+
+    def _remember(self, transfer: Transfer, code: int, message: str, resolver: str = "") -> Observation:
+        seen = observe(transfer, code, message, resolver)
+        self._observations[transfer.id] = seen
+        if len(self._observations) > _OBSERVATIONS:
+            del self._observations[next(iter(self._observations))]
+        if self._record:
+            self._record(seen, time.time() - (time.monotonic() - transfer.began))
+        return seen
+
+    def _phase(self, transfer: Transfer) -> Phase:
+        phase = phase_of(transfer)
+        if phase is not Phase.QUEUED:
+            return phase
+        # It waits for a connection that another request to the same host is making.
+        origin = urls.origin(transfer.url)
+        others = [phase_of(t) for t in self._by_curl.values() if urls.origin(t.url) == origin]
+        return next((other for other in others if other in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)), phase)
+
+    def _end(self, transfer: Transfer, event: Event) -> None:
+        self._release(transfer)
+        del self._active[transfer.id]
+        self._events.append(event)
+
+    def _release(self, transfer: Transfer) -> None:
+        self._leave_wire(transfer)
+        if transfer.channel is None:
+            return
+        transfer.channel.head.clear()
+        transfer.channel.body.clear()
+        if len(self._pool) < _POOL:
+            self._pool.append(transfer.channel)
+        else:
+            transfer.channel.close()
+        transfer.channel = None
+
+    def _is_on_wire(self, transfer: Transfer) -> bool:
+        return transfer.channel is not None and transfer.channel.curl in self._by_curl
+
+    def _leave_wire(self, transfer: Transfer) -> None:
+        if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
+            self._multi.remove_handle(transfer.channel.curl)
+            self._share_rate()
+
+
+#: What a failed write means.
+LOCAL_CAUSES: Final = {
+    errno.ENOSPC: "local.disk-full",
+    errno.EDQUOT: "local.disk-full",
+    errno.EFBIG: "local.disk-full",
+    errno.EROFS: "local.read-only",
+    errno.EACCES: "local.permission",
+    errno.EPERM: "local.permission",
+    errno.ENAMETOOLONG: "local.name-too-long",
+}
+#: Causes that the engine knows by itself, whatever an observation looks like.
+ENGINE_KNOWS: Final = frozenset(
+    {
+        "body.too-large", "body.unasked-encoding", "dns.blocked", "http.downgrade", "http.range-lie",
+        "http.redirect-loop", "policy.header-size", "policy.private-address", "policy.scheme",
+        "proxy.malformed", "proxy.scheme", "tls.no-trust-store",
+    }
+)  # fmt: skip
+
+
+def _byte_range(transfer: Transfer) -> str | None:
+    if not transfer.wanted.has_range:
+        return None
+    stop = transfer.wanted.stop
+    return f"{transfer.wanted.start}-{'' if stop is None else stop - 1}"
+
+
+def _is_small(transfer: Transfer, bound: int) -> bool:
+    if isinstance(transfer, Page) or transfer.wanted.stop is None:
+        return isinstance(transfer, Page)
+    return transfer.wanted.stop - transfer.wanted.start < bound

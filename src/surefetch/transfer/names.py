@@ -1,0 +1,70 @@
+"""Asks the resolver once more why a name failed: libcurl says only that it did."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from typing import Final
+
+#: Seconds until a resolver that stays silent counts as such.
+_PATIENCE: Final = 2.0
+_CODES: Final = {
+    getattr(socket, name): name
+    for name in (
+        "EAI_NONAME",
+        "EAI_AGAIN",
+        "EAI_FAIL",
+        "EAI_NODATA",
+        "EAI_SYSTEM",
+        "EAI_MEMORY",
+        "EAI_FAMILY",
+    )
+    if hasattr(socket, name)
+}
+
+
+class NameCheck:
+    """Mutable: questions to the resolver under way, each on a thread of its own that is never waited for."""
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._due: dict[str, float] = {}
+        self._said: dict[str, str] = {}
+        self._is_closed = False
+
+    def ask(self, host: str, now: float) -> None:
+        """Ask about a host; its answer comes from `answers`."""
+        if host not in self._due:
+            self._due[host] = now + _PATIENCE
+            threading.Thread(target=self._resolve, args=(host,), daemon=True).start()
+
+    def answers(self, now: float) -> list[tuple[str, str]]:
+        """Return (host, what the resolver said) of the questions that are answered or overdue."""
+        found = []
+        for host, due in list(self._due.items()):
+            if host in self._said or now >= due:
+                del self._due[host]
+                found.append((host, self._said.pop(host, "timeout")))
+        return found
+
+    @property
+    def due(self) -> float | None:
+        """When the next question is overdue."""
+        return min(self._due.values(), default=None)
+
+    def close(self) -> None:
+        """Take no more answers."""
+        self._is_closed = True
+
+    def _resolve(self, host: str) -> None:
+        try:
+            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            said = "EAI_AGAIN"  # it works now: it did not a moment ago
+        except socket.gaierror as error:
+            said = _CODES.get(error.errno, f"EAI_{error.errno}")
+        except (OSError, UnicodeError):
+            said = "EAI_FAIL"
+        if not self._is_closed:
+            self._said[host] = said
+            self._wake()

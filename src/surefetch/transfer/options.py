@@ -1,0 +1,71 @@
+"""What an engine is told once, and what it asks of its helpers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from surefetch.model import Struct
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """Limits of an engine. The planner's own, shorter ones come as `Cancel`; these are the last guard."""
+
+    connections: int = 4  # to one host at most
+    connect_timeout: float = 8.0  # seconds for name, connection, proxy and TLS together
+    page_timeout: float = 20.0  # seconds for an index page in all
+    evidence_timeout: float = 1.0  # seconds to wait for the body of an answer that is refused anyway
+    limit_rate: int = 0  # bytes per second over all connections; 0: no limit
+    redirects: int = 8  # at most
+    header_bytes: int = 64 << 10  # of one answer at most
+    buffer_bytes: int = 128 << 10  # libcurl's receive buffer
+    multiplex_below: int = 4 << 20  # requests for fewer bytes share an HTTP/2 connection
+    keep_exchanges: bool = False  # an `Exchange` for every request, for the network log
+
+
+class Sink(Protocol):
+    """Where the bytes of one artifact go."""
+
+    def write(self, start: int, data: bytes) -> None:
+        """Write bytes at an offset.
+
+        Raises:
+            OSError: This machine cannot: a full disk, a lost folder.
+            StoreError: Likewise, with its cause.
+        """
+        ...
+
+
+class Route(Protocol):
+    """How one URL is reached."""
+
+    @property
+    def proxy(self) -> str | None:
+        """The proxy's URL without userinfo; None: directly."""
+        ...
+
+    @property
+    def user(self) -> str | None:
+        """For the proxy."""
+        ...
+
+    @property
+    def password(self) -> str | None:
+        """For the proxy."""
+        ...
+
+
+class Router(Protocol):
+    """Decides how a URL is reached; `proxies.ProxyResolver` is the one."""
+
+    def resolve(self, url: str) -> Route:
+        """Decide."""
+        ...
+
+
+class Authority(Protocol):
+    """Knows what to show an origin; `credentials.Credentials` is the one."""
+
+    def headers(self, url: str) -> Sequence[str]:
+        """Return the header lines that belong to this URL's origin, e.g. `Authorization: Bearer …`."""
+        ...

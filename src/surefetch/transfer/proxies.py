@@ -1,0 +1,244 @@
+"""Which proxy a URL goes through: one rule for all (docs/network.md), and what others would decide. Pure.
+
+Only the system's settings on macOS and Windows and a PAC script are asked outside, through arguments.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from surefetch.errors import SettingError
+from surefetch.model import Struct
+from surefetch.transfer import urls
+
+#: Schemes that a proxy's address may have, with the port that is meant when none is said.
+SCHEMES: Final = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
+#: What people write for them.
+_SPELLINGS: Final = {"socks": "socks5h"}
+DIRECT: Final = "direct"
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """How one URL is reached, and what decided it."""
+
+    proxy: str | None  # scheme://host:port, without userinfo; None: directly
+    decided_by: str  # "setting proxy", "variable HTTPS_PROXY", "the system's settings", "nothing set", …
+    repaired: str = ""  # what was mended in the value, for people
+    user: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the password."""
+        return f"Decision(proxy={self.proxy!r}, decided_by={self.decided_by!r}, repaired={self.repaired!r})"
+
+
+class System(Struct, frozen=True, kw_only=True):
+    """What the operating system's own settings say."""
+
+    proxies: dict[str, str] = {}  # scheme -> proxy, as urllib.request.getproxies gives it
+    name: str = "the system's settings"
+
+
+class ProxyResolver:
+    """Decides by settings, variables, the system and, last, what pip is told; remembers nothing."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        proxy: str = "",
+        no_proxy: str = "",
+        system: System | None = None,
+        bypass: Callable[[str], bool] | None = None,
+        pip_proxy: str = "",
+        pac: Callable[[str], str | None] | None = None,
+    ) -> None:
+        """Take everything that may decide.
+
+        Args:
+            environ: The environment.
+            proxy: The setting: a proxy for everything, `direct` for none, "" for what follows.
+            no_proxy: The setting, added to the variable.
+            system: The operating system's settings, where it has any.
+            bypass: Whether the operating system reaches a host directly.
+            pip_proxy: What pip's own configuration names; asked last.
+            pac: Gives a PAC script's answer for a URL, such as `PROXY host:8080; DIRECT`.
+        """
+        self._environ, self._proxy, self._no_proxy = environ, proxy, no_proxy
+        self._system, self._bypass, self._pip_proxy, self._pac = system, bypass, pip_proxy, pac
+
+    def resolve(self, url: str) -> Decision:
+        """Decide how a URL is reached.
+
+        Raises:
+            SettingError: The value that decides is no proxy's address (`proxy.malformed`, `proxy.scheme`).
+        """
+        if self._proxy.strip().lower() in (DIRECT, "none", "direct://"):
+            return Decision(proxy=None, decided_by="setting proxy")
+        if decided := self._excepted(url):
+            return decided
+        for value, name in self._candidates(url):
+            if value:
+                return read_proxy(value, name)
+        return Decision(proxy=None, decided_by="nothing set")
+
+    def _excepted(self, url: str) -> Decision | None:
+        host, port = _host_and_port(url)
+        name, value = _first_set(self._environ, ("no_proxy", "NO_PROXY"))
+        for exceptions, decided_by in ((self._no_proxy, "setting no_proxy"), (value, f"variable {name}")):
+            if exceptions and (entry := matches(host, port, exceptions)):
+                return Decision(proxy=None, decided_by=f"{decided_by} ({entry})")
+        return None
+
+    def _candidates(self, url: str) -> list[tuple[str, str]]:
+        scheme = urlsplit(url).scheme
+        name, value = variable(self._environ, scheme)
+        found = [(self._proxy, "setting proxy"), (value, f"variable {name}")]
+        if self._pac and not (self._proxy or value):
+            found.append((read_pac(self._pac(url) or ""), "the PAC script"))
+        if self._system and not (self._bypass and self._bypass(urls.host(url))):
+            proxies = self._system.proxies
+            found.append((proxies.get(scheme) or proxies.get("all", ""), self._system.name))
+        return [*found, (self._pip_proxy, "pip's configuration")]
+
+
+def variable(environ: Mapping[str, str], scheme: str) -> tuple[str, str]:
+    """Return the variable that names the proxy of a scheme, and its value; lower case wins.
+
+    HTTP_PROXY is passed over where REQUEST_METHOD is set: in a CGI program it is the client's header.
+    """
+    names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY", "all_proxy", "ALL_PROXY"]
+    if "REQUEST_METHOD" in environ:
+        names.remove("HTTP_PROXY") if "HTTP_PROXY" in names else None
+    return _first_set(environ, names)
+
+
+def matches(host: str, port: int, exceptions: str) -> str:
+    """Return the entry of a NO_PROXY list that a host falls under, or "".
+
+    Entries, split at commas and spaces: `*`, a host (with its subdomains), `.suffix` and `*.suffix`
+    (subdomains alone), an address, a CIDR range, each with `:port` if only that port is meant.
+    """
+    host = host.strip("[]").rstrip(".").lower()
+    for entry in exceptions.replace(",", " ").split():
+        name, entry_port = _split_port(entry.lower())
+        if entry_port is not None and entry_port != port:
+            continue
+        if name == "*" or _matches_address(host, name) or _matches_name(host, name):
+            return entry
+    return ""
+
+
+def read_proxy(value: str, decided_by: str) -> Decision:
+    """Read a proxy's address; a missing scheme is taken as http and said.
+
+    Raises:
+        SettingError: It has another scheme than a proxy can have, or no host, or a port that is none.
+    """
+    text, repaired = value.strip().strip("'\""), ""
+    if "://" not in text:
+        text, repaired = f"http://{text}", f"`{urls.mask(text)}` has no scheme: taken as http://"
+    scheme, _, rest = text.partition("://")
+    scheme = _SPELLINGS.get(scheme.lower(), scheme.lower())
+    if scheme not in SCHEMES:
+        raise SettingError(
+            f"{decided_by} names the proxy `{urls.mask(text)}`, and `{scheme}` is no proxy's scheme",
+            code="proxy.scheme",
+            hint=f"write it as http://HOST:PORT; the schemes are {', '.join(SCHEMES)}",
+        )
+    userinfo, at, authority = rest.partition("/")[0].rpartition("@")
+    user, colon, password = userinfo.partition(":")
+    return Decision(
+        proxy=f"{scheme}://{_authority(authority, scheme, decided_by, value)}",
+        decided_by=decided_by,
+        repaired=repaired,
+        user=unquote(user) if at else None,
+        password=unquote(password) if colon else None,
+    )
+
+
+def read_pac(answer: str) -> str:
+    """Return the first way that a PAC script's answer names, as a proxy's address; "" for DIRECT."""
+    kinds = {"PROXY": "http", "HTTP": "http", "HTTPS": "https", "SOCKS": "socks5h", "SOCKS5": "socks5h"}
+    kind, _, address = answer.split(";")[0].strip().partition(" ")
+    kinds["SOCKS4"] = "socks4a"
+    return f"{kinds[kind.upper()]}://{address.strip()}" if kind.upper() in kinds and address else ""
+
+
+def system_settings(platform: str = sys.platform) -> tuple[System | None, Callable[[str], bool] | None]:
+    """Ask macOS or Windows for their settings; (None, None) elsewhere, where there are only variables."""
+    if platform not in ("darwin", "win32"):
+        return None, None
+    import urllib.request as request
+
+    name = "getproxies_macosx_sysconf" if platform == "darwin" else "getproxies_registry"
+    bypass = "proxy_bypass_macosx_sysconf" if platform == "darwin" else "proxy_bypass_registry"
+    read = getattr(request, name, dict)
+    return System(proxies=dict(read())), getattr(request, bypass, None)
+
+
+def pac_from_pypac() -> Callable[[str], str | None] | None:
+    """Return what asks the system's PAC script, if the extra `pac` is installed and there is a script."""
+    try:
+        from pypac import get_pac
+    except ImportError:
+        return None
+    script = get_pac(js_or_url=None)
+    if script is None:
+        return None
+    return lambda url: str(script.find_proxy_for_url(url, urls.host(url)))
+
+
+def _first_set(environ: Mapping[str, str], names: Sequence[str]) -> tuple[str, str]:
+    for name in names:
+        if value := environ.get(name, "").strip():
+            return name, value
+    return names[0], ""
+
+
+def _matches_address(host: str, name: str) -> bool:
+    try:
+        network = ipaddress.ip_network(name.strip("[]"), strict=False)
+        return ipaddress.ip_address(host.partition("%")[0]) in network
+    except (ValueError, TypeError):
+        return False
+
+
+def _matches_name(host: str, name: str) -> bool:
+    suffix = name.removeprefix("*")
+    if suffix.startswith("."):
+        return host.endswith(suffix)
+    return host == name or host.endswith(f".{name}")
+
+
+def _split_port(entry: str) -> tuple[str, int | None]:
+    """Split `host:8080`, `[::1]:8080`; a bare IPv6 address has no port."""
+    name, colon, port = entry.rpartition(":")
+    if not colon or not port.isdigit() or (":" in name and not name.endswith("]")):
+        return entry, None
+    return name, int(port)
+
+
+def _host_and_port(url: str) -> tuple[str, int]:
+    parts = urlsplit(url)
+    return parts.hostname or "", urls.port(parts)
+
+
+def _authority(authority: str, scheme: str, decided_by: str, value: str) -> str:
+    try:
+        parts = urlsplit(f"//{authority}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or any(character.isspace() for character in host):
+        raise SettingError(
+            f"{decided_by} names the proxy `{urls.mask(value)}`, which cannot be read",
+            code="proxy.malformed",
+            hint="write it as http://HOST:PORT",
+        )
+    name = f"[{host}]" if ":" in host else host
+    return f"{name}:{port or SCHEMES[scheme]}"

@@ -1,0 +1,107 @@
+"""What the engine knows of each request under way: downloads into a sink, pages into memory."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from surefetch.events import Phase, Request
+from surefetch.model import Artifact, Lookup
+from surefetch.transfer.answers import Accepted, Head, Redirected, Refused, Wanted
+from surefetch.transfer.channel import Channel
+from surefetch.transfer.options import Sink
+
+#: Where an artifact has neither size nor bound: larger than any file.
+_UNBOUNDED = 1 << 50
+
+
+class Stage(Enum):
+    """How an answer is being taken."""
+
+    ASKED = "asked"  # nothing judged yet
+    ACCEPTED = "accepted"  # its bytes go to the sink
+    REFUSED = "refused"  # its bytes are evidence
+    REDIRECTED = "redirected"  # its bytes are of no use
+    LEFT = "left"  # off the wire; its ending waits for a name server
+
+
+class Transfer:
+    """Mutable account of one request on one channel."""
+
+    def __init__(
+        self, number: int, url: str, wanted: Wanted, may_be_private: bool, began: float, validator: str | None
+    ) -> None:
+        self.id, self.url, self.wanted, self.began = number, url, wanted, began
+        self.asked_url = url
+        self.may_be_private = may_be_private
+        self.validator = validator
+        self.channel: Channel | None = None
+        self.proxy = ""
+        self.hops: list[str] = []
+        self.stage = Stage.ASKED
+        self.head: Head | None = None
+        self.accepted: Accepted | None = None
+        self.refused: Refused | None = None
+        self.redirected: Redirected | None = None
+        self.is_held = False  # until the owner has seen that it begins elsewhere
+        self.has_negotiated = False
+        self.kept = bytearray()  # first bytes: not judged yet, or evidence
+        self.received = 0  # bytes of the current answer's body
+        self.position = wanted.start  # of the next byte to write
+        self.stop = wanted.stop
+        self.told = wanted.start
+        self.told_at = began
+        self.deadline: float | None = None
+        self.phase = Phase.QUEUED
+
+    @property
+    def limit(self) -> int:
+        """Where the file ends at the latest."""
+        artifact = self.wanted.artifact
+        if artifact.size is not None:
+            return artifact.size
+        return artifact.max_size or _UNBOUNDED
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything that was asked for has arrived."""
+        return self.accepted is not None and self.stop is not None and self.position >= self.stop
+
+    def restart(self, url: str) -> None:
+        """Forget the last answer before the next hop."""
+        self.url, self.stage, self.head = url, Stage.ASKED, None
+        self.accepted = self.refused = self.redirected = self.deadline = None
+        self.kept.clear()
+        self.received = 0
+
+
+class Download(Transfer):
+    """A request for bytes of an artifact."""
+
+    def __init__(self, request: Request, url: str, sink: Sink, began: float) -> None:
+        artifact = request.artifact
+        stop = request.stop if request.stop is not None else artifact.size
+        has_range = request.start > 0 or (stop is not None and stop != artifact.size)
+        wanted = Wanted(artifact=artifact, start=request.start, stop=stop, has_range=has_range)
+        super().__init__(request.id, url, wanted, request.mirror.may_be_private, began, request.validator)
+        self.sink = sink
+
+
+class Page(Transfer):
+    """A request for a page that a lookup needs, kept in memory."""
+
+    def __init__(
+        self,
+        number: int,
+        lookup: Lookup,
+        url: str,
+        headers: tuple[str, ...],
+        limit: int,
+        private: bool,
+        began: float,
+    ) -> None:
+        artifact = Artifact(name="page.html", form="page", max_size=limit)
+        super().__init__(
+            number, url, Wanted(artifact=artifact, start=0, stop=None, has_range=False), private, began, None
+        )
+        self.lookup, self.headers = lookup, headers
+        self.content = bytearray()

@@ -1,0 +1,67 @@
+"""URLs as the engine needs them: origins, hosts, userinfo split off, secrets masked. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
+
+PORTS: Final = {"http": 80, "https": 443}
+MASK: Final = "***"
+#: Query parameters that are keys to something: tokens, signatures, signed policies.
+_SECRET: Final = re.compile(
+    r"(?<=[?&;])((?:[\w.-]*(?:token|secret|password|passwd|api[_-]?key|signature|credential)[\w.-]*"
+    r"|x-(?:amz|goog|oss|ms)-[\w-]*|sig|sign|key|auth|code|access_?key(?:id)?|policy|key-pair-id)=)[^&#;]*",
+    re.IGNORECASE,
+)
+_USERINFO: Final = re.compile(r"(?<=://)[^/?#@\s]*@")
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port, lower case, the port always said: `https://example.org:443`.
+
+    Raises:
+        ValueError: The URL has no host, or a port that is none.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError(f"`{mask(url)}` has no host")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{port(parts)}"
+
+
+def port(parts: SplitResult) -> int:
+    """Return the port, the scheme's own if none is said."""
+    return parts.port if parts.port is not None else PORTS.get(parts.scheme, 0)
+
+
+def host(url: str) -> str:
+    """Return the host in lower case, without brackets; "" if there is none."""
+    return urlsplit(url).hostname or ""
+
+
+def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
+    """Take user and password out of a URL.
+
+    Returns:
+        The URL without them; the user and the password, decoded, None where there is none.
+    """
+    parts = urlsplit(url)
+    userinfo, at, hostport = parts.netloc.rpartition("@")
+    if not at:
+        return url, None, None
+    user, colon, password = userinfo.partition(":")
+    return urlunsplit(parts._replace(netloc=hostport)), unquote(user), unquote(password) if colon else None
+
+
+def follow(base: str, location: str) -> str:
+    """Return where a Location header leads, without fragment, unsafe characters escaped."""
+    joined = urljoin(base, location.strip())
+    # Servers send raw spaces and bytes beyond ASCII (latin-1 by now) in Location.
+    raw = joined.encode("latin-1", "ignore") if not joined.isascii() else joined.encode()
+    return quote(raw, safe="%/:=&?~#+!$,;'@()*[]|^`{}\\\"<>-._").partition("#")[0].replace("\\", "%5C")
+
+
+def mask(text: str) -> str:
+    """Replace what is secret in a URL, or in every URL of a text: userinfo, tokens, signatures."""
+    return _SECRET.sub(rf"\1{MASK}", _USERINFO.sub(f"{MASK}@", text))
