@@ -1,0 +1,342 @@
+"""Small things done to files, with errors translated once and the ways of each system seen to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from surefetch.errors import StoreError
+
+#: Bytes read, hashed and copied at once.
+BLOCK_BYTES: Final = 1 << 20
+#: What to do when the store's own folder is the trouble.
+HINT: Final = "choose another folder with `SUREFETCH_STORE=/data/surefetch`"
+#: errno -> (cause, what is said of the path)
+_TROUBLES: Final = {
+    errno.ENOSPC: ("local.disk-full", "there is no room left on its disk"),
+    errno.EDQUOT: ("local.disk-full", "your quota on its disk is used up"),
+    errno.EFBIG: ("local.disk-full", "its file system takes no file this large"),
+    errno.EROFS: ("local.read-only", "it is mounted read-only"),
+    errno.EACCES: ("local.permission", "this user may not do that there"),
+    errno.EPERM: ("local.permission", "this user may not do that there"),
+    errno.ENAMETOOLONG: ("local.name-too-long", "the path is longer than this system allows"),
+    errno.ENOENT: ("local.path", "it does not exist"),
+    errno.ENOTDIR: ("local.path", "a part of the path is a file, not a folder"),
+    errno.EEXIST: ("local.path", "a file stands where a folder should be"),
+    errno.EISDIR: ("local.path", "a folder stands where a file should be"),
+    errno.ELOOP: ("local.path", "its symbolic links lead in a circle"),
+    errno.EIO: ("local.io", "the disk reports an input or output error"),
+    errno.ESTALE: ("local.io", "the network file system lost it"),
+    errno.EMFILE: ("local.limit", "this process has too many files open"),
+    errno.ENFILE: ("local.limit", "this machine has too many files open"),
+}
+_FICLONE: Final = 0x40049409  # ioctl_ficlonerange(2), Linux
+_O_BINARY: Final = getattr(os, "O_BINARY", 0)
+_O_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
+#: Windows refuses to replace or remove a file while somebody maps or scans it: tries, and seconds between.
+_TRIES, _PAUSE = 8, 0.05
+
+
+@contextmanager
+def told(path: str | os.PathLike[str], doing: str, hint: str = HINT) -> Iterator[None]:
+    """Turn any `OSError` inside into a `StoreError` that says what could not be done to which path."""
+    try:
+        yield
+    except OSError as error:
+        raise trouble(error, path, doing, hint) from error
+
+
+@contextmanager
+def at_best() -> Iterator[None]:
+    """Try something that only saves work: if the disk refuses, go on without."""
+    with suppress(OSError, StoreError):
+        yield
+
+
+def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str = HINT) -> StoreError:
+    """Return the error that says why `path` could not be, e.g., "written"."""
+    code, why = _TROUBLES.get(error.errno or 0, ("local.path", error.strerror or str(error)))
+    message = f"`{os.fspath(path)}` could not be {doing}: {why}"
+    return StoreError(message, code=code, hint=hint, path=os.fspath(path), errno=error.errno)
+
+
+def make_folder(path: Path, mode: int = 0o777) -> None:
+    """Make a folder and its parents; fine if it is there. `mode` 0o700 makes it private to this user.
+
+    Raises:
+        StoreError: It cannot be made, or something else stands there.
+    """
+    with told(path, "made"):
+        try:
+            path.mkdir(mode, parents=True)
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+
+
+def create(path: Path, mode: int = 0o600) -> int:
+    """Open a new file for reading and writing that nobody else has; its folder is made if missing.
+
+    Raises:
+        StoreError: It cannot be made.
+        FileExistsError: Somebody has that name already.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _O_BINARY | _O_CLOEXEC
+    try:
+        return os.open(path, flags, mode)
+    except FileNotFoundError:
+        make_folder(path.parent)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise trouble(error, path, "made") from error
+    with told(path, "made"):
+        return os.open(path, flags, mode)
+
+
+def replace(source: Path, target: Path) -> None:
+    """Rename, over `target` if it is there; patient with Windows, where open files resist."""
+    _patiently(lambda: source.replace(target))
+
+
+def remove(path: Path) -> bool:
+    """Delete a file; return whether it was there. A read-only one is deleted on Windows too."""
+    try:
+        if sys.platform == "win32":
+            path.chmod(0o600)
+        _patiently(path.unlink)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def write_small(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = False) -> None:
+    """Write a small file so that readers see the old or the new content whole, never a mixture.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    temporary = path.with_name(f".{nonce()}.tmp")
+    descriptor = create(temporary, mode)
+    with told(path, "written"):
+        try:
+            write_all(descriptor, content, 0)
+            if durable:
+                sync_data(descriptor)
+        except BaseException:
+            os.close(descriptor)
+            remove(temporary)
+            raise
+        os.close(descriptor)
+        replace(temporary, path)
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview, offset: int) -> None:
+    """Write all of `data` at `offset`, wherever the file's own position is."""
+    view = memoryview(data).cast("B")
+    while view:
+        count = _pwrite(descriptor, view, offset)
+        offset += count
+        view = view[count:]
+
+
+def read_into(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Fill `buffer` from `offset` on; return how much there was."""
+    filled = 0
+    while filled < len(buffer):
+        count = _pread(descriptor, buffer[filled:], offset + filled)
+        if count == 0:
+            break
+        filled += count
+    return filled
+
+
+def copy(source: Path, target: Path, take: Callable[[memoryview], None] | None = None) -> int:
+    """Copy a file to a new one of this user's own, block by block; return its length.
+
+    Args:
+        source: What to read.
+        target: A name that nobody has.
+        take: Sees each block as it passes, e.g. a hash's `update`.
+    """
+    buffer = memoryview(bytearray(BLOCK_BYTES))
+    length = 0
+    descriptor = create(target)
+    try:
+        with source.open("rb", buffering=0) as original:
+            while count := original.readinto(buffer):
+                write_all(descriptor, buffer[:count], length)
+                length += count
+                if take is not None:
+                    take(buffer[:count])
+    except BaseException:
+        os.close(descriptor)
+        remove(target)
+        raise
+    os.close(descriptor)
+    return length
+
+
+def sync_data(descriptor: int) -> None:
+    """Have a file's bytes, and what is needed to find them, on the disk before returning."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync(2) of macOS leaves data in the drive's cache
+    elif hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:
+        os.fsync(descriptor)
+
+
+def sync_path(path: Path) -> None:
+    """Have a closed file's bytes on the disk before returning."""
+    descriptor = os.open(path, os.O_RDWR | _O_BINARY | _O_CLOEXEC)
+    try:
+        sync_data(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Have a folder's names on the disk before returning. Windows journals names by itself."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY | _O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EBADF):  # some network file systems
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def start_writeback(descriptor: int, start: int, length: int) -> None:
+    """Ask Linux to begin writing a range to the disk, without waiting: the flush at the end is short then.
+
+    `posix_fadvise(DONTNEED)` would do that as well, but also drops pages that are to be read again.
+    """
+    if sys.platform == "linux" and (function := _sync_file_range()) is not None:
+        function(descriptor, start, length, 2)  # SYNC_FILE_RANGE_WRITE; a refusal costs nothing
+
+
+def clone(source: Path, target: Path) -> bool:
+    """Make `target` a reflink of `source`: bytes shared, copied on write; return whether the disk can."""
+    if sys.platform == "darwin":
+        import ctypes
+
+        names = os.fsencode(source), os.fsencode(target)
+        return bool(ctypes.CDLL(None).clonefile(*names, 0) == 0)  # clonefile(2), APFS
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    with source.open("rb") as original:
+        descriptor = create(target)
+        try:
+            fcntl.ioctl(descriptor, _FICLONE, original.fileno())
+        except OSError:
+            remove(target)
+            return False
+        finally:
+            os.close(descriptor)
+    return True
+
+
+def data_extents(descriptor: int, size: int) -> list[tuple[int, int]]:
+    """Return the ranges that hold data; what was only reserved, or lost with the power, is a hole."""
+    if not hasattr(os, "SEEK_DATA"):
+        return [(0, size)]
+    extents: list[tuple[int, int]] = []
+    position = 0
+    while position < size:
+        try:
+            start = os.lseek(descriptor, position, os.SEEK_DATA)
+            position = os.lseek(descriptor, start, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # no data from here on
+                break
+            return [(0, size)]
+        extents.append((start, min(position, size)))
+    return extents
+
+
+def free_bytes(folder: Path) -> int | None:
+    """Return the room for this user on the disk of a folder that need not exist yet; None if nobody says."""
+    import shutil
+
+    for place in (folder, *folder.parents):
+        try:
+            return shutil.disk_usage(place).free
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            return None
+    return None
+
+
+def readable_size(size: int) -> str:
+    """Write a number of bytes for people: `12 MB`, in powers of 1000."""
+    value, unit = float(size), "bytes"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if value >= 10 or unit == "bytes" else f"{value:.1f} {unit}"
+
+
+def nonce() -> str:
+    """Return 16 hexadecimal digits that nobody else draws."""
+    return os.urandom(8).hex()
+
+
+def _patiently(action: Callable[[], Any]) -> None:
+    for _ in range(_TRIES if sys.platform == "win32" else 0):
+        try:
+            action()
+            return
+        except PermissionError:
+            time.sleep(_PAUSE)
+    action()
+
+
+if hasattr(os, "pwrite"):
+
+    def _pwrite(descriptor: int, view: memoryview, offset: int) -> int:
+        return os.pwrite(descriptor, view, offset)
+
+    def _pread(descriptor: int, buffer: memoryview, offset: int) -> int:
+        return os.preadv(descriptor, [buffer], offset)
+
+else:  # Windows: one position per open file, so one at a time
+    import threading
+
+    _position = threading.Lock()
+
+    def _pwrite(descriptor: int, view: memoryview, offset: int) -> int:
+        with _position:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            return os.write(descriptor, view)
+
+    def _pread(descriptor: int, buffer: memoryview, offset: int) -> int:
+        with _position:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            data = os.read(descriptor, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
+    import ctypes  # 3 ms, for files of many megabytes only
+
+    function = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if function is not None:
+        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+    return function

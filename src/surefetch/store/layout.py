@@ -1,0 +1,53 @@
+"""Where things lie in a store's folder. Formats carry their version in the folder's name."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from surefetch.store import files
+
+BLOBS = "blobs-v1"  # plain, static, named by digest: any web server that serves it is a mirror
+PARTS = "parts-v1"  # unfinished
+VIEWS = "views-v1"  # readable folders
+INDEX = "index-v1"  # one small JSON per dataset and alias, for the warm load
+PINS = "pins-v1"  # one empty file per dataset to keep
+PRIVATE = "private-v1"  # 0700: receipts, history, weak digests, what came with a credential
+
+
+def blob(folder: Path, sha256: str) -> Path:
+    """Return the path of a blob, whether it is there or not."""
+    return folder / BLOBS / "sha256" / sha256[:2] / sha256
+
+
+def private_blob(folder: Path, sha256: str) -> Path:
+    """Return the path of a blob that came with a credential."""
+    return folder / PRIVATE / "blobs" / "sha256" / sha256[:2] / sha256
+
+
+def weak(folder: Path, algorithm: str, hexadecimal: str) -> Path:
+    """Return the path of the note that tells which SHA-256 a weak digest belongs to."""
+    return folder / PRIVATE / "weak" / algorithm / hexadecimal
+
+
+def quarantine(folder: Path) -> Path:
+    """Return the folder for damaged blobs."""
+    return folder / PRIVATE / "quarantine"
+
+
+def short_key(key: str) -> str:
+    """Return 32 digits for any text, for use in file names."""
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+def make_private(folder: Path) -> Path:
+    """Make the private folder, which only this user can enter.
+
+    Raises:
+        StoreError: It cannot be made.
+    """
+    path = folder / PRIVATE
+    if not path.is_dir():
+        files.make_folder(folder)
+        files.make_folder(path, 0o700)
+    return path

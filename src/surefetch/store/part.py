@@ -1,0 +1,294 @@
+"""A part: the unfinished bytes of one artifact, owned by this process alone, and a journal for the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from surefetch.store import files
+from surefetch.store.owner import NOBODY
+from surefetch.store.ranges import Ranges
+
+#: The journal is written when this many bytes, or seconds, have passed since the last time.
+JOURNAL_BYTES: Final = 8 << 20
+JOURNAL_SECONDS: Final = 1.0
+#: From this size on the disk is asked to reserve the room.
+RESERVE_BYTES: Final = 8 << 20
+#: File systems that reserve room in one step. Others are slow at it (tmpfs: 0.28 s for 1 GB), or glibc would
+#: write a byte into every block.
+RESERVING: Final = {"ext4", "xfs", "btrfs", "f2fs"}
+
+
+class Part:
+    """Mutable: the bytes of one artifact as they arrive. `write`, `discard` and `save` may run beside reads.
+
+    Bytes once received are not written again until they are discarded, so that what was hashed stays true.
+
+    Attributes:
+        key: What it is part of: a digest as text, or any name for an artifact without one.
+        path: Where it lies.
+        size: Bytes of the whole artifact, None while unknown.
+        bound: Bytes at most.
+        written: Bytes written so far, those discarded since included.
+    """
+
+    def __init__(self, path: Path, descriptor: int, key: str, size: int | None, bound: int) -> None:
+        self.key = key
+        self.path = path
+        self.size = size
+        self.bound = bound
+        self.written = 0
+        self._descriptor = descriptor
+        self._received = Ranges()
+        self._discarded = Ranges()  # since somebody asked
+        self._validators: dict[str, str] = {}
+        self._writing = threading.RLock()
+        self._state = threading.Lock()
+        self._unsaved = 0  # bytes
+        self._saved_at = time.monotonic()
+        self._is_reserved = False
+
+    @property
+    def journal(self) -> Path:
+        """The file beside it that tells the next owner what is here."""
+        return journal_of(self.path)
+
+    @property
+    def received(self) -> Ranges:
+        """Which bytes are here; a set of the caller's own."""
+        with self._state:
+            return self._received.copy()
+
+    @property
+    def end(self) -> int:
+        """Where the artifact ends: its size, or while that is unknown the first byte that is not here."""
+        return self.frontier(0) if self.size is None else self.size
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all bytes are here."""
+        with self._state:
+            return self.size is not None and self._received.covers(0, self.size)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether its file is closed."""
+        return self._descriptor < 0
+
+    def fileno(self) -> int:
+        """Return the open file's number."""
+        return self._descriptor
+
+    def fix_size(self, size: int) -> None:
+        """Learn the size of the whole artifact.
+
+        Raises:
+            ValueError: It is beyond the bound, or contradicts what was known.
+        """
+        if size > self.bound or (self.size is not None and self.size != size):
+            raise ValueError(f"part of {self.size} bytes, {self.bound} at most, cannot be of {size}")
+        self.size = size
+
+    def reserve(self) -> None:
+        """Have the disk keep room for the whole artifact, so that a full disk shows before the first byte.
+
+        Raises:
+            StoreError: There is not enough room.
+        """
+        if self._is_reserved or not self.size:
+            return
+        self._is_reserved = True
+        with files.told(self.path, "given its room"):
+            if self.size >= RESERVE_BYTES and file_system_of(self.path) in RESERVING:
+                os.posix_fallocate(self._descriptor, 0, self.size)
+            else:
+                os.ftruncate(self._descriptor, max(self.size, os.fstat(self._descriptor).st_size))
+
+    def write(self, start: int, data: bytes | bytearray | memoryview) -> None:
+        """Keep the bytes of `data`, which begin at `start`, as far as they are not here yet.
+
+        Raises:
+            ValueError: They go beyond the bound.
+            StoreError: The disk refuses, e.g. because it is full.
+        """
+        stop = start + len(data)
+        if start < 0 or stop > (self.bound if self.size is None else self.size):
+            raise ValueError(f"bytes {start} to {stop} do not belong to a part of {self.bound}")
+        with self._writing:
+            with self._state:
+                gaps = self._received.missing(start, stop)
+            for first, last in gaps:
+                self._write_gap(first, memoryview(data)[first - start : last - start])
+            self._unsaved += stop - start
+            if self._unsaved >= JOURNAL_BYTES or self._is_journal_old():
+                self.save()
+
+    def read_into(self, buffer: memoryview, offset: int) -> int:
+        """Fill `buffer` from `offset` on; return how many bytes there were."""
+        return files.read_into(self._descriptor, buffer, offset)
+
+    def frontier(self, start: int) -> int:
+        """Return the first byte from `start` on that is not here."""
+        with self._state:
+            return self._received.frontier(start)
+
+    def covers(self, start: int, stop: int) -> bool:
+        """Whether all of [start, stop) is here."""
+        with self._state:
+            return self._received.covers(start, stop)
+
+    def discard(self, start: int, stop: int) -> None:
+        """Forget bytes [start, stop): they will be asked for again."""
+        with self._writing, self._state:
+            self._received.remove(start, stop)
+            self._discarded.add(start, stop)
+        self.save()
+
+    def take_discarded(self) -> Ranges:
+        """Return what was discarded since the last call; the prover asks, to go back that far."""
+        with self._state:
+            discarded, self._discarded = self._discarded, Ranges()
+            return discarded
+
+    def remember(self, url: str, validator: str | None) -> None:
+        """Note a mirror's validator (a strong ETag, a date), for If-Range after a crash. No query is kept."""
+        if validator:
+            self._validators[_without_secrets(url)] = validator
+
+    def validator(self, url: str) -> str | None:
+        """Return the validator that a mirror had when bytes came from it."""
+        return self._validators.get(_without_secrets(url))
+
+    def save(self) -> None:
+        """Write the journal: what is here, for the process that takes over if this one dies."""
+        with self._writing:
+            self._unsaved, self._saved_at = 0, time.monotonic()
+            content = json.dumps(self._entries()).encode()
+            files.write_small(self.journal, content, mode=0o600)
+
+    def load(self, entries: dict[str, Any]) -> None:
+        """Take over what a dead owner's journal says is here, as far as the disk still has it."""
+        size = entries.get("size")
+        if self.size is None and isinstance(size, int) and 0 <= size <= self.bound:
+            self.size = size
+        length = os.fstat(self._descriptor).st_size
+        told = Ranges(entries.get("received", ()))
+        limit = min(length, self.bound if self.size is None else self.size)
+        for start, stop in files.data_extents(self._descriptor, limit):
+            for first, last in _overlap(told, start, stop):
+                self._received.add(first, last)
+        self._validators = {str(url): str(tag) for url, tag in entries.get("validators", {}).items()}
+
+    def close(self) -> None:
+        """Save the journal and give the part away: whoever asks for the same bytes next goes on from here."""
+        if self._descriptor < 0:
+            return
+        if not self._received:
+            self.abandon()
+            return
+        self.save()
+        self._shut()
+        path = self.path.with_name(f"{self.path.name.partition('.')[0]}.{NOBODY}.{files.nonce()}.part")
+        with files.told(self.path, "put aside"):
+            files.replace(self.journal, journal_of(path))
+            files.replace(self.path, path)
+
+    def abandon(self) -> None:
+        """Delete it."""
+        self._shut()
+        files.remove(self.path)
+        files.remove(self.journal)
+
+    def seal(self) -> int:
+        """Make its bytes final: exact length, read-only. The caller syncs, renames and calls `released`.
+
+        Returns:
+            The open file's number.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        with files.told(self.path, "finished"):
+            if os.fstat(self._descriptor).st_size != self.end:
+                os.ftruncate(self._descriptor, self.end)
+            self.path.chmod(0o444)
+        return self._descriptor
+
+    def released(self) -> None:
+        """Close the file and drop the journal: the bytes have a name of their own now, or are not needed."""
+        self._shut()
+        files.remove(self.journal)
+
+    def __enter__(self) -> Part:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write_gap(self, start: int, data: memoryview) -> None:
+        with files.told(self.path, "written"):
+            files.write_all(self._descriptor, data, start)
+        with self._state:
+            self._received.add(start, start + len(data))
+            self.written += len(data)
+
+    def _is_journal_old(self) -> bool:
+        return time.monotonic() - self._saved_at > JOURNAL_SECONDS
+
+    def _entries(self) -> dict[str, Any]:
+        return {
+            "key": self.key,
+            "size": self.size,
+            "received": self.received.as_pairs(),
+            "validators": self._validators,
+        }
+
+    def _shut(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def journal_of(path: Path) -> Path:
+    """Return the path of a part's journal."""
+    return path.with_suffix(".json")
+
+
+def read_journal(path: Path) -> dict[str, Any]:
+    """Read a journal; empty if it is missing or damaged, which only costs bytes."""
+    try:
+        entries = json.loads(path.read_bytes())
+        Ranges(entries["received"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return entries if isinstance(entries, dict) else {}
+
+
+def file_system_of(path: Path) -> str:
+    """Return the type of the file system that a path is on, e.g. `ext4`; empty if nobody says."""
+    try:
+        device = path.stat().st_dev
+        table = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    for line in table.splitlines():  # proc(5): id parent major:minor … - type source options
+        head, _, tail = line.partition(" - ")
+        if head.split()[2] == number:
+            return tail.split()[0]
+    return ""
+
+
+def _overlap(ranges: Ranges, start: int, stop: int) -> list[tuple[int, int]]:
+    gaps = Ranges(ranges.missing(start, stop))
+    return gaps.missing(start, stop)
+
+
+def _without_secrets(url: str) -> str:
+    pieces = urlsplit(url)
+    return f"{pieces.scheme}://{pieces.netloc.rpartition('@')[2]}{pieces.path}"

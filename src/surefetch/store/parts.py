@@ -1,0 +1,159 @@
+"""The folder of parts: new ones that nobody else can own, and those of dead owners, taken over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from surefetch.store import files, layout, owner
+from surefetch.store.part import Part, journal_of, read_journal
+
+#: After this many seconds without a change a part of a machine that we cannot see into counts as left behind.
+FOREIGN_SECONDS: Final = 86400.0
+
+
+class Name(NamedTuple):
+    """A part's file name: `<key>.<owner>.<nonce>.part`."""
+
+    path: Path
+    key: str
+    owner: owner.Owner
+
+
+class Parts:
+    """The parts of one store. Holds nothing but the folder's path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / layout.PARTS
+
+    def new(self, key: str, size: int | None, bound: int) -> Part:
+        """Make an empty part under a name that no other process can own.
+
+        Raises:
+            StoreError: The folder cannot be written.
+        """
+        path = self._own_name(key)
+        return Part(path, files.create(path), key, size, bound)
+
+    def take_over(self, key: str, size: int | None, bound: int) -> Part | None:
+        """Adopt the fullest part that a dead owner left of the same artifact; None if there is none."""
+        found = [
+            (self._received(name), name) for name in self.left_behind() if name.key == layout.short_key(key)
+        ]
+        for received, name in sorted(found, key=lambda pair: pair[0], reverse=True):
+            if received and (part := self._adopt(name, key, size, bound)) is not None:
+                return part
+        return None
+
+    def left_behind(self) -> list[Name]:
+        """Return the parts whose owners are dead, or foreign and silent for a day."""
+        names = list(self._names())
+        here = [name for name in names if name.owner.is_dead]
+        foreign = [name for name in names if not name.owner.is_here]
+        now = self._disk_time() if foreign else 0.0
+        return here + [name for name in foreign if _changed(name.path) < now - FOREIGN_SECONDS]
+
+    def clear(self) -> int:
+        """Delete what dead owners left; return how many bytes that gave."""
+        freed = 0
+        for name in self.left_behind():
+            freed += _allocated(name.path)
+            files.remove(name.path)
+            files.remove(journal_of(name.path))
+        return freed + self._clear_scraps()
+
+    def _names(self) -> Iterator[Name]:
+        try:
+            paths = list(self.folder.glob("*.part"))
+        except OSError:
+            return
+        for path in paths:
+            key, _, rest = path.stem.partition(".")
+            if (whose := owner.parse(rest.partition(".")[0])) is not None:
+                yield Name(path, key, whose)
+
+    def _own_name(self, key: str) -> Path:
+        return self.folder / f"{layout.short_key(key)}.{owner.me()}.{files.nonce()}.part"
+
+    def _received(self, name: Name) -> int:
+        journal = read_journal(journal_of(name.path))
+        return sum(stop - start for start, stop in journal.get("received", ()))
+
+    def _adopt(self, name: Name, key: str, size: int | None, bound: int) -> Part | None:
+        """Claim a part by renaming it: of all who try, one wins."""
+        path = self._own_name(key)
+        try:
+            name.path.rename(path)
+            journal_of(name.path).rename(journal_of(path))
+            if not name.owner.is_dead:
+                _cut_loose(path)
+        except OSError:
+            return None
+        if (part := _reopen(path, key, size, bound)) is None:
+            files.remove(path)
+            files.remove(journal_of(path))
+        return part
+
+    def _disk_time(self) -> float:
+        """Return the time by the clock of the disk, which may be another machine's."""
+        path = self.folder / f".{files.nonce()}.tmp"
+        try:
+            os.close(files.create(path))
+            return path.stat().st_mtime
+        finally:
+            files.remove(path)
+
+    def _clear_scraps(self) -> int:
+        """Delete journals without a part, and temporary files, a day after a crash left them."""
+        limit = self._disk_time() - FOREIGN_SECONDS
+        parts = {name.path.stem for name in self._names()}
+        freed = 0
+        for path in [*self.folder.glob("*.json"), *self.folder.glob(".*.tmp")]:
+            if path.stem not in parts and _changed(path) < limit:
+                freed += _allocated(path)
+                files.remove(path)
+        return freed
+
+
+def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
+    entries = read_journal(journal_of(path))
+    if entries.get("key") != key or (None not in (size, entries.get("size")) and size != entries.get("size")):
+        return None
+    try:
+        path.chmod(0o600)  # it was sealed, and its owner died before it got its name
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
+    part = Part(path, descriptor, key, size, bound)
+    part.load(entries)
+    return part
+
+
+def _cut_loose(path: Path) -> None:
+    """Give a part bytes of its own: a foreign owner that wakes up writes into the old file, not into ours."""
+    copy = path.with_name(f".{files.nonce()}.tmp")
+    if not files.clone(path, copy):
+        files.copy(path, copy)
+    files.replace(copy, path)
+
+
+def _changed(path: Path) -> float:
+    """Return when a part or its journal last changed; now and ever if it is gone."""
+    times = []
+    for file in (path, journal_of(path)):
+        try:
+            times.append(file.stat().st_mtime)
+        except OSError:
+            continue
+    return max(times, default=float("inf"))
+
+
+def _allocated(path: Path) -> int:
+    try:
+        status = path.stat()
+    except OSError:
+        return 0
+    blocks = getattr(status, "st_blocks", None)
+    return status.st_size if blocks is None else blocks * 512

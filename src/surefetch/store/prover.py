@@ -1,0 +1,319 @@
+"""Proving beside the transfer: threads that hash a part's bytes right behind its write frontier."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from surefetch.errors import StoreError
+from surefetch.model import PIECE_BYTES, Digest, Struct
+from surefetch.store import files
+from surefetch.store.part import Part
+from surefetch.store.ranges import Ranges
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
+
+#: Up to this size a part is hashed where `finish` is called: handing it to a thread costs more.
+INLINE_BYTES: Final = 256 << 10
+#: Blocks hashed in one turn, so that several parts advance together.
+TURN_BLOCKS: Final = 32
+#: Hash states kept to go back to after a discard; beyond that every other one is dropped.
+CHECKPOINTS: Final = 64
+CHECKPOINT_BYTES: Final = 16 << 20
+#: The disk is asked to begin writing every so many bytes, so that the flush at the end is short.
+WRITEBACK_BYTES: Final = 32 << 20
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """What a part's bytes are."""
+
+    sha256: str
+    size: int  # bytes
+    weak: dict[str, str] = {}  # algorithm -> digest, as far as asked for
+    wrong_pieces: tuple[int, ...] | None = None  # indices; None: the digests of the pieces are not known
+
+    def matches(self, digest: Digest) -> bool:
+        """Whether these are the bytes that a digest names."""
+        actual = self.sha256 if digest.algorithm == "sha256" else self.weak.get(digest.algorithm)
+        return actual == digest.hex
+
+
+OnPiece = Callable[[int, bool], None]
+OnProof = Callable[[Proof | StoreError], None]
+
+
+class Prover:
+    """Mutable: the parts being hashed and the threads that do it. Callbacks come from those threads.
+
+    Per part: `watch` once, `advance` whenever bytes have arrived, `finish` when all have. A discard may come
+    at any time: the hash goes back to the last state before it.
+    """
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._count = threads or max(1, min(4, os.cpu_count() or 1))
+        self._tasks: dict[Part, _Task] = {}
+        self._queue: deque[_Task] = deque()
+        self._changed = threading.Condition()
+        self._threads: list[threading.Thread] = []
+        self._is_closed = False
+
+    def watch(
+        self,
+        part: Part,
+        *,
+        algorithms: Sequence[str] = (),
+        pieces: Sequence[str] = (),
+        on_piece: OnPiece | None = None,
+    ) -> None:
+        """Begin with a part.
+
+        Args:
+            part: Its bytes; some may be here already.
+            algorithms: Weak ones to compute beside SHA-256, e.g. `["md5"]`.
+            pieces: SHA-256 of each PIECE_BYTES. The hash of the whole waits before a wrong piece.
+            on_piece: Called once for each piece that is complete, with its index and whether it is right.
+        """
+        self._tasks[part] = _Task(part, algorithms, pieces, on_piece)
+        if part.frontier(0) > INLINE_BYTES:
+            self._enqueue(self._tasks[part])
+
+    def advance(self, part: Part) -> None:
+        """Say that bytes have arrived. Cheap: call it at every event."""
+        task = self._tasks[part]
+        if part.written - task.noticed >= files.BLOCK_BYTES:
+            task.noticed = part.written
+            self._enqueue(task)
+
+    def finish(self, part: Part, on_proof: OnProof) -> None:
+        """Hash what is left and call `on_proof` once, with the proof or why the bytes could not be read.
+
+        A small part is done before this returns, on the caller's thread.
+
+        Raises:
+            ValueError: Bytes are missing.
+        """
+        if not part.covers(0, part.end):
+            raise ValueError(f"part `{part.key}` is not complete")
+        task = self._tasks[part]
+        task.on_proof = on_proof
+        if part.end <= INLINE_BYTES and not task.is_queued:
+            task.turn(memoryview(bytearray(part.end)))
+            task.conclude()
+        else:
+            self._enqueue(task)
+
+    def forget(self, part: Part) -> None:
+        """Stop hashing a part, e.g. to close it; returns when no thread reads it any more."""
+        task = self._tasks.pop(part, None)
+        if task is None:
+            return
+        with self._changed:
+            task.is_forgotten = True
+            if task in self._queue:
+                self._queue.remove(task)
+            self._changed.wait_for(lambda: not task.is_running)
+
+    def close(self) -> None:
+        """End the threads; unfinished parts get no proof."""
+        with self._changed:
+            self._is_closed = True
+            self._queue.clear()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def __enter__(self) -> Prover:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _enqueue(self, task: _Task) -> None:
+        with self._changed:
+            task.is_due = True
+            if task.is_queued or self._is_closed:
+                return
+            task.is_queued = True
+            self._queue.append(task)
+            if len(self._threads) < min(self._count, len(self._tasks)):
+                self._start_thread()
+            self._changed.notify()
+
+    def _start_thread(self) -> None:
+        thread = threading.Thread(target=self._work, name="surefetch-prover", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        buffer = memoryview(bytearray(files.BLOCK_BYTES))
+        while (task := self._next()) is not None:
+            has_more = task.turn(buffer)
+            if self._put_back(task, has_more):
+                task.conclude()
+
+    def _next(self) -> _Task | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._is_closed)
+            if self._is_closed:
+                return None
+            task = self._queue.popleft()
+            task.is_running, task.is_due = True, False
+            return task
+
+    def _put_back(self, task: _Task, has_more: bool) -> bool:
+        """Queue a task again if it has work left; return whether its end is to be told."""
+        with self._changed:
+            task.is_running = False
+            self._changed.notify_all()
+            if task.is_forgotten:
+                return False
+            task.is_queued = not task.is_over and (has_more or task.is_due)
+            if task.is_queued:
+                self._queue.append(task)
+            return task.is_over and task.on_proof is not None
+
+
+class _Task:
+    """Mutable: how far one part is hashed. One thread at a time has a turn."""
+
+    def __init__(
+        self, part: Part, algorithms: Sequence[str], pieces: Sequence[str], on_piece: OnPiece | None
+    ) -> None:
+        self.part = part
+        self.on_proof: OnProof | None = None
+        self.noticed = 0  # `part.written` at the last advance
+        self.is_queued = self.is_running = self.is_due = self.is_forgotten = False
+        self._error: StoreError | None = None
+        self._algorithms = ["sha256", *(name for name in algorithms if name != "sha256")]
+        self._pieces = pieces
+        self._on_piece = on_piece or (lambda index, is_right: None)
+        self._judged, self._right = Ranges(), Ranges()  # in indices of pieces
+        self._position = 0
+        self._hashes = [hashlib.new(name, usedforsecurity=False) for name in self._algorithms]
+        self._checkpoints = [(0, self._copies())]
+        self._spacing = CHECKPOINT_BYTES
+        self._written_back = 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the end can be told: everything is hashed, or cannot be."""
+        return self._error is not None or (
+            self.on_proof is not None and self._position == self.part.end and self._next_piece() is None
+        )
+
+    def turn(self, buffer: memoryview) -> bool:
+        """Hash some blocks; return whether there may be more to do."""
+        try:
+            for _ in range(TURN_BLOCKS):
+                self._go_back(self.part.take_discarded())
+                if self._error is not None or not self._step(buffer):
+                    return False
+        except OSError as error:
+            self._error = files.trouble(error, self.part.path, "read")
+        return True
+
+    def conclude(self) -> None:
+        """Tell the end, once."""
+        on_proof, self.on_proof = self.on_proof, None
+        if on_proof is not None:
+            on_proof(self._error or self._proof())
+
+    def _step(self, buffer: memoryview) -> bool:
+        if (index := self._next_piece()) is not None:
+            self._judge(index, buffer)
+            return True
+        return self._hash_block(buffer)
+
+    def _next_piece(self) -> int | None:
+        """Return a piece that is complete and not judged."""
+        if not self._pieces:
+            return None
+        for start, stop in self.part.received.as_pairs():
+            first = -(-start // PIECE_BYTES)
+            last = len(self._pieces) if stop == self.part.size else stop // PIECE_BYTES
+            for index, _ in self._judged.missing(first, min(last, len(self._pieces))):
+                return index
+        return None
+
+    def _judge(self, index: int, buffer: memoryview) -> None:
+        start = index * PIECE_BYTES
+        block = self._read(buffer, start, min(start + PIECE_BYTES, self.part.end))
+        is_right = hashlib.sha256(block).hexdigest() == self._pieces[index]
+        self._judged.add(index, index + 1)
+        if is_right:
+            self._right.add(index, index + 1)
+        self._on_piece(index, is_right)
+
+    def _hash_block(self, buffer: memoryview) -> bool:
+        start = self._position
+        stop = min(start + files.BLOCK_BYTES, self._limit())
+        is_last = stop == self.part.end and (self.part.size is not None or self.on_proof is not None)
+        if stop <= start or (stop - start < files.BLOCK_BYTES and not is_last):
+            return False
+        block = self._read(buffer, start, stop)
+        for state in self._hashes:
+            state.update(block)
+        self._position = stop
+        self._keep_checkpoint()
+        self._write_back()
+        return True
+
+    def _limit(self) -> int:
+        """Return how far the whole may be hashed: what is here, and before the end only what is right."""
+        frontier = self.part.frontier(self._position)
+        if not self._pieces or self.on_proof is not None:
+            return frontier
+        right = self._right.frontier(self._position // PIECE_BYTES)
+        return min(frontier, right * PIECE_BYTES)
+
+    def _read(self, buffer: memoryview, start: int, stop: int) -> memoryview:
+        block = buffer[: stop - start]
+        if self.part.read_into(block, start) < len(block):
+            raise OSError(errno.EIO, "the file became shorter while it was read")
+        return block
+
+    def _keep_checkpoint(self) -> None:
+        if self._position % self._spacing:
+            return
+        self._checkpoints.append((self._position, self._copies()))
+        if len(self._checkpoints) > CHECKPOINTS:
+            self._spacing *= 2
+            self._checkpoints = [pair for pair in self._checkpoints if pair[0] % self._spacing == 0]
+
+    def _go_back(self, discarded: Ranges) -> None:
+        for start, stop in discarded.as_pairs():
+            first, last = start // PIECE_BYTES, -(-stop // PIECE_BYTES)
+            self._judged.remove(first, last)
+            self._right.remove(first, last)
+            if start < self._position:
+                self._rewind(start)
+
+    def _rewind(self, limit: int) -> None:
+        """Take the last hash state that has seen nothing from `limit` on."""
+        self._checkpoints = [pair for pair in self._checkpoints if pair[0] <= limit]
+        self._position, self._hashes = self._checkpoints[-1]
+        self._hashes = self._copies()
+
+    def _copies(self) -> list[_Hash]:
+        return [state.copy() for state in self._hashes]
+
+    def _write_back(self) -> None:
+        if self._position - self._written_back >= WRITEBACK_BYTES:
+            files.start_writeback(self.part.fileno(), self._written_back, self._position - self._written_back)
+            self._written_back = self._position
+
+    def _proof(self) -> Proof:
+        digests = {
+            name: state.hexdigest() for name, state in zip(self._algorithms, self._hashes, strict=True)
+        }
+        wrong = None
+        if self._pieces:
+            wrong = tuple(i for i in range(len(self._pieces)) if not self._right.covers(i, i + 1))
+        return Proof(sha256=digests.pop("sha256"), size=self._position, weak=digests, wrong_pieces=wrong)

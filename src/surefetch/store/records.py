@@ -1,0 +1,171 @@
+"""Records: what is here, in small JSON files that the warm load reads; pins; the log of receipts."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from surefetch import __version__
+from surefetch.errors import StoreError
+from surefetch.model import Dataset, Digest
+from surefetch.store import files, layout, trust, warm
+from surefetch.store.blobs import Blobs
+
+#: The log of receipts is cut to its younger half beyond this size, in bytes.
+LOG_BYTES: Final = 1 << 20
+_LOG: Final = "receipts-v1.jsonl"
+
+
+class Records:
+    """The records of one store. Holds nothing but where they lie."""
+
+    def __init__(self, blobs: Blobs) -> None:
+        self._blobs = blobs
+        self._folder = blobs.folder
+
+    def write(
+        self,
+        dataset: Dataset,
+        tensors: Mapping[str, str],
+        names: Mapping[str, str],
+        *,
+        view: Path | None = None,
+        origins: Sequence[Path] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Record a dataset under its name and aliases.
+
+        Args:
+            dataset: What was got.
+            tensors: Tensor's name -> SHA-256 of its blob.
+            names: Published file name -> SHA-256 of its blob.
+            view: The folder with the files.
+            origins: Catalog files of the user's that describe it; a change to one makes the record void.
+            details: Anything that JSON can hold, given back by `find_ready`.
+
+        Returns:
+            The record as `warm.find_ready` gives it.
+
+        Raises:
+            StoreError: A blob is missing, or the disk refuses.
+        """
+        self._blobs.settle()
+        specs = {name: self._tensor(dataset, name, sha256) for name, sha256 in tensors.items()}
+        record: dict[str, Any] = {
+            "release": __version__,
+            "dataset": dataset.name,
+            "version": dataset.version,
+            "names": list(dict.fromkeys([dataset.name, *dataset.aliases])),
+            "title": dataset.title,
+            "classes": list(dataset.classes),
+            "origins": [_origin(path) for path in origins],
+            "recorded": round(time.time()),
+            "view": self._relative(view),
+            "tensors": specs,
+            "files": {name: self._blob(name, sha256) for name, sha256 in names.items()},
+            "details": dict(details or {}),
+        }
+        content = json.dumps(record, separators=(",", ":")).encode()
+        folder = self._folder / layout.INDEX
+        self._blobs.make_folder(folder)
+        for name in record["names"]:
+            files.write_small(folder / f"{warm.quote(name)}.json", content)
+        self._blobs.touch(folder)
+        ready = warm.find_ready(self._folder, dataset.name)
+        if ready is None:
+            raise StoreError(f"`{dataset.name}` is not whole in the store", code="local.cache-corrupt")
+        return ready
+
+    def all(self) -> list[dict[str, Any]]:
+        """Return every dataset's record as written, whether its blobs are here or not."""
+        return list(warm.all_records(str(self._folder)))
+
+    def forget(self, dataset: str) -> None:
+        """Delete the records of a dataset, by its own name, and its pin."""
+        folder = self._folder / layout.INDEX
+        for record in self.all():
+            if record["dataset"] == dataset:
+                for name in [*record["names"][1:], dataset]:  # its own name last: a crash leaves it listed
+                    files.remove(folder / f"{warm.quote(name)}.json")
+        self.unpin(dataset)
+
+    def pin(self, dataset: str) -> None:
+        """Keep a dataset whatever `prune` is asked. One empty file each: nobody's change is lost."""
+        path = self._pin_path(dataset)
+        self._blobs.make_folder(path.parent)
+        files.write_small(path, dataset.encode())
+
+    def unpin(self, dataset: str) -> None:
+        """Let `prune` decide again."""
+        with files.told(path := self._pin_path(dataset), "deleted"):
+            files.remove(path)
+
+    def is_pinned(self, dataset: str) -> bool:
+        """Whether a dataset is to be kept."""
+        return self._pin_path(dataset).exists()
+
+    def log(self, entry: Mapping[str, Any]) -> None:
+        """Add a line to the private log of receipts; a disk that refuses costs only that."""
+        line = json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n"
+        with files.at_best():
+            path = layout.make_private(self._folder) / _LOG
+            if path.exists() and path.stat().st_size > LOG_BYTES:
+                lines = path.read_bytes().splitlines(keepends=True)
+                files.write_small(path, b"".join(lines[len(lines) // 2 :]), mode=0o600)
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                os.write(descriptor, line)  # one write: lines of two processes do not mix
+            finally:
+                os.close(descriptor)
+
+    def receipts(self, count: int = 100) -> list[dict[str, Any]]:
+        """Return the last lines of the log, oldest first; damaged ones are passed over."""
+        try:
+            lines = (self._folder / layout.PRIVATE / _LOG).read_bytes().splitlines()
+        except OSError:
+            return []
+        entries = []
+        for line in lines[-count:]:
+            try:
+                entries.append(json.loads(line))
+            except ValueError:
+                continue
+        return entries
+
+    def _tensor(self, dataset: Dataset, name: str, sha256: str) -> dict[str, Any]:
+        spec = dataset.tensors[name]
+        blob = self._blob(name, sha256)
+        if blob["size"] != spec.size:
+            message = f"tensor `{name}` has {blob['size']} bytes in the store, not {spec.size}"
+            raise StoreError(message, code="local.cache-corrupt")
+        return {"dtype": spec.dtype, "shape": list(spec.shape), **blob}
+
+    def _blob(self, name: str, sha256: str) -> dict[str, Any]:
+        path = self._blobs.find(Digest(algorithm="sha256", hex=sha256))
+        if path is None:
+            raise StoreError(f"`{name}` is not in the store", code="local.cache-corrupt")
+        status = path.stat()
+        entry: dict[str, Any] = {"sha256": sha256, "size": status.st_size}
+        if path != layout.blob(self._folder, sha256):
+            entry["path"] = str(path.absolute())
+        if not trust.is_mine(status, is_layer="path" in entry):
+            entry["stamp"] = [status.st_mtime_ns, status.st_ino]
+        return entry
+
+    def _relative(self, view: Path | None) -> str:
+        if view is None:
+            return ""
+        return str(view.relative_to(self._folder)) if view.is_relative_to(self._folder) else str(view)
+
+    def _pin_path(self, dataset: str) -> Path:
+        return self._folder / layout.PINS / warm.quote(dataset)
+
+
+def _origin(path: Path) -> list[Any]:
+    with files.told(path, "read"):
+        status = path.stat()
+    return [str(path.absolute()), status.st_size, status.st_mtime_ns]

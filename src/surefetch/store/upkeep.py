@@ -1,0 +1,222 @@
+"""Looking after the store: verify every byte again, delete what nobody needs, say what takes room."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from surefetch.model import Struct
+from surefetch.store import files, layout, trust, views
+from surefetch.store.blobs import Blobs
+from surefetch.store.parts import Parts
+from surefetch.store.records import Records
+
+#: A blob that nobody has recorded yet is left alone this long, in seconds: its fetch may be under way.
+GRACE_SECONDS: Final = 3600.0
+
+
+class Verification(Struct, frozen=True, kw_only=True):
+    """What hashing a blob again showed."""
+
+    path: str
+    sha256: str  # what its name promises
+    actual: str  # "" if it could not be read
+    size: int  # bytes
+    moved_to: str = ""  # where a damaged one lies now
+
+    @property
+    def is_good(self) -> bool:
+        """Whether its bytes are what its name promises."""
+        return self.actual == self.sha256
+
+
+class Removal(Struct, frozen=True, kw_only=True):
+    """What deleting gave."""
+
+    freed: int = 0  # bytes
+    blobs: int = 0
+    datasets: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()  # paths left alone: not ours, or in use
+
+
+class Upkeep:
+    """Verifying and deleting in one store. Holds nothing of its own."""
+
+    def __init__(self, blobs: Blobs, records: Records, parts: Parts) -> None:
+        self._blobs, self._records, self._parts = blobs, records, parts
+        self._folder = blobs.folder
+
+    def verify(self, path: Path, sha256: str) -> Verification:
+        """Hash one blob again; a damaged one of this store is moved where nobody reads it."""
+        size, actual = _look(path)
+        moved = ""
+        if actual != sha256 and path.is_relative_to(self._folder):
+            moved = self._quarantine(path)
+        return Verification(path=str(path), sha256=sha256, actual=actual, size=size, moved_to=moved)
+
+    def verify_all(self) -> Iterator[Verification]:
+        """Hash every blob of this store again, in the order of their names."""
+        for path in sorted(self._all_blobs()):
+            yield self.verify(path, path.name)
+
+    def prune(
+        self, *, keep: Collection[str] = (), unused_days: float = 0.0, dry_run: bool = False
+    ) -> Removal:
+        """Delete datasets that are neither pinned nor in `keep`, and what belongs to no dataset.
+
+        Readers are safe: an open or mapped file stays until it is closed (on Windows it is left alone).
+
+        Args:
+            keep: Names of datasets.
+            unused_days: Datasets used within so many days stay as well.
+            dry_run: Only say what would go.
+        """
+        limit = time.time() - unused_days * 86400 if unused_days else float("inf")
+        gone = [
+            record
+            for record in self._records.all()
+            if not self._records.is_pinned(record["dataset"])
+            and record["dataset"] not in keep
+            and self._last_used(record) < limit
+        ]
+        return self._remove(gone, time.time() - GRACE_SECONDS, dry_run=dry_run)
+
+    def remove(self, dataset: str) -> Removal:
+        """Delete one dataset, by its own name: its records, its view, and blobs that no other one needs."""
+        gone = [record for record in self._records.all() if record["dataset"] == dataset]
+        wanted = {blob["sha256"] for record in gone for blob in _blobs_of(record)}
+        return self._remove(gone, float("-inf"), only=wanted)
+
+    def usage(self) -> dict[str, int]:
+        """Return the bytes that each folder takes on the disk; a file with several names counts once."""
+        seen: set[tuple[int, int]] = set()
+        names = (layout.BLOBS, layout.PARTS, layout.VIEWS, layout.INDEX, layout.PRIVATE)
+        taken = {name: sum(_allocated(self._folder / name, seen)) for name in names}
+        return {**taken, "total": sum(taken.values())}
+
+    def _remove(
+        self,
+        gone: list[dict[str, Any]],
+        older_than: float,
+        *,
+        only: set[str] | None = None,
+        dry_run: bool = False,
+    ) -> Removal:
+        names = tuple(record["dataset"] for record in gone)
+        kept = [record for record in self._records.all() if record["dataset"] not in names]
+        needed = {blob["sha256"] for record in kept for blob in _blobs_of(record)}
+        gone_blobs = {blob["sha256"] for record in gone for blob in _blobs_of(record)}
+        left: list[str] = []
+        if not dry_run:
+            for record in gone:
+                self._records.forget(record["dataset"])
+                left += self._remove_view(record)
+        freed = blobs = 0
+        for path in list(self._all_blobs()):
+            if path.name in needed or (only is not None and path.name not in only):
+                continue
+            if path.name not in gone_blobs and _changed(path) > older_than:
+                continue
+            size = _size(path)
+            if not dry_run and not _delete(path):
+                left.append(str(path))
+                continue
+            freed, blobs = freed + size, blobs + 1
+        if only is None and not dry_run:
+            freed += self._parts.clear() + self._clear_quarantine()
+        return Removal(freed=freed, blobs=blobs, datasets=names, left=tuple(left))
+
+    def _remove_view(self, record: dict[str, Any]) -> list[str]:
+        """Delete a view's own files; the user's stay, and the folders that hold them."""
+        left = []
+        for is_private in (False, True):
+            root = views.view_folder(
+                self._folder, record["dataset"], record["version"], is_private=is_private
+            )
+            for name in record["files"]:
+                if not _delete(root / name):
+                    left.append(str(root / name))
+            for folder, _, found in os.walk(root, topdown=False):
+                left += [str(Path(folder, name)) for name in found]
+                with files.at_best():
+                    Path(folder).rmdir()
+            with files.at_best():
+                root.parent.rmdir()
+        return left
+
+    def _clear_quarantine(self) -> int:
+        folder = layout.quarantine(self._folder)
+        freed = sum(_allocated(folder, set()))
+        shutil.rmtree(folder, ignore_errors=True)
+        return freed
+
+    def _all_blobs(self) -> Iterator[Path]:
+        for root in (self._folder / layout.BLOBS, self._folder / layout.PRIVATE / "blobs"):
+            yield from (path for path in root.glob("sha256/??/*") if len(path.name) == 64)
+
+    def _last_used(self, record: dict[str, Any]) -> float:
+        """Return when a dataset was got, or a blob of it last read, as far as the disk notes that."""
+        times = [float(record.get("recorded", 0))]
+        for blob in _blobs_of(record):
+            with files.at_best():
+                times.append(layout.blob(self._folder, blob["sha256"]).stat().st_atime)
+        return max(times)
+
+    def _quarantine(self, path: Path) -> str:
+        layout.make_private(self._folder)
+        target = layout.quarantine(self._folder) / f"{path.name}.{files.nonce()[:6]}"
+        files.make_folder(target.parent)
+        with files.told(path, "moved aside"):
+            files.replace(path, target)
+        return str(target)
+
+
+def _blobs_of(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*record["tensors"].values(), *record["files"].values()]
+
+
+def _look(path: Path) -> tuple[int, str]:
+    try:
+        return path.stat().st_size, trust.hash_file(path)
+    except OSError:
+        return 0, ""
+
+
+def _delete(path: Path) -> bool:
+    """Delete a file; False if the system refuses, e.g. because somebody maps it on Windows."""
+    try:
+        files.remove(path)
+    except OSError:
+        return False
+    return True
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _size(path: Path) -> int:
+    return next(iter(_sizes([path], set())), 0)
+
+
+def _allocated(folder: Path, seen: set[tuple[int, int]]) -> Iterator[int]:
+    for root, _, names in os.walk(folder):
+        yield from _sizes([Path(root, name) for name in names], seen)
+
+
+def _sizes(paths: list[Path], seen: set[tuple[int, int]]) -> Iterator[int]:
+    for path in paths:
+        try:
+            status = path.lstat()
+        except OSError:
+            continue
+        if (status.st_dev, status.st_ino) not in seen:
+            seen.add((status.st_dev, status.st_ino))
+            yield getattr(status, "st_blocks", -(-status.st_size // 512)) * 512

@@ -1,0 +1,226 @@
+"""Views: one readable folder per dataset and version, its files under their published names."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from surefetch.errors import StoreError
+from surefetch.model import Digest
+from surefetch.store import files, layout, trust
+from surefetch.store.blobs import Blobs
+from surefetch.store.warm import quote
+
+#: Told of what was found in a view that is not ours: its path, and what was done about it.
+OnFinding = Callable[[Path, str], None]
+
+
+def view_folder(folder: Path, dataset: str, version: str, *, is_private: bool = False) -> Path:
+    """Return where a view lies, whether it is there or not."""
+    root = folder / layout.PRIVATE / layout.VIEWS if is_private else folder / layout.VIEWS
+    return root / quote(dataset) / quote(version)
+
+
+def build(
+    blobs: Blobs, dataset: str, version: str, names: Mapping[str, str], on_finding: OnFinding | None = None
+) -> Path:
+    """Make a view, or mend one: right files stay, missing ones are put there, wrong ones are moved aside.
+
+    Args:
+        blobs: Where the bytes are.
+        dataset: Its name.
+        version: Of the dataset.
+        names: Published name (slashes for folders) -> SHA-256.
+        on_finding: Told of files that are not ours, or not right.
+
+    Raises:
+        StoreError: A blob is missing, a name would leave the folder, or the disk refuses.
+    """
+    tell = on_finding or (lambda path, what: None)
+    sources = {name: _source(blobs, name, sha256) for name, sha256 in names.items()}
+    private = layout.PRIVATE in {part for path in sources.values() for part in _below(path, blobs.folder)}
+    root = view_folder(blobs.folder, dataset, version, is_private=private)
+    if private:
+        layout.make_private(blobs.folder)
+    blobs.make_folder(root.parent)
+    if root.is_dir() or not _build_new(root, sources):
+        _mend(root, sources, tell)
+    for folder in {root.parent, root, *((root / name).parent for name in names)}:
+        blobs.touch(folder)
+    return root
+
+
+def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = False) -> Path:
+    """Give a copy of one's own: never a link into the store, there at once and whole.
+
+    Args:
+        blobs: Where the bytes are.
+        sha256: Which.
+        destination: The file's path; its folder is made if missing.
+        overwrite: Replace another file that stands there.
+
+    Raises:
+        StoreError: It is not here, something else stands at `destination`, or the disk refuses.
+    """
+    source = _source(blobs, destination.name, sha256)
+    hint = "choose another place for the copy"
+    if destination.is_dir():
+        message = f"`{destination}` is a folder, and a file should go there"
+        raise StoreError(message, code="local.path", hint=f"write `{destination / 'NAME'}`")
+    if destination.exists() and not destination.is_symlink() and _holds(destination, sha256, source):
+        return destination
+    if not overwrite and (destination.exists() or destination.is_symlink()):
+        message = f"`{destination}` is there already and is another file"
+        raise StoreError(
+            message, code="local.path", hint="move it away, or choose another place for the copy"
+        )
+    with files.told(destination, "written", hint):
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        temporary = destination.with_name(f".{files.nonce()}.tmp")
+        _copy(source, temporary, sha256)
+        temporary.chmod(0o666 & ~_umask())
+        files.sync_path(temporary)
+        files.replace(temporary, destination)
+        files.sync_folder(destination.parent)
+    return destination
+
+
+def foreign_files(root: Path, names: Mapping[str, str]) -> Iterator[Path]:
+    """Give the files of a view that nobody published."""
+    ours = {root / name for name in names}
+    for folder, _, found in os.walk(root):
+        yield from (path for name in found if (path := Path(folder) / name) not in ours)
+
+
+def _source(blobs: Blobs, name: str, sha256: str) -> Path:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or ":" in name:
+        raise StoreError(f"`{name}` would not stay inside its folder", code="body.unsafe-archive")
+    source = blobs.find(Digest(algorithm="sha256", hex=sha256))
+    if source is None:
+        raise StoreError(f"`{name}` is not in the store, or not whole", code="local.cache-corrupt")
+    return source
+
+
+def _below(path: Path, folder: Path) -> tuple[str, ...]:
+    return path.relative_to(folder).parts if path.is_relative_to(folder) else ()
+
+
+def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
+    """Build the view beside its place and move it there whole; False if somebody was faster."""
+    temporary = root.with_name(f".{files.nonce()}.tmp")
+    try:
+        for name, source in sources.items():
+            _place(source, temporary / name)
+        temporary.mkdir(exist_ok=True)
+        try:
+            temporary.rename(root)
+        except OSError:
+            if not root.is_dir():
+                raise
+            return False
+        return True
+    except OSError as error:
+        raise files.trouble(error, root, "made") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _mend(root: Path, sources: Mapping[str, Path], tell: OnFinding) -> None:
+    with files.told(root, "mended"):
+        for name, source in sources.items():
+            target = root / name
+            if _is_right(source, target):
+                continue
+            if target.exists() or target.is_symlink():
+                tell(_move_aside(target), "moved aside: it was not the published file")
+            _place(source, target)
+    for path in foreign_files(root, dict.fromkeys(sources, "")):
+        tell(path, "left alone: it is not surefetch's")
+
+
+def _is_right(source: Path, target: Path) -> bool:
+    try:
+        if target.is_symlink():
+            return target.readlink() == source
+        there, blob = target.stat(), source.stat()
+    except OSError:
+        return False
+    if os.path.samestat(there, blob):
+        return True
+    if there.st_size != blob.st_size:
+        return False
+    return there.st_mtime_ns == blob.st_mtime_ns or trust.hash_file(target) == source.name
+
+
+def _move_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.{files.nonce()[:6]}.aside")
+    path.rename(aside)
+    return aside
+
+
+def _place(source: Path, target: Path) -> None:
+    """Put a file there in one step: a reflink, else a read-only link, else a copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{files.nonce()}.tmp")
+    if files.clone(source, temporary):
+        _dress(source, temporary)
+    elif not (_linked(source, temporary) or _symlinked(source, temporary)):
+        files.copy(source, temporary)
+        _dress(source, temporary)
+    files.replace(temporary, target)
+    files.remove(temporary)  # rename(2) does nothing where both are links to one file
+
+
+def _dress(source: Path, target: Path) -> None:
+    """Make a copy read-only and as old as its blob: that is how it is known again without hashing."""
+    status = source.stat()
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    target.chmod(0o444)
+
+
+def _linked(source: Path, target: Path) -> bool:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another disk, a layer of somebody else's, a file system without links
+        return False
+    return True
+
+
+def _symlinked(source: Path, target: Path) -> bool:
+    try:
+        target.symlink_to(source)
+    except OSError:
+        return False
+    return True
+
+
+def _holds(path: Path, sha256: str, source: Path) -> bool:
+    try:
+        return path.stat().st_size == source.stat().st_size and trust.hash_file(path) == sha256
+    except OSError:
+        return False
+
+
+def _copy(source: Path, target: Path, sha256: str) -> None:
+    """Copy a blob; a damaged one is noticed on the way."""
+    if files.clone(source, target):
+        return
+    import hashlib
+
+    state = hashlib.sha256()
+    files.copy(source, target, state.update)
+    if state.hexdigest() != sha256:
+        files.remove(target)
+        message = f"`{source}` is damaged"
+        raise StoreError(
+            message, code="local.cache-corrupt", hint="run `surefetch verify`, then get it again"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
