@@ -183,9 +183,9 @@ class Dataset(Struct, frozen=True, kw_only=True):
 class Lookup(Struct, frozen=True, kw_only=True):
     """What a source must see before it can name mirrors. Hashable: answers are kept by it.
 
-    `kind` is one of: `index` (a package index page; target = its URL), `listing` (a folder; target = its
-    path), `command` (a row of machine's fixed table; target = row and argument), `places` (exact paths that
-    layouts predict), `scan` (files of a wanted size in known folders).
+    `kind` is one of: `settings` (what package clients are set to), `index` (a package index page; target =
+    its URL), `listing` (a folder; target = its path), `command` (a row of machine's fixed table; target = row
+    and argument), `places` (exact paths that layouts predict), `scan` (files of a wanted size in folders).
     """
 
     source: str

@@ -1,0 +1,1 @@
+"""The machine: settings of package clients, local commands, folders. It looks, and decides nothing."""
