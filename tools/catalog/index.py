@@ -15,7 +15,7 @@ import msgspec
 
 from surefetch.catalog import fold, normalise_url, parse_catalog, summarise
 from surefetch.catalog.entries import CatalogFile
-from surefetch.model import ALGORITHMS, Dataset
+from surefetch.model import ALGORITHMS, Artifact, Dataset
 
 ROOT = Path(__file__).parent.parent.parent
 CATALOGS = ROOT / "src" / "surefetch" / "catalogs"
@@ -52,7 +52,7 @@ def lookup_text(datasets: Sequence[Dataset]) -> str:
             _claim(names, fold(name), dataset.name)
         for artifact in dataset.artifacts:
             for url in (*artifact.urls, *artifact.known_as):
-                _claim(urls, normalise_url(url), [dataset.name, artifact.name])
+                _claim_url(urls, normalise_url(url), dataset, artifact, datasets)
             for algorithm in ALGORITHMS:
                 if value := getattr(artifact, algorithm):
                     digests.setdefault(value, []).append([dataset.name, artifact.name])
@@ -87,6 +87,16 @@ def stale() -> list[str]:
         for path, text in outputs().items()
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
+
+
+def _claim_url(
+    urls: dict[str, list[str]], url: str, dataset: Dataset, artifact: Artifact, datasets: Sequence[Dataset]
+) -> None:
+    """Give a URL to the first dataset that has it; another one has to mean the same bytes."""
+    name, file = urls.setdefault(url, [dataset.name, artifact.name])
+    owner = next(known for known in datasets if known.name == name).artifact(file)
+    if owner.digest != artifact.digest:
+        raise ValueError(f"`{url}` belongs to {file} of {name} and to {artifact.name} of {dataset.name}")
 
 
 def _claim(owners: dict[str, Any], key: str, owner: Any) -> None:

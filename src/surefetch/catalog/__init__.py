@@ -8,11 +8,12 @@ from typing import Any
 from surefetch.catalog.merge import merge
 from surefetch.catalog.read import parse_catalog
 from surefetch.catalog.urls import normalise_url
+from surefetch.catalog.write import write_catalog
 from surefetch.catalogs import Row, builtin_index, builtin_lookup, builtin_text, fold
 from surefetch.errors import CatalogError, UnknownDatasetError
 from surefetch.model import ALGORITHMS, Artifact, Dataset
 
-__all__ = ["Catalog", "fold", "merge", "normalise_url", "parse_catalog", "summarise"]
+__all__ = ["Catalog", "fold", "merge", "normalise_url", "parse_catalog", "summarise", "write_catalog"]
 
 
 class Catalog:
