@@ -2,9 +2,14 @@
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+#: Shells that a next action can be written for.
+SHELLS: Final = ("posix", "powershell", "cmd")
+#: What the words in braces become where nothing better is known.
+PLAIN_WORDS: Final = {"surefetch": "surefetch", "host": "the host", "proxy": "the proxy", "dataset": "NAME"}
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +20,19 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     fault: str  # "you" | "network" | "mirror" | "owner"
     failure: str  # how the planner takes it: a value of `events.Failure`
     exit: int  # the process's exit code
+    evidence: str = ""  # what decides it
+    does: str = ""  # what surefetch does by itself
+    next: str | dict[str, str] = ""  # the one next action, or one for each of SHELLS
+
+    def action(self, shell: str = "posix", **words: str) -> str:
+        """Return the next action for a shell, with `host`, `proxy`, `dataset`, `surefetch` filled in."""
+        text = self.next if isinstance(self.next, str) else self.next.get(shell, self.next.get("posix", ""))
+        for word, plain in PLAIN_WORDS.items():
+            marked = f"`{{{word}}}`"  # a name stands in backticks, the words for an unknown one do not
+            value = words.get(word, "")
+            text = text.replace(marked, f"`{value}`" if value else plain)
+            text = text.replace(f"{{{word}}}", value or plain)
+        return text
 
 
 def cause(code: str) -> Cause:

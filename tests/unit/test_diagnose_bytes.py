@@ -227,7 +227,7 @@ def test_a_text_file_may_be_text() -> None:
 
 
 def test_reviews_that_talk_of_passwords_and_blocked_pages_are_no_page() -> None:
-    text = b"the wi-fi login was blocked by our company policy, they said; just a moment... you are human\n"
+    text = b"the wi-fi login was blocked by our company policy, just a moment... verify you are human\n"
     corpus = Artifact(name="reviews.csv", form="csv", size=len(text) * 30)
     assert name_bytes(text * 30, length=len(text) * 30, expected=corpus).cause == "body.corrupt"
 

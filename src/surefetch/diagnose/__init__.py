@@ -1,1 +1,1 @@
-"""Judging: observations and facts in, causes and what to do out. Pure and table-driven; opens nothing but own data."""
+"""Judging: observations and facts in, causes and what to do out. Pure; opens nothing but its own data."""
