@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from typing import Final
 
+from surefetch.events import Failure
 from surefetch.model import Artifact, Struct
 
 #: Statuses that lead elsewhere (RFC 9110, 15.4); 300, 304, 305 and 306 do not carry a file either.
@@ -46,6 +47,7 @@ class Refused(Struct, frozen=True, kw_only=True):
 
     cause: str = ""
     detail: str = ""
+    failure: Failure | None = None  # None: as the table of causes has it
 
 
 class Redirected(Struct, frozen=True, kw_only=True):
@@ -108,7 +110,9 @@ def misfit(size: int | None, artifact: Artifact) -> Refused | None:
     if promised is not None and size > promised:
         return Refused(cause="body.too-large", detail=detail)
     if artifact.size is not None and size < artifact.size:
-        return Refused(cause="body.empty" if size == 0 else "body.truncated", detail=detail)
+        # Said beforehand, it is no cut connection: asking again will not help.
+        cause = "body.empty" if size == 0 else "body.truncated"
+        return Refused(cause=cause, detail=detail, failure=Failure.CORRUPT)
     return None
 
 

@@ -176,8 +176,7 @@ class Engine:
         """
         until = time.monotonic() + timeout
         for transfer in [transfer for transfer in self._active.values() if transfer.is_held]:
-            transfer.is_held = False
-            self._write(transfer, b"")
+            self._let_go(transfer)
         is_awake = False
         while not self._events and not is_awake:
             now = time.monotonic()
@@ -266,6 +265,8 @@ class Engine:
         for transfer in list(self._active.values()):
             if transfer.deadline is not None and now >= transfer.deadline:
                 self._overdue(transfer)
+            elif transfer.position > transfer.told:
+                self._tell(transfer)
         for host, said in self._names.answers(now):
             for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
                 if urls.host(transfer.url) == host:
@@ -273,6 +274,7 @@ class Engine:
 
     def _next_deadline(self, now: float) -> float:
         times = [t.deadline for t in self._active.values() if t.deadline is not None]
+        times += [t.told_at + _TELL_SECONDS for t in self._active.values() if t.position > t.told]
         if self._timer is not None:
             times.append(self._timer)
         if (due := self._names.due) is not None:
@@ -447,6 +449,7 @@ class Engine:
                     size=verdict.size,
                     takes_ranges=verdict.takes_ranges,
                     validator=verdict.validator,
+                    is_multiplexed=transfer.head is not None and transfer.head.version == "2",
                     address=transfer.channel.info(pycurl.PRIMARY_IP) or "",
                     seconds=now - transfer.began,
                 )
@@ -477,6 +480,13 @@ class Engine:
             self._fail(transfer, 0, "")
         elif transfer.is_complete:
             self._complete(transfer)
+
+    def _let_go(self, transfer: Transfer) -> None:
+        """Go on with an answer that begins elsewhere: the owner knows and has not cancelled."""
+        transfer.is_held = False
+        self._write(transfer, b"")
+        if transfer.held_ending and transfer.id in self._active:
+            self._ended_body(transfer, *transfer.held_ending)
 
     def _complete(self, transfer: Transfer) -> None:
         """Everything is here: wait for the answer's end if it is due, so that the connection can be kept."""
@@ -541,12 +551,11 @@ class Engine:
             self._weigh(transfer, is_whole=True)
             if transfer.id not in self._active or transfer.channel is None or self._is_on_wire(transfer):
                 return
-        if transfer.is_held:
-            transfer.is_held = False
-            self._write(transfer, b"")
         match transfer.stage:
             case Stage.REDIRECTED:
                 self._follow(transfer)
+            case Stage.ACCEPTED if transfer.is_held:
+                transfer.held_ending = (code, message)
             case Stage.ACCEPTED if transfer.id in self._active:
                 self._ended_body(transfer, code, message)
             case Stage.REFUSED:

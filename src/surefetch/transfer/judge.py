@@ -128,8 +128,8 @@ SOCKS: Final = {
     25: "proxy.auth-required",  # USER_REJECTED
     32: "proxy.auth-required",
 }
-#: The same causes are another failure here than in the table of causes: the server said so before the end.
-_DECLARED: Final = frozenset({"body.truncated"})
+#: A wrong length may be the sign of another thing that came.
+_BY_LENGTH: Final = frozenset({"body.truncated", "body.too-large"})
 
 
 def judge_observation(seen: Observation, refused: Refused | None = None) -> Verdict:
@@ -139,11 +139,11 @@ def judge_observation(seen: Observation, refused: Refused | None = None) -> Verd
         seen: What was observed.
         refused: What the engine itself has found wrong, if it has.
     """
+    if refused and refused.cause in _BY_LENGTH and seen.status == 200:
+        refused = answers.sniff(seen.first_bytes, seen.content_type, seen.artifact) or refused
     cause, detail = _cause(seen, refused)
-    failure = Failure(cause_row(cause).failure)
-    if refused and refused.cause in _DECLARED and seen.phase is not Phase.BODY:
-        failure = Failure.CORRUPT
-    return failure, cause, detail
+    failure = refused.failure if refused else None
+    return failure or Failure(cause_row(cause).failure), cause, detail
 
 
 def _cause(seen: Observation, refused: Refused | None) -> tuple[str, str]:
@@ -180,6 +180,8 @@ def _of_code(seen: Observation) -> str:
         return _of_certificate(seen)
     if code == pycurl.E_SSL_CONNECT_ERROR:
         return _of_handshake(seen)
+    if "response headers" in seen.curl_message:  # "Too large response headers": libcurl's own bound
+        return "policy.header-size"
     return CODES.get(code, "connect.reset")
 
 

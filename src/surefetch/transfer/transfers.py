@@ -43,6 +43,7 @@ class Transfer:
         self.refused: Refused | None = None
         self.redirected: Redirected | None = None
         self.is_held = False  # until the owner has seen that it begins elsewhere
+        self.held_ending: tuple[int, str] | None = None  # (libcurl's code, message) that came meanwhile
         self.has_negotiated = False
         self.kept = bytearray()  # first bytes: not judged yet, or evidence
         self.received = 0  # bytes of the current answer's body

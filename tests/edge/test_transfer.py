@@ -1,0 +1,551 @@
+"""The engine against a raw-socket server: what arrives, what is refused, and by which cause."""
+
+import errno
+import time
+from collections.abc import Iterator
+from email.utils import formatdate
+from hashlib import sha256
+
+import pytest
+
+from surefetch.events import (
+    Answered,
+    Cancelled,
+    Failed,
+    Failure,
+    Finished,
+    Halted,
+    LookupFailed,
+    Opened,
+    Phase,
+    Received,
+)
+from surefetch.model import Lookup
+from surefetch.transfer.options import Options
+from tests.fakes.driver import Driver, MemorySink, driving, ending, opened
+from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
+
+CONTENT = bytes(range(256)) * 2000
+SIZE = len(CONTENT)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[FaultyServer]:
+    with FaultyServer() as server:
+        yield server
+
+
+@pytest.fixture
+def driver() -> Iterator[Driver]:
+    with driving() as driver:
+        yield driver
+
+
+def fails(driver: Driver, url: str, size: int | None = SIZE, **more: object) -> Failed:
+    events, _ = driver.fetch(url, size, **more)
+    end = ending(events)
+    assert isinstance(end, Failed), end
+    return end
+
+
+# --- what goes well -----------------------------------------------------------------------------------------
+
+
+def test_a_whole_file_arrives(driver: Driver, server: FaultyServer) -> None:
+    events, sink = driver.fetch(server.serve("/whole", CONTENT), SIZE)
+    assert bytes(sink.data) == CONTENT
+    assert ending(events) == Finished(id=1, stop=SIZE)
+    first = opened(events)
+    assert (first.start, first.size, first.takes_ranges, first.validator) == (0, SIZE, True, '"v1"')
+    assert first.address == "127.0.0.1"
+    assert events.index(first) == 0
+
+
+def test_received_tells_each_byte_once_in_order(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/told", CONTENT, Script(drip=(100_000, 0.06)))
+    events, _ = driver.fetch(url, SIZE)
+    told = [(event.start, event.stop) for event in events if isinstance(event, Received)]
+    assert len(told) > 1
+    assert [start for start, _ in told] == [0, *[stop for _, stop in told[:-1]]]
+    assert told[-1][1] == SIZE
+
+
+def test_no_range_is_asked_for_a_whole_file(driver: Driver, server: FaultyServer) -> None:
+    driver.fetch(server.serve("/plain", CONTENT), SIZE, stop=SIZE)
+    headers = server.seen[-1].headers
+    assert "range" not in headers
+    assert headers["accept-encoding"] == "identity"
+
+
+def test_a_stretch_is_asked_by_range(driver: Driver, server: FaultyServer) -> None:
+    events, sink = driver.fetch(server.serve("/part", CONTENT), SIZE, start=1000, stop=5000)
+    assert server.seen[-1].headers["range"] == "bytes=1000-4999"
+    assert sink.data[1000:] == CONTENT[1000:5000]
+    assert opened(events).start == 1000
+    assert opened(events).takes_ranges
+    assert ending(events).stop == 5000
+
+
+def test_a_file_of_unknown_size_ends_where_the_server_ends(driver: Driver, server: FaultyServer) -> None:
+    for path, script in (
+        ("/chunked", Script(chunked=True)),
+        ("/until-close", Script(has_length=False)),
+        ("/length", Script()),
+    ):
+        events, sink = driver.fetch(server.serve(path, CONTENT, script), None, max_size=SIZE + 1)
+        assert bytes(sink.data) == CONTENT
+        assert ending(events).stop == SIZE
+
+
+def test_the_rest_of_a_file_of_unknown_size(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/rest", CONTENT)
+    events, sink = driver.fetch(url, None, max_size=SIZE, start=100, validator='"v1"')
+    assert server.seen[-1].headers["range"] == "bytes=100-"
+    assert server.seen[-1].headers["if-range"] == '"v1"'
+    assert opened(events).size == SIZE
+    assert sink.data[100:] == CONTENT[100:]
+
+
+def test_a_replaced_file_begins_anew(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/replaced", CONTENT, Script(etag='"v2"'))
+    events, sink = driver.fetch(url, SIZE, start=100, validator='"v1"')
+    assert opened(events).start == 0
+    assert not opened(events).takes_ranges
+    assert bytes(sink.data) == CONTENT
+
+
+def test_an_answer_from_the_start_is_held_until_it_was_told(driver: Driver, server: FaultyServer) -> None:
+    """Bytes of others lie where this answer would write: nothing is written before the owner could cancel."""
+    url = server.serve("/no-ranges", CONTENT, Script(takes_ranges=False))
+    sink = MemorySink()
+    request = driver.request(url, SIZE, start=200_000, stop=300_000)
+    driver.engine.begin(request, sink)
+    events = driver.until(Opened)
+    assert opened(events).start == 0
+    assert not opened(events).takes_ranges
+    assert sink.written == []
+    driver.engine.cancel(request.id)
+    assert ending(driver.until_ended(1)) == Cancelled(id=request.id, phase=Phase.BODY)
+    assert sink.written == []
+
+
+def test_a_running_request_can_be_shortened(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/shortened", CONTENT, Script(drip=(20_000, 0.02)))
+    sink = MemorySink()
+    request = driver.request(url, SIZE)
+    driver.engine.begin(request, sink)
+    driver.until(Opened)
+    driver.engine.shorten(request.id, 100_001)
+    assert ending(driver.until_ended(1)) == Finished(id=request.id, stop=100_001)
+    assert bytes(sink.data) == CONTENT[:100_001]
+
+
+def test_shortened_to_less_than_is_here_it_ends_at_once(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/passed", CONTENT, Script(stall_after=50_000))
+    request = driver.request(url, SIZE)
+    driver.engine.begin(request, MemorySink())
+    driver.until(Received)
+    driver.engine.shorten(request.id, 1000)
+    end = ending(driver.until_ended(1))
+    assert isinstance(end, Finished)
+    assert end.stop >= 1000
+
+
+def test_many_requests_share_few_connections(server: FaultyServer) -> None:
+    urls = [server.serve(f"/many/{n}", CONTENT[:1000]) for n in range(40)]
+    before = server.connections
+    with driving(Options(connections=3)) as driver:
+        for url in urls:
+            driver.engine.begin(driver.request(url, 1000), MemorySink())
+        ends = [e for e in driver.until_ended(len(urls)) if isinstance(e, Finished)]
+    assert len(ends) == len(urls)
+    assert server.connections - before <= 3
+
+
+def test_a_gzip_file_labelled_as_encoded_is_the_file(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/x.gz", CONTENT, Script(headers=(("Content-Encoding", "x-gzip"),)))
+    events, sink = driver.fetch(url, SIZE, name="x.gz")
+    assert isinstance(ending(events), Finished)
+    assert bytes(sink.data) == CONTENT
+
+
+def test_interim_answers_are_passed_over(driver: Driver, server: FaultyServer) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\nContent-Length: 7\r\n\r\n"
+    events, _ = driver.fetch(server.serve("/hints", CONTENT, Script(interim=hints)), SIZE)
+    assert isinstance(ending(events), Finished)
+
+
+def test_an_empty_file_may_be_empty(driver: Driver, server: FaultyServer) -> None:
+    events, _ = driver.fetch(server.serve("/zero", b""), 0)
+    assert isinstance(ending(events), Finished)
+
+
+def test_an_answer_without_end_is_complete_with_its_last_byte(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/no-end", CONTENT, Script(has_length=False, stall_after=SIZE))
+    events, sink = driver.fetch(url, SIZE)
+    assert isinstance(ending(events), Finished)
+    assert bytes(sink.data) == CONTENT
+
+
+# --- what is refused ----------------------------------------------------------------------------------------
+
+STATUSES = [
+    (202, Failure.SERVER, "http.unexpected-status"),
+    (204, Failure.CORRUPT, "body.empty"),
+    (300, Failure.SERVER, "http.unexpected-status"),
+    (304, Failure.SERVER, "http.unexpected-status"),
+    (401, Failure.AUTH, "http.unauthorized"),
+    (403, Failure.AUTH, "http.forbidden"),
+    (404, Failure.MISSING, "http.not-found"),
+    (410, Failure.MISSING, "http.gone"),
+    (416, Failure.SERVER, "http.unexpected-status"),
+    (429, Failure.BUSY, "http.rate-limited"),
+    (451, Failure.AUTH, "http.legal"),
+    (500, Failure.SERVER, "http.server-error"),
+    (502, Failure.SERVER, "http.server-error"),
+    (503, Failure.BUSY, "http.unavailable"),
+]
+
+
+@pytest.mark.parametrize(("status", "failure", "cause"), STATUSES)
+def test_a_status_that_carries_no_file(
+    driver: Driver, server: FaultyServer, status: int, failure: Failure, cause: str
+) -> None:
+    body = b"" if status in (204, 304) else b"sorry"
+    url = server.serve(f"/status/{status}", b"", Script(status=status, body=body, has_length=bool(body)))
+    end = fails(driver, url)
+    assert (end.failure, end.cause) == (failure, cause)
+    seen = driver.engine.observation(end.id)
+    assert seen is not None
+    assert (seen.status, seen.first_bytes) == (status, body)
+
+
+FAULTS = [
+    ("html", page("Sign in"), Failure.CORRUPT, "body.html"),
+    ("empty", Script(body=b""), Failure.CORRUPT, "body.empty"),
+    ("empty-close", Script(body=b"", has_length=False), Failure.CORRUPT, "body.empty"),
+    ("longer", Script(body=CONTENT + b"x"), Failure.CORRUPT, "body.too-large"),
+    ("longer-chunked", Script(body=CONTENT + b"x", chunked=True), Failure.CORRUPT, "body.too-large"),
+    ("shorter", Script(body=CONTENT[:-1]), Failure.CORRUPT, "body.truncated"),
+    ("shorter-chunked", Script(body=CONTENT[:-1], chunked=True), Failure.CUT, "body.truncated"),
+    ("shorter-close", Script(body=CONTENT[:-1], has_length=False), Failure.CUT, "body.truncated"),
+    ("cut", Script(cut_after=1000), Failure.CUT, "body.truncated"),
+    ("reset", Script(reset_after=100_000), Failure.CUT, "connect.reset"),
+    ("no-answer", Script(close_at_once=True), Failure.CUT, "connect.reset"),
+    ("reset-at-once", Script(reset_at_once=True), Failure.CUT, "connect.reset"),
+    ("encoded", Script(encoding="gzip"), Failure.CORRUPT, "body.unasked-encoding"),
+    ("huge-headers", Script(header_bytes=100_000), Failure.POLICY, "policy.header-size"),
+    ("vast-headers", Script(header_bytes=2_000_000), Failure.POLICY, "policy.header-size"),
+    ("no-http", Script(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), Failure.SERVER, "http.malformed"),
+    ("bad-chunk", Script(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Failure.CUT, ""),
+    ("lfs", Script(body=b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
+                   chunked=True), Failure.CORRUPT, "body.lfs-pointer"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "script", "failure", "cause"), FAULTS, ids=[row[0] for row in FAULTS])
+def test_a_fault_is_known_by_its_cause(
+    driver: Driver, server: FaultyServer, path: str, script: Script, failure: Failure, cause: str
+) -> None:
+    end = fails(driver, server.serve(f"/fault/{path}", CONTENT, script))
+    assert end.failure is failure, end
+    assert not cause or end.cause == cause, end
+
+
+RANGE_LIES = [
+    ("shifted", Script(range_shift=1)),
+    ("other-range", Script(content_range="bytes 0-3999/512000")),
+    ("no-content-range", Script(headers=(("Content-Range", ""),))),
+    ("other-unit", Script(headers=(("Content-Range", "items 1000-4999/512000"),))),
+    ("length", Script(content_range="bytes 1000-1999/512000")),
+]
+
+
+@pytest.mark.parametrize(("path", "script"), RANGE_LIES, ids=[row[0] for row in RANGE_LIES])
+def test_a_lie_about_the_range_is_found(
+    driver: Driver, server: FaultyServer, path: str, script: Script
+) -> None:
+    sink = MemorySink()
+    request = driver.request(server.serve(f"/lie/{path}", CONTENT, script), SIZE, start=1000, stop=5000)
+    driver.engine.begin(request, sink)
+    end = ending(driver.until_ended(1))
+    assert (end.failure, end.cause) == (Failure.CORRUPT, "http.range-lie")
+    assert sink.written == []
+
+
+def test_a_range_of_a_file_of_another_size_is_another_file(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/other-size", CONTENT + b"more")
+    end = fails(driver, url, start=1000, stop=5000)
+    assert (end.failure, end.cause) == (Failure.CORRUPT, "body.too-large")
+
+
+def test_bytes_before_a_cut_are_kept(driver: Driver, server: FaultyServer) -> None:
+    events, sink = driver.fetch(server.serve("/kept", CONTENT, Script(cut_after=100_000)), SIZE)
+    assert bytes(sink.data) == CONTENT[:100_000]
+    assert [e.stop for e in events if isinstance(e, Received)][-1] == 100_000
+
+
+def test_a_page_is_quoted_and_hashed(driver: Driver, server: FaultyServer) -> None:
+    script = page("Please log in")
+    end = fails(driver, server.serve("/login", CONTENT, script))
+    assert "Please log in" in end.detail
+    assert script.body is not None
+    assert end.wrong_digest == sha256(script.body).hexdigest()
+
+
+def test_a_page_that_is_wanted_is_no_fault(driver: Driver, server: FaultyServer) -> None:
+    script = page("Data")
+    assert script.body is not None
+    url = server.serve("/data.html", script.body, script)
+    assert isinstance(ending(driver.fetch(url, len(script.body), name="data.html")[0]), Finished)
+
+
+def test_nothing_of_a_refused_answer_reaches_the_sink(driver: Driver, server: FaultyServer) -> None:
+    for path, script in (
+        ("/p", page("x")),
+        ("/g", Script(encoding="gzip")),
+        ("/l", Script(body=CONTENT * 2)),
+    ):
+        _, sink = driver.fetch(server.serve(path, CONTENT, script), SIZE)
+        assert sink.written == []
+
+
+def test_a_body_beyond_the_bound_stops_at_it(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/endless", CONTENT, Script(has_length=False))
+    events, sink = driver.fetch(url, None, max_size=1000)
+    assert ending(events).cause == "body.too-large"
+    assert len(sink.data) <= 1000
+
+
+def test_retry_after_in_both_forms(driver: Driver, server: FaultyServer) -> None:
+    in_two_minutes = formatdate(time.time() + 120, usegmt=True)
+    for path, value, low, high in (
+        ("/s", "17", 17, 17),
+        ("/d", in_two_minutes, 100, 121),
+        ("/x", "soon", None, None),
+    ):
+        script = Script(status=503, headers=(("Retry-After", value),), body=b"")
+        pause = fails(driver, server.serve(f"/retry{path}", b"", script)).retry_after
+        assert pause is low is None or (pause is not None and low is not None and low <= pause <= high)
+
+
+# --- redirects ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_good_redirects_are_followed(driver: Driver, server: FaultyServer, status: int) -> None:
+    server.serve("/target", CONTENT)
+    url = server.serve(f"/redirect/{status}", b"", redirect("/target", status))
+    events, sink = driver.fetch(url, SIZE, start=10, stop=20)
+    assert isinstance(ending(events), Finished)
+    assert sink.data[10:] == CONTENT[10:20]
+    assert server.seen[-1].headers["range"] == "bytes=10-19"
+
+
+def test_eight_redirects_are_followed_and_not_nine(driver: Driver, server: FaultyServer) -> None:
+    server.serve("/hop/0", CONTENT)
+    for n in range(1, 10):
+        server.serve(f"/hop/{n}", b"", redirect(f"{n - 1}"))
+    assert isinstance(ending(driver.fetch(f"{server.origin}/hop/8", SIZE)[0]), Finished)
+    assert fails(driver, f"{server.origin}/hop/9").cause == "http.redirect-loop"
+
+
+def test_a_redirect_in_a_circle_is_known(driver: Driver, server: FaultyServer) -> None:
+    server.serve("/circle/a", b"", redirect("/circle/b"))
+    server.serve("/circle/b", b"", redirect("/circle/a"))
+    end = fails(driver, f"{server.origin}/circle/a")
+    assert (end.failure, end.cause) == (Failure.MISSING, "http.redirect-loop")
+    assert server.targets().count("/circle/a") == 1
+
+
+def test_a_redirect_to_another_scheme_is_refused(driver: Driver, server: FaultyServer) -> None:
+    for path, location in (
+        ("/f", "file:///etc/passwd"),
+        ("/ftp", "ftp://127.0.0.1/x"),
+        ("/g", "gopher://127.0.0.1/"),
+    ):
+        end = fails(driver, server.serve(path, b"", redirect(location)))
+        assert (end.failure, end.cause) == (Failure.POLICY, "policy.scheme")
+
+
+def test_the_body_of_a_redirect_need_not_end(driver: Driver, server: FaultyServer) -> None:
+    server.serve("/after", CONTENT)
+    script = Script(status=302, headers=(("Location", "/after"),), body=b"x" * 50, stall_after=10)
+    events, _ = driver.fetch(server.serve("/slow-redirect", b"", script), SIZE)
+    assert isinstance(ending(events), Finished)
+
+
+def test_odd_locations_are_understood(driver: Driver, server: FaultyServer) -> None:
+    server.serve("/with%20space/d%C3%A9j%C3%A0", CONTENT)
+    url = server.serve("/odd", b"", redirect("/with space/dÃ©jÃ\xa0#fragment"))
+    events, _ = driver.fetch(url, SIZE)
+    assert isinstance(ending(events), Finished), server.targets()[-1]
+
+
+# --- addresses ----------------------------------------------------------------------------------------------
+
+
+def test_a_private_address_that_nobody_named_is_refused(driver: Driver, server: FaultyServer) -> None:
+    before = server.connections
+    url = server.serve("/private", CONTENT)
+    for address in (url, url.replace("127.0.0.1", "localhost"), url.replace("127.0.0.1", "127.1")):
+        end = fails(driver, address, is_named=False)
+        assert end.failure in (Failure.POLICY, Failure.NAME), end
+        assert end.cause in ("policy.private-address", "dns.blocked"), end
+    assert server.connections == before
+
+
+def test_a_redirect_from_a_named_host_to_an_unnamed_private_one_is_refused(
+    driver: Driver, server: FaultyServer
+) -> None:
+    with FaultyServer(host="127.0.0.2") as other:
+        url = server.serve("/inward", b"", redirect(other.serve("/x", CONTENT)))
+        end = fails(driver, url)
+        assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
+        assert other.connections == 0
+
+
+def test_a_redirect_to_a_private_host_that_was_named_is_followed(server: FaultyServer) -> None:
+    with FaultyServer(host="127.0.0.2") as other, driving(named_hosts=frozenset({"127.0.0.2"})) as driver:
+        url = server.serve("/inward-2", b"", redirect(other.serve("/x", CONTENT)))
+        assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
+
+
+def test_an_open_connection_is_no_way_around_the_policy(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/reused", CONTENT).replace("127.0.0.1", "127.1")
+    assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
+    end = fails(driver, url, is_named=False)
+    assert end.failure in (Failure.POLICY, Failure.NAME)
+
+
+# --- breaking off -------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_request_tells_how_far_it_was(driver: Driver, server: FaultyServer) -> None:
+    for path, script, phase in (
+        ("/silent", Script(silence=True), Phase.WAIT),
+        ("/stalled", Script(stall_after=1000), Phase.BODY),
+    ):
+        request = driver.request(server.serve(path, CONTENT, script), SIZE)
+        driver.engine.begin(request, MemorySink())
+        driver.engine.poll(0.3)
+        driver.engine.poll(0.1)
+        driver.engine.cancel(request.id)
+        assert ending(driver.until_ended(1)) == Cancelled(id=request.id, phase=phase)
+
+
+def test_cancelling_what_has_ended_is_nothing(driver: Driver, server: FaultyServer) -> None:
+    driver.fetch(server.serve("/over", CONTENT), SIZE)
+    driver.engine.cancel(1)
+    driver.engine.shorten(1, 5)
+    assert driver.engine.poll(0.05) == []
+
+
+def test_wake_ends_a_poll(driver: Driver) -> None:
+    import threading
+
+    threading.Timer(0.1, driver.engine.wake).start()
+    began = time.monotonic()
+    assert driver.engine.poll(30) == []
+    assert time.monotonic() - began < 20
+
+
+def test_a_connection_that_nobody_accepts_times_out_by_itself() -> None:
+    with driving(Options(connect_timeout=0.5)) as driver, Unaccepting() as port:
+        end = fails(driver, f"http://127.0.0.1:{port}/x")
+        assert (end.failure, end.cause) == (Failure.CONNECT, "connect.timeout")
+
+
+class Unaccepting:
+    """A listener with a full queue: further packets are silently dropped."""
+
+    def __enter__(self) -> int:
+        import socket
+
+        self.sockets = [socket.socket()]
+        self.sockets[0].bind(("127.0.0.1", 0))
+        self.sockets[0].listen(0)
+        address = self.sockets[0].getsockname()
+        for _ in range(4):
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(address)
+            self.sockets.append(client)
+        time.sleep(0.1)
+        return int(address[1])
+
+    def __exit__(self, *_: object) -> None:
+        for one in self.sockets:
+            one.close()
+
+
+# --- this machine -------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_halts(driver: Driver, server: FaultyServer) -> None:
+    error = OSError(errno.ENOSPC, "No space left on device")
+    driver.engine.begin(driver.request(server.serve("/full", CONTENT), SIZE), MemorySink(1000, error))
+    events = driver.until(Halted)
+    assert ending(events).failure is Failure.LOCAL
+    assert events[-1].cause == "local.disk-full"
+    assert driver.engine.is_idle
+
+
+def test_a_refused_connection_is_known(driver: Driver) -> None:
+    end = fails(driver, "http://127.0.0.1:1/x")
+    assert (end.failure, end.cause) == (Failure.CONNECT, "connect.refused")
+    seen = driver.engine.observation(end.id)
+    assert seen is not None
+    assert (seen.phase, seen.address, seen.os_errno) == (Phase.CONNECT, "127.0.0.1", errno.ECONNREFUSED)
+
+
+def test_a_name_that_does_not_exist_is_known(driver: Driver) -> None:
+    end = fails(driver, "http://no-such-host.invalid/x")
+    assert end.failure is Failure.NAME
+    assert end.cause in ("dns.nxdomain", "dns.unavailable", "dns.timeout")  # by what resolver there is
+
+
+def test_schemes_other_than_http_open_nothing(driver: Driver) -> None:
+    for url in ("ftp://127.0.0.1/x", "file:///etc/passwd", "x"):
+        assert fails(driver, url).cause == "policy.scheme"
+
+
+# --- pages --------------------------------------------------------------------------------------------------
+
+LOOKUP = Lookup(source="package", kind="index", target="mnist")
+
+
+def test_a_page_is_answered_whole(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/simple/", b"<html><a href=x>x</a></html>", Script(chunked=True))
+    driver.engine.fetch_page(LOOKUP, url, ["Accept: text/html"], may_be_private=True)
+    assert driver.until_ended(1) == [Answered(lookup=LOOKUP, answer=b"<html><a href=x>x</a></html>")]
+    assert server.seen[-1].headers["accept"] == "text/html"
+
+
+def test_a_page_that_is_too_large_fails(driver: Driver, server: FaultyServer) -> None:
+    for script in (Script(), Script(chunked=True)):
+        driver.engine.fetch_page(LOOKUP, server.serve("/big", CONTENT, script), (), 1000, True)
+        end = ending(driver.until_ended(1))
+        assert isinstance(end, LookupFailed)
+        assert (end.lookup, end.cause) == (LOOKUP, "body.too-large")
+
+
+def test_a_page_has_a_time_limit(server: FaultyServer) -> None:
+    with driving(Options(page_timeout=0.3)) as driver:
+        url = server.serve("/slow-page", CONTENT, Script(stall_after=10))
+        driver.engine.fetch_page(LOOKUP, url, may_be_private=True)
+        assert ending(driver.until_ended(1)).failure is Failure.TIMEOUT
+
+
+# --- speed limit --------------------------------------------------------------------------------------------
+
+
+def test_the_rate_limit_is_for_all_connections_together(server: FaultyServer) -> None:
+    urls = [server.serve(f"/limited/{n}", CONTENT) for n in range(2)]
+    with driving(Options(limit_rate=SIZE, multiplex_below=0)) as driver:
+        began = time.monotonic()
+        for url in urls:
+            driver.engine.begin(driver.request(url, SIZE), MemorySink())
+        driver.until_ended(2)
+        seconds = time.monotonic() - began
+    assert seconds > 1.0  # two files at the rate of one a second, less what was under way at the start
