@@ -11,8 +11,8 @@ from surefetch.model import ALGORITHMS
 
 Fact = Mapping[str, Any]  # one file of the facts
 
-#: What a URL's dated status remark tells, first match: "live" is fetched, "known" answered but never contacted,
-#: "never" is not this file.
+#: What a URL's dated status remark tells, first match: "live" is fetched, "known" answered but never
+#: contacted, "never" is not this file.
 STATUS = (
     (re.compile(r"exact URL not in the excerpt|CSV rendering|\bbranch archive\b"), "never"),
     (re.compile(r"^OpenML; 404"), "known"),

@@ -1,10 +1,11 @@
-"""Write a catalog file for every dataset of a facts file in which each wanted file has an address and a digest.
+"""Write a catalog file for every dataset of a facts file whose wanted files have an address and a digest.
 
 Usage: generate.py --facts FACTS.json
 
 Files of `src/surefetch/catalogs/` whose first line is not the generator's are kept by hand: they are never
-written. What the facts cannot tell stands in `choices.toml` (names, wanted files, tensors) and `citations.toml`.
-Prints what was written, and each file and dataset that was left out and why; then makes the index anew.
+written. What the facts cannot tell stands in `choices.toml` (names, wanted files, tensors) and
+`citations.toml`. Prints what was written, and each file and dataset that was left out and why; then makes the
+index anew.
 """
 
 from __future__ import annotations
@@ -32,16 +33,17 @@ Choice = Mapping[str, Any]
 
 #: Keys of a [[dataset]] in choices.toml.
 CHOICE_KEYS = {
-    "facts", "name", "title", "description", "license", "aliases", "classes", "form", "forms", "files", "rename",
-    "max_size", "unreachable", "content_proof", "tensors", "gives",
+    "facts", "name", "title", "description", "license", "aliases", "classes", "form", "forms", "files",
+    "rename", "max_size", "unreachable", "content_proof", "tensors", "gives",
 }  # fmt: skip
 LICENSES = {"CC BY 4.0": "CC-BY-4.0"}
 #: MedMNIST's splits, and how its .npz files name them.
 SPLITS = ("train", "val", "test")
-#: Images of EMNIST's letters; the facts leave them out because TFDS counts otherwise. As the IDX headers of the
-#: archive of November 2017 have them, which loaders of several languages test against (MLDatasets.jl, python-mnist).
+#: Images of EMNIST's letters; the facts leave them out because TFDS counts otherwise. As the IDX headers of
+#: the archive of November 2017 have them, which loaders test against (MLDatasets.jl, python-mnist).
 EMNIST_LETTERS = {"train": 124800, "test": 20800}
 MERGED = [*"0123456789", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"abdefghnqrt"]
+EMNIST_NOTE = "Images are transposed, as NIST publishes them: swap the last two axes to see them."
 EMNIST_CLASSES = {
     "byclass": [*"0123456789", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"abcdefghijklmnopqrstuvwxyz"],
     "bymerge": MERGED,
@@ -86,7 +88,7 @@ def main() -> None:
     )
 
 
-# --- which datasets --------------------------------------------------------------------------------------------
+# --- which datasets -----------------------------------------------------------------------------------------
 
 
 def choices(facts: Facts, chosen: list[dict[str, Any]]) -> Iterator[Choice]:
@@ -121,8 +123,7 @@ def emnist(fact: Facts) -> Iterator[Choice]:
             "facts": "emnist",
             "name": f"emnist-{split}",
             "title": f"EMNIST {split}",
-            "description": "Images are transposed, as NIST publishes them: swap the last two axes to read them."
-            + (" Labels are 1 to 26." if split == "letters" else ""),
+            "description": EMNIST_NOTE + (" Labels are 1 to 26." if split == "letters" else ""),
             "aliases": [f"emnist/{split}", f"EMNIST {split}", *(["emnist"] if split == "byclass" else [])],
             "classes": EMNIST_CLASSES.get(split, []),
             "files": ["gzip.zip"],
@@ -169,7 +170,7 @@ def medmnist(key: str, fact: Facts) -> Iterator[Choice]:
         }
 
 
-# --- one dataset -----------------------------------------------------------------------------------------------
+# --- one dataset --------------------------------------------------------------------------------------------
 
 
 def describe(choice: Choice, fact: Facts, citations: Mapping[str, str]) -> tuple[Dataset, str]:
@@ -246,8 +247,8 @@ def artifact(choice: Choice, fact: Facts, tensors: Mapping[str, TensorSpec]) -> 
 def bound(choice: Choice, name: str, tensors: Mapping[str, TensorSpec]) -> int:
     """Return the most bytes that a file of unknown size may have.
 
-    Deflate and LZMA never grow their input by more than a thousandth, so a file of compressed bytes is at most
-    its tensors; text, whose numbers take more room than in memory, gets the bound of its ending.
+    Deflate and LZMA never grow their input by more than a thousandth, so a file of compressed bytes is at
+    most its tensors; text, whose numbers take more room than in memory, gets the bound of its ending.
     """
     chosen = choice.get("max_size", {}).get(name)
     if chosen:
@@ -304,7 +305,7 @@ def value_of(fact: Any) -> str:
     return (fact.get("value") if isinstance(fact, Mapping) else fact) or ""
 
 
-# --- files -----------------------------------------------------------------------------------------------------
+# --- files --------------------------------------------------------------------------------------------------
 
 
 def is_kept(name: str) -> bool:
