@@ -43,6 +43,11 @@ def entry_of(dataset: Dataset) -> Entry | None:
     return entry if entry and {*_IMAGES, *_LABELS} <= set(dataset.tensors) else None
 
 
+def names() -> tuple[str, ...]:
+    """Return the folded names of all datasets that have an entry."""
+    return tuple(_ENTRIES)
+
+
 def contents(dataset: Dataset) -> dict[str, Content]:
     """Return what OpenML answers about a dataset: path below the host -> content, as the interface gives it.
 

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from surefetch.model import Struct
 
 _BLOCK_BYTES = 1 << 20
@@ -28,6 +30,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     """What a known URL gives: a file of proven bytes, or a small page."""
 
     path: str = ""  # of the file
+    packed: str = ""  # path of the same, gzip'd, for clients that take that
     body: bytes = b""  # of the page
     status: int = 200
     digest: str = ""  # SHA-256 of the bytes; the strong validator
@@ -195,10 +198,18 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.desk.find(self.path.strip("/").partition("/")[0])
         if answer is None:
             self.send_error(404)
+        elif answer.packed and self._takes_gzip():
+            headers = answer.headers | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+            self._send_file(
+                replace(answer, path=answer.packed, headers=headers, digest=f"{answer.digest}-gzip")
+            )
         elif answer.path:
             self._send_file(answer)
         else:
             self._send_page(answer)
+
+    def _takes_gzip(self) -> bool:
+        return "gzip" in self.headers.get("Accept-Encoding", "") and "Range" not in self.headers
 
     def _send_page(self, answer: Answer) -> None:
         headers = {"Content-Length": str(len(answer.body)), "Content-Type": answer.media_type}
