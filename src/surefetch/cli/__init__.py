@@ -107,6 +107,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `surefetch list | head` is no error
         _silence_stdout()
         return 0
+    except Exception as error:  # the last door: whatever comes here is a bug of ours, and is called so
+        return _bug(error, words)
     return result if isinstance(result, int) else 0
 
 
@@ -121,6 +123,20 @@ def _fail(error: Exception, words: Sequence[str]) -> int:
 
     assert isinstance(error, SurefetchError)
     return show_error(error, as_json="--json" in words, verbose="-v" in words or "--verbose" in words)
+
+
+def _bug(error: Exception, words: Sequence[str]) -> int:
+    import os
+    import traceback
+
+    from surefetch.errors import SurefetchError
+
+    if os.environ.get("SUREFETCH_DEBUG") or "-v" in words or "--verbose" in words:
+        traceback.print_exception(error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    message = f"surefetch itself failed: {type(error).__name__}: {error} ({place.name}, line {place.lineno})"
+    hint = "this is a bug: please report it, with what `SUREFETCH_DEBUG=1` before the command prints"
+    return _fail(SurefetchError(message, hint=hint), words)
 
 
 def _usage(error: click.ClickException, words: Sequence[str]) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 READ_ONLY = "this array is a read-only memory map of proven data: work on a copy, `array.copy()`"
 
 
-class TensorMap(np.memmap):  # type: ignore[type-arg] # the element type is known at run time only
+class TensorMap(np.memmap):
     """A memory map of a tensor's blob. Results of computations are ordinary arrays (as with `np.memmap`)."""
 
     def __setitem__(self, key: Any, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""The session: one facade over everything, and the verbs as functions. Importing it imports next to nothing."""
+"""The session: one facade over everything, and the verbs as functions. Its import is light."""
 
 from __future__ import annotations
 

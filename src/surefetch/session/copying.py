@@ -1,4 +1,4 @@
-"""A file on this machine as a mirror: copied into the part like bytes from a network, and proven like them."""
+"""A file on this machine as a mirror: copied into the part and proven like bytes from a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,18 @@ from collections.abc import Callable
 from typing import Any
 
 from surefetch.errors import SurefetchError
-from surefetch.events import Cancelled, Event, Failed, Failure, Finished, Halted, Opened, Phase, Received, Request
+from surefetch.events import (
+    Cancelled,
+    Event,
+    Failed,
+    Failure,
+    Finished,
+    Halted,
+    Opened,
+    Phase,
+    Received,
+    Request,
+)
 
 #: Bytes copied at once.
 BLOCK_BYTES = 1 << 20
@@ -48,14 +59,21 @@ def _copy(
             return _failed(request, Failure.CORRUPT, "body.corrupt", f"{status.st_size} bytes, not {wanted}")
         if status.st_size > request.artifact.bound:
             return _failed(request, Failure.CORRUPT, "body.too-large", f"{status.st_size} bytes")
-        post(Opened(id=request.id, start=request.start, size=status.st_size, takes_ranges=True, validator=None))
+        post(
+            Opened(id=request.id, start=request.start, size=status.st_size, takes_ranges=True, validator=None)
+        )
         stop = min(request.stop or status.st_size, status.st_size)
         file.seek(request.start)
         return _pump(request, file, part, stop, post, is_stopped)
 
 
 def _pump(
-    request: Request, file: Any, part: Any, stop: int, post: Callable[[Event], None], is_stopped: Callable[[], bool]
+    request: Request,
+    file: Any,
+    part: Any,
+    stop: int,
+    post: Callable[[Event], None],
+    is_stopped: Callable[[], bool],
 ) -> Event:
     at, told, last = request.start, request.start, time.monotonic()
     while at < stop:

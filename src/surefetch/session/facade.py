@@ -106,7 +106,7 @@ class Session:
             mirrors: URLs of the same file, or base URLs under which the dataset's files lie.
             local: Files or folders to look in first ("I downloaded it by hand").
             output: Where copies of your own go: a folder, or for one file its path.
-            form: Write this encoding (into `output`): `npz`, `csv`, `parquet`, `png`, or a form of the dataset.
+            form: Write this encoding (into `output`): `npz`, `csv`, `parquet`, `png`, or a form's name.
 
         Returns:
             A receipt, usable as a path.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from surefetch.errors import InterruptError, SurefetchError
 from surefetch.events import (
+    Answered,
     Cancel,
     Derive,
     Discard,
@@ -19,23 +20,21 @@ from surefetch.events import (
     Finished,
     Halted,
     Look,
-    LookupFailed,
     Opened,
     Order,
     Prove,
-    Proven,
     Received,
     Request,
     Shorten,
     Tick,
     Wait,
 )
-from surefetch.model import Artifact, Lookup
+from surefetch.model import Lookup
 from surefetch.plan.planner import Planner
 from surefetch.reporters import Reporter
 
 if TYPE_CHECKING:
-    from surefetch.session.proving import Bench
+    from surefetch.session.bench import Bench
 
 #: Threads for lookups, copies from local disks and derivations: a few, because each may wait for a disk.
 WORKERS = 4
@@ -71,10 +70,6 @@ class Network(Protocol):
         ...
 
 
-class Source(Protocol):
-    """Where one artifact's bytes came from, for its receipt."""
-
-
 class Loop:
     """Runs one planner to its end. Mutable: it owns the requests under way, the workers and the inbox."""
 
@@ -85,6 +80,7 @@ class Loop:
         *,
         look: Callable[[Lookup], Event],
         index: Callable[[Any, Lookup], None],
+        finish_index: Callable[[Any, Answered], Answered],
         network: Callable[[], Any],
         reporter: Reporter,
         total: int | None,
@@ -96,11 +92,13 @@ class Loop:
             bench: Holds the parts, proves and derives.
             look: Carries out a lookup of this machine; called on a worker thread.
             index: Starts the lookup of an index page on the network.
+            finish_index: Adds to the page where it came from.
             network: Makes the transfer engine; called at the first request, and never if there is none.
             reporter: Told of progress.
             total: Bytes expected, for the progress bar; None if unknown.
         """
         self._planner, self._bench, self._look, self._index = planner, bench, look, index
+        self._finish_index = finish_index
         self._make_network, self._reporter, self._total = network, reporter, total
         self._network: Any = None
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -142,7 +140,9 @@ class Loop:
                     return order
                 self._carry_out(order)
             orders = [
-                order for event in self._next_events() for order in self._planner.handle(event, time.monotonic())
+                order
+                for event in self._next_events()
+                for order in self._planner.handle(event, time.monotonic())
             ]
 
     def _carry_out(self, order: Order) -> None:
@@ -215,7 +215,8 @@ class Loop:
         timeout = max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
         events = self._from_inbox(0.0) if self._network is not None else self._from_inbox(timeout)
         if self._network is not None:
-            events += self._network.poll(0.0 if events else timeout)
+            polled = self._network.poll(0.0 if events else timeout)
+            events += [self._enclosed(event) for event in polled]
             events += self._from_inbox(0.0)
         if time.monotonic() >= self._wake_at:
             self._wake_at = float("inf")
@@ -223,6 +224,11 @@ class Loop:
         for event in events:
             self._notice(event)
         return events
+
+    def _enclosed(self, event: Event) -> Event:
+        if isinstance(event, Answered):
+            return self._finish_index(self._network, event)
+        return event
 
     def _from_inbox(self, timeout: float) -> list[Event]:
         events: list[Event] = []
@@ -248,6 +254,3 @@ class Loop:
 
 def _place(request: Request) -> str:
     return "this machine" if request.mirror.is_local else request.mirror.origin.partition("://")[2]
-
-
-__all__ = ["Artifact", "Loop", "LookupFailed", "Mapping", "Network", "Proven"]

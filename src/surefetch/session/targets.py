@@ -59,7 +59,9 @@ def find_target(
         return _known(catalog, name, tuple(mirrors))
     dataset = described(name, {key: _digest(key, value) for key, value in given.items()}, size)
     artifact = dataset.artifacts[0].name
-    return Target(dataset=dataset, artifacts=frozenset({artifact}), is_single_file=True, mirrors=(name, *mirrors))
+    return Target(
+        dataset=dataset, artifacts=frozenset({artifact}), is_single_file=True, mirrors=(name, *mirrors)
+    )
 
 
 def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset:
@@ -99,9 +101,7 @@ def _known(catalog: Catalog, url: str, mirrors: tuple[str, ...]) -> Target:
             "      `surefetch catalog add URL --name NAME` learns it at first sight, and says so)",
         )
     dataset, artifact = found
-    return Target(
-        dataset=dataset, artifacts=frozenset({artifact.name}), is_single_file=True, mirrors=mirrors
-    )
+    return Target(dataset=dataset, artifacts=frozenset({artifact.name}), is_single_file=True, mirrors=mirrors)
 
 
 def _check_url(url: str) -> None:

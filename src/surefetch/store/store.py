@@ -223,9 +223,14 @@ class Store:
         finally:
             lock.release()
 
+    @property
+    def private(self) -> Path:
+        """The folder that is this user's alone, whether it is there or not."""
+        return self.folder / layout.PRIVATE
+
     def history_file(self) -> Path:
         """Return where the history of origins lies."""
-        return self.folder / layout.PRIVATE / "history-v1.json"
+        return self.private / "history-v1.json"
 
     @cached_property
     def _upkeep(self) -> upkeep.Upkeep:

@@ -9,8 +9,12 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: Shared address space of carriers (RFC 6598): inside a provider's network, so not public.
 _SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
-#: Benchmarking addresses (RFC 2544): VPN clients hand them out as stand-ins for public hosts ("fake IP").
-_STAND_IN: Final = ipaddress.ip_network("198.18.0.0/15")
+#: Addresses of no network's inside: benchmarking (RFC 2544), which VPN clients hand out as stand-ins for public
+#: hosts ("fake IP"), and documentation (RFC 5737, RFC 3849), which gateways of closed networks use likewise.
+_STAND_INS: Final = tuple(
+    ipaddress.ip_network(network)
+    for network in ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+)
 #: NAT64 (RFC 6052): an IPv4 address is in the last four bytes.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
@@ -30,8 +34,9 @@ def is_private(address: str) -> bool:
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_private(str(inner))
-        return _is_inside(parsed)
-    return parsed not in _STAND_IN and (parsed in _SHARED or _is_inside(parsed))
+    if any(parsed in network for network in _STAND_INS):
+        return False
+    return parsed in _SHARED or _is_inside(parsed)
 
 
 def is_nowhere(address: str) -> bool:

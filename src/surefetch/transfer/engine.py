@@ -95,6 +95,9 @@ class Engine:
         self._events: deque[Event] = deque()
         self._observations: dict[int, Observation] = {}
         self._routes: dict[str, Route] = {}
+        self._pages: dict[
+            Lookup, tuple[str, bool]
+        ] = {}  # where a page was found, and whether inside this network
         self._next_page = -1
         self._timer: float | None = None  # when libcurl wants to be called
         self._selector = selectors.DefaultSelector()
@@ -204,6 +207,14 @@ class Engine:
         wanted = urls.mask(lookup.target)
         found = (seen for number, seen in reversed(self._observations.items()) if number < 0)
         return next((seen for seen in found if seen.url == wanted), None)
+
+    def page_place(self, lookup: Lookup) -> tuple[str, bool]:
+        """Return the URL that a page came from, after redirects, and whether its host is inside this network.
+
+        Raises:
+            KeyError: The lookup was not answered.
+        """
+        return self._pages[lookup]
 
     @property
     def is_idle(self) -> bool:
@@ -618,9 +629,14 @@ class Engine:
             self._fail(transfer, 0, "")
             return
         if urls.host(there) != urls.host(here):
-            transfer.may_be_private = False
+            transfer.may_be_private = self._is_inside(transfer)
         transfer.restart(there)
         self._ask(transfer)
+
+    def _is_inside(self, transfer: Transfer) -> bool:
+        """Whether who answered is inside this network itself: where it leads to may be too."""
+        assert transfer.channel
+        return transfer.may_be_private and addresses.is_private(transfer.channel.tried_address)
 
     def _refuse_hop(self, transfer: Transfer, here: str, there: str) -> Refused | None:
         if len(transfer.hops) >= self._options.redirects or there in (*transfer.hops, transfer.asked_url):
@@ -646,6 +662,7 @@ class Engine:
         if self._record:
             self._remember(transfer, 0, "")
         if isinstance(transfer, Page):
+            self._pages[transfer.lookup] = (urls.split_userinfo(transfer.url)[0], self._is_inside(transfer))
             self._end(transfer, Answered(lookup=transfer.lookup, answer=bytes(transfer.content)))
         else:
             self._end(transfer, Finished(id=transfer.id, stop=transfer.position))

@@ -1,0 +1,196 @@
+"""The bench of one fetch: parts as they fill, proofs, derivations, and what came of them."""
+
+from __future__ import annotations
+
+import mmap
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from surefetch import formats
+from surefetch.errors import IntegrityError, SurefetchError
+from surefetch.events import Derive, Derived, Disproven, Event, Halted, NotDerived, Opened, Proven, Request
+from surefetch.model import Artifact, Dataset, Digest
+from surefetch.reporters import human_size
+from surefetch.store import Part, Prover, Store
+from surefetch.store.prover import Proof
+
+
+class Bench:
+    """Mutable: everything of one fetch that has not been told to the store's records yet.
+
+    Attributes:
+        files: Artifact name -> path of its proven (or, where only content proves it, whole) bytes.
+        digests: Artifact name -> the digest that it was found to have.
+        tensors: Tensor name -> SHA-256, as far as derived.
+        forms: Tensor name -> the form it was derived from.
+    """
+
+    def __init__(self, dataset: Dataset, store: Store, held: Mapping[str, Path]) -> None:
+        """Take the dataset, and the artifacts that the store has already."""
+        self.dataset, self.store = dataset, store
+        self.files: dict[str, Path] = dict(held)
+        self.digests: dict[str, Digest] = {}
+        self.sha256: dict[str, str] = {}
+        self.tensors: dict[str, str] = {}
+        self.forms: dict[str, str] = {}
+        self.givers: dict[str, list[str]] = {}
+        self.seconds: dict[str, float] = {}
+        self._parts: dict[str, Part] = {}
+        self._began: dict[str, float] = {}
+        self._unproven: list[Part] = []
+        self._finished = 0  # bytes of proven artifacts
+        self._prover = Prover()
+
+    @property
+    def received(self) -> int:
+        """Bytes that have arrived so far."""
+        return self._finished + sum(part.received.total for part in list(self._parts.values()))
+
+    def part(self, artifact: Artifact) -> Part:
+        """Return the part that an artifact's bytes go into, made when first asked for.
+
+        Raises:
+            StoreError: There is no room, or the folder cannot be written.
+        """
+        if artifact.name not in self._parts:
+            part = self.store.part(_key(artifact), artifact.size, artifact.bound)
+            part.reserve()
+            digest = artifact.digest
+            weak = [digest.algorithm] if digest is not None and digest.is_weak else []
+            self._prover.watch(part, algorithms=weak, pieces=artifact.pieces)
+            self._parts[artifact.name] = part
+            self._began.setdefault(artifact.name, time.monotonic())
+        return self._parts[artifact.name]
+
+    def opened(self, request: Request, event: Opened) -> None:
+        """Note who gives bytes, and its validator for a resume."""
+        name, url = request.artifact.name, request.mirror.url
+        part = self._parts[name]
+        if event.size is not None and part.size is None and event.size <= part.bound:
+            part.fix_size(event.size)
+        part.remember(url, event.validator)
+        givers = self.givers.setdefault(name, [])
+        if url not in givers:
+            givers.append(url)
+
+    def advance(self, artifact: Artifact) -> None:
+        """Let the prover go on behind the bytes that have arrived."""
+        if artifact.name in self._parts:
+            self._prover.advance(self._parts[artifact.name])
+
+    def discard(self, artifact: Artifact, start: int, stop: int) -> None:
+        """Forget bytes that are not to be believed."""
+        if artifact.name in self._parts:
+            self._parts[artifact.name].discard(start, stop)
+            self.givers.pop(artifact.name, None)
+
+    def prove(self, artifact: Artifact, post: Callable[[Event], None]) -> None:
+        """Hash what is left and post `Proven`, `Disproven` or `Halted`."""
+        part = self._parts[artifact.name]
+
+        def conclude(proof: Proof | SurefetchError) -> None:
+            try:
+                post(self._conclude(artifact, part, proof))
+            except SurefetchError as error:
+                post(Halted(cause=error.code, detail=error.message))
+
+        self._prover.finish(part, conclude)
+
+    def derive(self, order: Derive) -> Event:
+        """Make a tensor by its recipe, prove its content and publish it.
+
+        Raises:
+            StoreError: The store cannot take it.
+        """
+        spec = self.dataset.tensors[order.tensor]
+        try:
+            inputs = {part.input: _mapped(self._file(part.input)) for part in order.recipe}
+            array = formats.derive(order.recipe, spec, inputs)
+        except SurefetchError as error:
+            return NotDerived(tensor=order.tensor, form=order.form, cause=error.code, detail=error.message)
+        try:
+            sha256, _ = self.store.put_tensor(array.reshape(-1).view("u1").data, spec.sha256)
+        except IntegrityError as error:
+            return NotDerived(tensor=order.tensor, form=order.form, cause=error.code, detail=error.message)
+        self.tensors[order.tensor], self.forms[order.tensor] = sha256, order.form
+        return Derived(tensor=order.tensor, form=order.form, sha256=sha256)
+
+    def _file(self, artifact: str) -> Path:
+        """The path of an artifact's bytes; a blob of this batch gets its name now if it has none yet."""
+        sha256 = self.sha256.get(artifact)
+        if sha256 is not None and artifact in self.digests:
+            return self.store.find(Digest(algorithm="sha256", hex=sha256)) or self.files[artifact]
+        return self.files[artifact]
+
+    def save(self) -> str:
+        """Keep what has arrived for the next time; say how much that is."""
+        kept = self.received
+        proven = len(self.digests)
+        return f"{proven} proven files and {human_size(kept)} are kept; the same command goes on from there"
+
+    def close(self) -> None:
+        """Stop hashing; keep unfinished parts for the next time."""
+        for part in self._parts.values():
+            self._prover.forget(part)
+        self._prover.close()
+        for part in self._parts.values():
+            if not part.is_closed:
+                part.close()
+        for part in self._unproven:
+            part.abandon()
+
+    def _conclude(self, artifact: Artifact, part: Part, proof: Proof | SurefetchError) -> Event:
+        if isinstance(proof, SurefetchError):
+            raise proof
+        expected = artifact.digest
+        if expected is not None and not proof.matches(expected):
+            return self._disproven(artifact, part, proof, expected)
+        digest = expected or Digest(algorithm="sha256", hex=proof.sha256)
+        size = proof.size
+        self._prover.forget(part)
+        if (
+            expected is None
+        ):  # only its content can prove it: it gets no name, and goes when the fetch is over
+            part.seal()
+            self.files[artifact.name] = part.path
+            self._unproven.append(part)
+        else:
+            self.files[artifact.name] = self.store.publish(part, proof.sha256, proof.weak)
+            self.digests[artifact.name] = digest
+        self._finished += size
+        self._parts.pop(artifact.name, None)
+        self.sha256[artifact.name] = proof.sha256
+        self.seconds[artifact.name] = time.monotonic() - self._began[artifact.name]
+        return Proven(artifact=artifact, digest=digest)
+
+    def _disproven(self, artifact: Artifact, part: Part, proof: Proof, expected: Digest) -> Disproven:
+        actual = proof.sha256 if expected.algorithm == "sha256" else proof.weak[expected.algorithm]
+        head = bytearray(min(4096, proof.size))
+        part.read_into(memoryview(head), 0)
+        cause, detail = _name_bytes(artifact, bytes(head), proof)
+        return Disproven(
+            artifact=artifact,
+            actual=Digest(algorithm=expected.algorithm, hex=actual),
+            wrong_pieces=proof.wrong_pieces,
+            cause=cause,
+            detail=detail,
+        )
+
+
+def _name_bytes(artifact: Artifact, head: bytes, proof: Proof) -> tuple[str, str]:
+    """Say what came in the file's place."""
+    return "body.corrupt", f"its SHA-256 is {proof.sha256[:12]}…"
+
+
+def _key(artifact: Artifact) -> str:
+    return str(artifact.digest) if artifact.digest else f"{artifact.form}/{artifact.name}"
+
+
+def _mapped(path: Path) -> Any:
+    """Map a file for reading; an empty one has no map."""
+    with path.open("rb") as file:
+        if path.stat().st_size == 0:
+            return b""
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

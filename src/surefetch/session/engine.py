@@ -1,0 +1,66 @@
+"""The transfer engine of a session: proxies, trust and credentials as settings and the machine have them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from surefetch import __version__
+from surefetch.machine.lookups import Lookups
+from surefetch.transfer.credentials import Credentials
+from surefetch.transfer.engine import Engine
+from surefetch.transfer.options import Options
+from surefetch.transfer.proxies import ProxyResolver, pac_from_pypac, system_settings
+from surefetch.transfer.trust import find_trust
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+
+def make_engine(session: Session, named_hosts: frozenset[str], lookups: Lookups) -> Engine:
+    """Make the engine; it opens no connection before the first request.
+
+    Args:
+        session: Its settings and environment decide.
+        named_hosts: Hosts that the user, a setting or a mirror rule named: they may be private.
+        lookups: Knows what the user's package client is configured for.
+
+    Raises:
+        SettingError: A proxy or trust setting cannot be used.
+    """
+    settings, environ = session.settings, session.environ
+    package = lookups.package_settings
+    cert = package.cert.value if package.cert else ""
+    return Engine(
+        Options(
+            connections=settings.connections,
+            connect_timeout=settings.connect_timeout,
+            limit_rate=settings.limit_rate,
+            keep_exchanges=bool(settings.trace),
+        ),
+        proxies=make_resolver(session, lookups),
+        trust=find_trust(environ, settings.ca_bundle or cert),
+        credentials=Credentials(environ, given=lookups.index_credentials()),
+        named_hosts=named_hosts,
+        user_agent=user_agent(settings.contact),
+    )
+
+
+def make_resolver(session: Session, lookups: Lookups) -> ProxyResolver:
+    """Make what decides which proxy a URL goes through (docs/network.md)."""
+    system, bypass = system_settings()
+    proxy = lookups.package_settings.proxy
+    return ProxyResolver(
+        session.environ,
+        proxy=session.settings.proxy,
+        no_proxy=session.settings.no_proxy,
+        system=system,
+        bypass=bypass,
+        pip_proxy=proxy.value if proxy else "",
+        pac=pac_from_pypac(),
+    )
+
+
+def user_agent(contact: str = "") -> str:
+    """Return an honest User-Agent, with the user's contact if one is set (some hosts ask for it)."""
+    extra = f"; {contact}" if contact else ""
+    return f"surefetch/{__version__} (+https://github.com/surefetch/surefetch{extra})"

@@ -1,0 +1,248 @@
+"""The verb `get`: what is missing is fetched, and everything ends proven and in a folder."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from surefetch.dataset import describe
+from surefetch.events import Done
+from surefetch.history import History
+from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
+from surefetch.plan.planner import Goal, Planner
+from surefetch.plan.policy import Limits
+from surefetch.receipts import FileReceipt, Receipt
+from surefetch.session.bench import Bench
+from surefetch.session.failure import fetch_error
+from surefetch.session.fetch import Loop
+from surefetch.session.sources import make_sources
+from surefetch.session.targets import Target, find_target
+from surefetch.session.views import File, write_view
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+
+def get(
+    session: Session,
+    name: str,
+    *,
+    digests: dict[str, str | None],
+    size: int | None,
+    mirrors: Sequence[str],
+    local: Sequence[str | os.PathLike[str]],
+    output: str | os.PathLike[str] | None,
+    form: str | None,
+) -> Receipt:
+    """Get proven files; see `Session.get`."""
+    target = find_target(session.catalog, name, mirrors=mirrors, digests=digests, size=size)
+    if form is not None:
+        from surefetch.session.encode import write_form
+
+        record = fetch_tensors(session, target.dataset, target=target, local=local)
+        return write_form(session, target.dataset, record, form, output)
+    began = time.monotonic()
+    bench, done = obtain(session, target, local)
+    files = write_view(session, target, bench)
+    if output is not None:
+        files = _copied_out(session, files, target, output)
+    return _receipt(target, bench, done, files, time.monotonic() - began)
+
+
+def fetch_tensors(
+    session: Session,
+    dataset: Dataset,
+    *,
+    target: Target | None = None,
+    local: Sequence[str | os.PathLike[str]] = (),
+) -> dict[str, Any]:
+    """Have all tensors of a dataset in the store; return the store's record of them.
+
+    Raises:
+        FetchError: They could not be had.
+    """
+    from surefetch.session.load import find_record
+
+    record = find_record(dataset.name, session.environ, session.store.folder)
+    if record is not None and set(record["tensors"]) == set(dataset.tensors):
+        return record
+    target = target or Target(dataset=dataset)
+    bench, _ = obtain(session, target, local)
+    write_view(session, target, bench)
+    record = find_record(dataset.name, session.environ, session.store.folder)
+    assert record is not None, "what was just published is there"
+    return record
+
+
+def obtain(
+    session: Session, target: Target, local: Sequence[str | os.PathLike[str]] = ()
+) -> tuple[Bench, Done]:
+    """Fetch what is missing of a target.
+
+    Raises:
+        FetchError: Not everything could be had.
+        StoreError: There is no room, or the store cannot be written.
+        InterruptError: Ctrl-C.
+    """
+    goal, bench = _goal(session, target)
+    if not (goal.tensors or goal.artifacts):
+        return bench, Done(missing=(), attempts=())
+    session.store.room(_bytes_needed(goal), target.dataset.name)
+    history = History(session.store.history_file())
+    planner = Planner(
+        goal,
+        make_sources(session, target, local),
+        limits_of(session),
+        random.random,
+        lambda mirror: _rank(history, mirror),
+    )
+    session.reporter.begin(target.dataset.name, _total(goal))
+    from surefetch.session.network import NetworkMaker
+
+    network = NetworkMaker(session, target)
+    loop = Loop(
+        planner,
+        bench,
+        look=network.look(goal),
+        index=network.index,
+        finish_index=network.enclosed,
+        network=network.make,
+        reporter=session.reporter,
+        total=_total(goal),
+    )
+    with session.store.batch():
+        done = loop.run()
+    history.save()
+    if done.missing:
+        raise fetch_error(session, target, done)
+    return bench, done
+
+
+def limits_of(session: Session) -> Limits:
+    """Return the planner's limits by the session's settings."""
+    settings = session.settings
+    return Limits(
+        connect_timeout=settings.connect_timeout,
+        first_byte_timeout=settings.first_byte_timeout,
+        stall_timeout=settings.stall_timeout,
+        deadline=settings.deadline,
+        jobs=settings.jobs,
+        connections=settings.connections,
+    )
+
+
+def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
+    dataset, store = target.dataset, session.store
+    held = {
+        artifact.name: path
+        for artifact in dataset.artifacts
+        if artifact.digest is not None and (path := store.find(artifact.digest)) is not None
+    }
+    here = _tensors_here(session, dataset) if not target.artifacts else {}
+    goal = Goal(
+        dataset=dataset,
+        tensors=frozenset(dataset.tensors) - set(here) if not target.artifacts else frozenset(),
+        artifacts=target.artifacts - set(held),
+        held=frozenset(held),
+    )
+    bench = Bench(dataset, store, held)
+    bench.tensors.update(here)
+    return goal, bench
+
+
+def _tensors_here(session: Session, dataset: Dataset) -> dict[str, str]:
+    """Tensor name -> SHA-256 of those whose bytes are in the store."""
+    known = {name: spec.sha256 for name, spec in dataset.tensors.items() if spec.sha256}
+    return {
+        name: sha256
+        for name, sha256 in known.items()
+        if session.store.has(Digest(algorithm="sha256", hex=sha256), dataset.tensors[name].size)
+    }
+
+
+def _receipt(target: Target, bench: Bench, done: Done, files: Sequence[File], seconds: float) -> Receipt:
+    dataset = target.dataset
+    is_file = target.is_single_file and len(files) == 1
+    return Receipt(
+        name=dataset.name,
+        version=dataset.version,
+        title=dataset.title or (files[0].name if is_file else ""),
+        path=files[0].path if is_file else str(Path(files[0].path).parent),
+        files=tuple(_file_receipt(file, bench, done) for file in files),
+        seconds=seconds,
+        fetched=bench.received,
+        form=next(iter(bench.forms.values()), ""),
+        tensors={} if is_file else {name: _described(spec) for name, spec in dataset.tensors.items()},
+    )
+
+
+def _described(spec: TensorSpec) -> str:
+    return describe({"dtype": spec.dtype, "shape": spec.shape})
+
+
+def _file_receipt(file: File, bench: Bench, done: Done) -> FileReceipt:
+    return FileReceipt(
+        artifact=file.artifact,
+        name=file.name,
+        path=file.path,
+        digest=file.digest.hex,
+        size=file.size,
+        proof=file.proof,
+        algorithm=file.digest.algorithm,
+        mirror=" ".join(bench.givers.get(file.carrier or file.artifact, ())[:1]),
+        seconds=bench.seconds.get(file.carrier or file.artifact, 0.0),
+        attempts=done.attempts,
+    )
+
+
+def _copied_out(
+    session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
+) -> list[File]:
+    """Give copies of the user's own, never links into the store."""
+    place = Path(output).expanduser().absolute()
+    text = os.fspath(output)
+    is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
+    return [
+        msgspec.structs.replace(
+            file,
+            path=str(session.store.copy_out(file.sha256, place if is_path else place / file.name)),
+        )
+        for file in files
+    ]
+
+
+def _bytes_needed(goal: Goal) -> int:
+    """Bytes that the store will grow by, at least: the smallest form and the missing tensors."""
+    dataset = goal.dataset
+    tensors = sum(dataset.tensors[name].size for name in goal.tensors)
+    files = [_known(dataset.artifact(name)) for name in goal.artifacts]
+    return tensors + sum(files) + (_total(goal) or 0 if goal.tensors else 0)
+
+
+def _total(goal: Goal) -> int | None:
+    """Bytes to fetch, by the first form that is known to the byte; None if nobody knows."""
+    dataset = goal.dataset
+    if goal.artifacts:
+        sizes = [dataset.artifact(name).size for name in goal.artifacts]
+        return None if None in sizes else sum(size for size in sizes if size is not None)
+    for form in dataset.forms:
+        if not goal.tensors <= set(form.gives):
+            continue
+        artifacts = [dataset.artifact(name) for name in form.artifacts if name not in goal.held]
+        if all(artifact.size is not None for artifact in artifacts):
+            return sum(_known(artifact) for artifact in artifacts)
+    return None
+
+
+def _known(artifact: Artifact) -> int:
+    return artifact.size or 0
+
+
+def _rank(history: History, mirror: Mirror) -> float:
+    return 0.0 if mirror.is_local else history.rank(mirror.origin)

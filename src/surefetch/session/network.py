@@ -1,0 +1,65 @@
+"""The network of one fetch: engine, proxies, trust and credentials, made when the first socket is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from surefetch.events import Answered, Event
+from surefetch.machine.lookups import Lookups
+from surefetch.model import Lookup
+from surefetch.plan.planner import Goal
+from surefetch.session.targets import Target
+from surefetch.sources.pages import enclose
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+#: What an index page is asked for with: JSON (PEP 691), else HTML (PEP 503); pip's own header.
+ACCEPT_INDEX = (
+    "Accept: application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.1, text/html;q=0.01"
+)
+
+
+class NetworkMaker:
+    """Mutable: remembers the lookups of this machine, whose package settings the engine needs."""
+
+    def __init__(self, session: Session, target: Target) -> None:
+        self._session, self._target = session, target
+        self._lookups: Lookups | None = None
+
+    def make(self) -> Any:
+        """Make the transfer engine.
+
+        Raises:
+            SettingError: A proxy or trust setting cannot be used.
+        """
+        from surefetch.session.engine import make_engine
+
+        assert self._lookups is not None, "`look` comes first"
+        return make_engine(self._session, self._named_hosts(), self._lookups)
+
+    def look(self, goal: Goal) -> Callable[[Lookup], Event]:
+        """Return what carries out lookups of this machine for a goal."""
+        self._lookups = Lookups(
+            self._session.environ,
+            self._session.store.private,
+            goal.dataset,
+            self._session.store.folder,
+        )
+        return self._lookups.carry_out
+
+    def index(self, engine: Any, lookup: Lookup) -> None:
+        """Start the lookup of an index page; the user's package client named its host."""
+        engine.fetch_page(lookup, lookup.target, (ACCEPT_INDEX,), may_be_private=True)
+
+    def enclosed(self, engine: Any, event: Answered) -> Answered:
+        """Say with an index page where it came from: its links are relative to that, and as private."""
+        url, is_private = engine.page_place(event.lookup)
+        return Answered(lookup=event.lookup, answer=enclose(event.answer, url, is_private=is_private))
+
+    def _named_hosts(self) -> frozenset[str]:
+        settings = self._session.settings
+        urls = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
+        return frozenset(host for url in urls if (host := urlsplit(url).hostname))

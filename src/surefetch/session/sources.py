@@ -1,0 +1,54 @@
+"""The sources of one fetch, by settings and by what the user named, nearest first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surefetch.session.targets import Target
+from surefetch.sources import Source
+from surefetch.sources.caches import Caches, User
+from surefetch.sources.deb import Deb
+from surefetch.sources.http import ANY, Http
+from surefetch.sources.package import Package
+from surefetch.sources.peer import Peer
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+#: Sources that open no socket.
+LOCAL = frozenset({"caches", "user"})
+
+
+def make_sources(
+    session: Session, target: Target, local: Sequence[str | os.PathLike[str]] = ()
+) -> list[Source]:
+    """Make the sources that settings allow, in the settings' order; what the user named goes first.
+
+    Raises:
+        StoreError: A path of `local` does not exist.
+    """
+    settings = session.settings
+    makers: dict[str, Callable[[], Source]] = {
+        "caches": lambda: Caches(target.dataset.name),
+        "http": lambda: Http(settings.rewrite, {ANY: target.mirrors}),
+        "peer": lambda: Peer(settings.mirror),
+        "package": lambda: Package(settings.rewrite),
+        "deb": Deb,
+    }
+    chosen = [
+        name for name in settings.sources if name in makers and not (settings.offline and name not in LOCAL)
+    ]
+    named = [User([_existing(path) for path in local])] if local else []
+    return [*named, *(makers[name]() for name in chosen)]
+
+
+def _existing(path: str | os.PathLike[str]) -> str:
+    from surefetch.errors import StoreError
+
+    absolute = Path(path).expanduser().absolute()
+    if not absolute.exists():
+        raise StoreError(f"`{absolute}` does not exist", code="local.path")
+    return str(absolute)

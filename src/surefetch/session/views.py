@@ -1,0 +1,152 @@
+"""The readable folder of a get: files under their published names, and the record for the warm load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from surefetch.errors import DecodeError
+from surefetch.model import Artifact, Dataset, Digest, Form, Struct
+from surefetch.session.bench import Bench
+from surefetch.session.targets import Target
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+
+class File(Struct, frozen=True, kw_only=True):
+    """One file of a view."""
+
+    artifact: str
+    name: str
+    path: str = ""
+    sha256: str
+    digest: Digest
+    size: int  # bytes
+    proof: str  # "bytes" | "content"
+    carrier: str = ""  # the archive it was read from
+
+
+def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
+    """Put the proven files of a target into its readable folder and note them for the warm load.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    dataset = target.dataset
+    if target.artifacts:
+        files = [_held(session, dataset.artifact(name), bench) for name in sorted(target.artifacts)]
+    else:
+        files = _whole_form(session, dataset, bench) or _rebuilt(session, dataset, bench)
+        files = files or _plain(session, dataset, bench)
+    is_whole = not target.is_single_file
+    name = dataset.name if is_whole or dataset.version else "files"
+    version = dataset.version or files[0].sha256[:16]
+    folder = session.store.view(name, version, {file.name: file.sha256 for file in files})
+    if is_whole:
+        origins = [Path(dataset.origin)] if dataset.origin != "built-in" else []
+        names = {file.name: file.sha256 for file in files}
+        session.store.record_dataset(dataset, bench.tensors, names, view=folder, origins=origins)
+    return [_placed(file, folder) for file in files]
+
+
+def _placed(file: File, folder: Path) -> File:
+    import msgspec
+
+    return msgspec.structs.replace(file, path=str(folder / file.name))
+
+
+def _whole_form(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
+    """The files of the first form that is here whole and may be handed out."""
+    used = list(dict.fromkeys(bench.forms.values()))
+    forms = sorted(dataset.forms, key=lambda form: form.name not in used)
+    for form in forms:
+        artifacts = [dataset.artifact(name) for name in form.artifacts]
+        if not any(artifact.is_carrier for artifact in artifacts) and all(
+            artifact.name in bench.files and artifact.digest is not None for artifact in artifacts
+        ):
+            return [_held(session, artifact, bench) for artifact in artifacts]
+    return []
+
+
+def _rebuilt(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
+    """The files of the first form that can be made of the tensors, byte for byte."""
+    for form in dataset.forms:
+        artifacts = [dataset.artifact(name) for name in form.artifacts]
+        if all(artifact.sha256 and not artifact.urls and not artifact.is_carrier for artifact in artifacts):
+            files = _make_form(session, dataset, form, artifacts, bench)
+            if files:
+                return files
+    return []
+
+
+def _make_form(
+    session: Session, dataset: Dataset, form: Form, artifacts: list[Artifact], bench: Bench
+) -> list[File]:
+    from surefetch.formats.rebuild import rebuild
+
+    files = []
+    for artifact in artifacts:
+        tensors = {name: recipe for name, recipe in form.gives.items() if recipe[0].input == artifact.name}
+        try:
+            data = rebuild(artifact, tensors, lambda name: tensor_of(session, dataset, bench, name))
+        except DecodeError:  # this recipe has no way back: the next form may have one
+            return []
+        assert artifact.sha256
+        _, bench.files[artifact.name] = session.store.put_tensor(data, artifact.sha256)
+        files.append(_held(session, artifact, bench, carrier=_carrier(dataset, bench)))
+    return files
+
+
+def _plain(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
+    """One `.npy` file for each tensor."""
+    from surefetch.formats.rebuild import npy_bytes
+
+    files = []
+    for name, sha256 in bench.tensors.items():
+        data = npy_bytes(tensor_of(session, dataset, bench, name))
+        digest, _ = session.store.put_tensor(data)
+        files.append(
+            File(
+                artifact=name,
+                name=name.replace("/", "-") + ".npy",
+                sha256=digest,
+                digest=Digest(algorithm="sha256", hex=sha256),
+                size=len(data),
+                proof="content",
+                carrier=_carrier(dataset, bench),
+            )
+        )
+    return files
+
+
+def tensor_of(session: Session, dataset: Dataset, bench: Bench, name: str):  # type: ignore[no-untyped-def] # numpy is imported below
+    """Map a tensor of the store as an array."""
+    from surefetch.dataset.arrays import map_tensor
+
+    spec = dataset.tensors[name]
+    path = session.store.find(Digest(algorithm="sha256", hex=bench.tensors[name]))
+    assert path is not None, "a tensor just published is there"
+    return map_tensor({"dtype": spec.dtype, "shape": spec.shape, "path": path})
+
+
+def _carrier(dataset: Dataset, bench: Bench) -> str:
+    """The archive that the tensors were read from, for the receipt."""
+    for name in bench.forms.values():
+        return dataset.form(name).artifacts[0]
+    return ""
+
+
+def _held(session: Session, artifact: Artifact, bench: Bench, carrier: str = "") -> File:
+    path = bench.files[artifact.name]
+    digest = artifact.digest
+    assert digest is not None, "only files with a digest are handed out"
+    return File(
+        artifact=artifact.name,
+        name=artifact.name,
+        sha256=path.name,  # blobs are named by it
+        digest=digest,
+        size=path.stat().st_size,
+        proof="bytes",
+        carrier=carrier,
+    )
