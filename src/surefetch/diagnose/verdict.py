@@ -1,0 +1,326 @@
+"""Weigh all attempts into the error: one cause, whose fault, one sentence, one thing to do. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from surefetch.causes import cause as row_of
+from surefetch.diagnose import weights
+from surefetch.diagnose.certificates import issuer_of
+from surefetch.diagnose.tables import issuers
+from surefetch.diagnose.words import host_of
+from surefetch.events import Attempt
+from surefetch.model import Struct
+
+
+class Facts(Struct, frozen=True, kw_only=True):
+    """What else is known when the attempts are weighed."""
+
+    wanted: str = ""  # the dataset's name, or the address
+    offline: str = ""  # what decided that offline is set: "variable HF_HUB_OFFLINE"; "" if it is not
+    proxy: str = ""  # in use, without userinfo
+    reachable: tuple[str, ...] = ()  # hosts that answered well: mirrors, the package index
+    digests: tuple[tuple[str, str], ...] = ()  # (URL, hexadecimal digest) of whole bodies that were wrong
+    issuers: tuple[tuple[str, str], ...] = ()  # (host, issuer) of chains that were not trusted
+    kept_bytes: int = 0  # of unfinished artifacts, for the next run
+    total_bytes: int = 0  # of everything wanted
+    shell: str = "posix"  # one of causes.SHELLS
+    surefetch: str = "surefetch"  # how the program was called
+
+
+class Verdict(Struct, frozen=True, kw_only=True):
+    """The error that all attempts together make."""
+
+    code: str
+    fault: str  # "you" | "network" | "mirror" | "owner"
+    message: str
+    hint: str
+    is_sure: bool = True  # False: the message says "most likely"
+
+
+class _Choice(Struct, frozen=True, kw_only=True):
+    """A cause that a rule chose, with what it rests on."""
+
+    code: str
+    lead: str = ""  # replaces the cause's sentence
+    host: str = ""
+    detail: str = ""
+    is_sure: bool = True
+
+
+class _Case(Struct, frozen=True, kw_only=True):
+    """The attempts, sorted for the rules."""
+
+    facts: Facts
+    failed: tuple[Attempt, ...]  # without the searches that merely found nothing
+    searches: tuple[Attempt, ...]  # causes `source.*`
+    by_host: dict[str, tuple[Attempt, ...]]
+
+    @property
+    def causes(self) -> dict[str, str]:
+        """host -> the cause that says most about it."""
+        return {host: min((a.cause for a in attempts), key=rank) for host, attempts in self.by_host.items()}
+
+
+def weigh(attempts: Sequence[Attempt], facts: Facts | None = None) -> Verdict:
+    """Weigh all attempts of a failed fetch.
+
+    A fault of this machine or network that explains several failures goes before those of single hosts; of a
+    mixture the most actionable cause is named, and the message says how many hosts failed in all.
+    """
+    case = _sort(attempts, facts or Facts())
+    for rule in RULES:
+        if choice := rule(case):
+            return _verdict(choice, case)
+    return _verdict(_Choice(code="service.outage"), case)
+
+
+def describe_attempts(attempts: Sequence[Attempt]) -> list[str]:
+    """Say in plain words what each mirror answered: one line per host and cause, in order of first use."""
+    groups: dict[tuple[str, str], list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.cause:
+            groups.setdefault((place_of(attempt), attempt.cause), []).append(attempt)
+    return [_line(place, code, group) for (place, code), group in groups.items()]
+
+
+def place_of(attempt: Attempt) -> str:
+    """Name where an attempt went: a host, a path, or a source."""
+    url = re.search(r"https?://\S+", attempt.mirror)
+    host = host_of(url.group()) if url else ""
+    if host:
+        port = re.match(r"https?://(?:\[[^\]]*\]|[^/:?#]*):(\d+)", url.group() if url else "")
+        name = f"{host}:{port.group(1)}" if port else host
+        return (
+            f"package index {name}"
+            if attempt.source == "package" and "://" not in attempt.mirror[:8]
+            else name
+        )
+    return attempt.mirror or attempt.source or "this machine"
+
+
+def rank(code: str) -> int:
+    """Return how late a cause stands in the order of actions; lower is more actionable."""
+    family = code.partition(".")[0] + "."
+    for wanted in (code, family):
+        if wanted in weights.ORDER:
+            return weights.ORDER.index(wanted)
+    return len(weights.ORDER)
+
+
+# --- the rules, the most certain first ------------------------------------------------------------
+
+
+def _local(case: _Case) -> _Choice | None:
+    """This machine failed: nothing that a host says matters then."""
+    for attempt in sorted(case.failed, key=lambda a: rank(a.cause)):
+        own = attempt.cause.startswith(("local.", "usage.")) and attempt.cause not in (
+            "local.clock",
+            "usage.no-cause",
+        )
+        if own and attempt.source != "caches":
+            return _Choice(code=attempt.cause, detail=attempt.detail)
+    return None
+
+
+def _offline(case: _Case) -> _Choice | None:
+    if not case.facts.offline:
+        return None
+    return _Choice(code="usage.offline", detail=f"decided by {case.facts.offline}")
+
+
+def _nothing_tried(case: _Case) -> _Choice | None:
+    if case.failed:
+        return None
+    if not case.searches:
+        return _Choice(code="source.no-copy")
+    best = min(case.searches, key=lambda a: weights.SEARCHES.get(a.cause, 9))
+    return _Choice(code=best.cause, detail=best.detail)
+
+
+def _portal(case: _Case) -> _Choice | None:
+    return _first(case, {"body.captive-portal"})
+
+
+def _clock(case: _Case) -> _Choice | None:
+    """Two hosts whose certificates are out of date at once, and none that is in date: the clock."""
+    hosts = [host for host, code in case.causes.items() if code in weights.DATES]
+    if first := _first(case, {"local.clock"}):
+        return first
+    if len(hosts) < 2 or case.facts.reachable:
+        return None
+    return _Choice(
+        code="local.clock", host=hosts[0], detail=f"the certificates of {_and(hosts)} are out of date at once"
+    )
+
+
+def _inspection(case: _Case) -> _Choice | None:
+    """A known inspector, or one issuer that is no public authority at several hosts."""
+    if first := _first(case, {"tls.intercepted"}):
+        return first
+    hosts: dict[str, set[str]] = {}
+    pairs = [
+        (place_of(a), issuer_of(a.detail))
+        for a in case.failed
+        if a.cause in ("tls.unknown-issuer", "tls.self-signed")
+    ]
+    for host, issuer in (*pairs, *case.facts.issuers):
+        if issuer and not issuers().is_public(issuer):
+            hosts.setdefault(issuer, set()).add(host)
+    for issuer, seen in hosts.items():
+        if len({host.partition(":")[0] for host in seen}) >= 2:
+            return _Choice(
+                code="tls.intercepted",
+                host=min(seen),
+                detail=f"{_and(sorted(seen))} show the same issuer “{issuer}”",
+            )
+    return None
+
+
+def _proxy(case: _Case) -> _Choice | None:
+    """The proxy stands before every host: what is wrong with it is wrong for all."""
+    return _first(case, weights.PROXY_WIDE)
+
+
+def _same_bytes(case: _Case) -> _Choice | None:
+    """One wrong digest from several hosts: changed by the publisher; for several files: one page for all."""
+    hosts: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
+    for url, digest in case.facts.digests:
+        hosts.setdefault(digest, set()).add(host_of(url))
+        names.setdefault(digest, set()).add(url.partition("?")[0].rpartition("/")[2])
+    for digest, seen in hosts.items():
+        pages = {a.cause for a in case.failed if a.cause in ("proxy.denied", "body.html", "body.login-page")}
+        if len(names[digest]) > 1:
+            code = min(pages, key=rank) if pages else "proxy.denied"
+            lead = "one and the same answer came for different files: a block page or portal on the way"
+            return _Choice(
+                code=code, lead=lead, host=min(seen), is_sure=bool(pages), detail=f"digest {digest[:12]}…"
+            )
+        if len(seen) > 1 and not pages and all(code in weights.WRONG_BYTES for code in case.causes.values()):
+            return _Choice(
+                code="body.changed-upstream",
+                detail=f"{_and(sorted(seen))} gave the same digest {digest[:12]}…",
+            )
+    return None
+
+
+def _all_alike(case: _Case) -> _Choice | None:
+    """Every host fails in the same way: then it is this side, not theirs."""
+    causes = case.causes
+    if len(causes) < 2 or case.facts.reachable:
+        return None
+    kinds = set(causes.values())
+    families = {code.partition(".")[0] for code in kinds}
+    if families == {"dns"} and "dns.blocked" not in kinds:
+        return _alike("dns.timeout" if kinds == {"dns.timeout"} else "dns.unavailable", case)
+    if len(kinds) == 1:
+        return _alike(next(iter(kinds)), case)
+    if families <= {"dns", "connect"} and kinds & {"connect.timeout", "connect.unreachable"}:
+        counts = Counter(causes.values())
+        return _alike(min(counts, key=lambda code: (-counts[code], rank(code))), case)
+    return None
+
+
+def _mixture(case: _Case) -> _Choice | None:
+    """Of different failures the most actionable names the error; among equals the one that occurs most."""
+    if not case.failed:
+        return None
+    counts = Counter(case.causes.values())
+    code = min(counts, key=lambda code: (rank(code), -counts[code]))
+    attempt = next(a for a in case.failed if a.cause == code)
+    return _Choice(code=code, host=place_of(attempt), detail=attempt.detail)
+
+
+RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
+    _local, _offline, _nothing_tried, _portal, _clock, _inspection, _proxy, _same_bytes, _all_alike, _mixture,
+)  # fmt: skip
+
+
+# --- helpers and words --------------------------------------------------------------------------------
+
+
+def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
+    failed = [a for a in attempts if a.cause and not a.cause.startswith("source.")]
+    by_host: dict[str, list[Attempt]] = {}
+    for attempt in failed:
+        if re.search(r"https?://", attempt.mirror):
+            by_host.setdefault(place_of(attempt), []).append(attempt)
+    well = {place_of(a).partition(":")[0] for a in attempts if not a.cause and "://" in a.mirror}
+    reachable = tuple(dict.fromkeys((*facts.reachable, *sorted(well))))
+    return _Case(
+        facts=Facts(
+            **{**{name: getattr(facts, name) for name in Facts.__struct_fields__}, "reachable": reachable}
+        ),
+        failed=tuple(failed),
+        searches=tuple(a for a in attempts if a.cause.startswith("source.")),
+        by_host={host: tuple(group) for host, group in by_host.items()},
+    )
+
+
+def _first(case: _Case, wanted: Iterable[str]) -> _Choice | None:
+    found = [a for a in case.failed if a.cause in set(wanted)]
+    if not found:
+        return None
+    attempt = min(found, key=lambda a: rank(a.cause))
+    return _Choice(code=attempt.cause, host=place_of(attempt), detail=attempt.detail)
+
+
+def _alike(code: str, case: _Case) -> _Choice:
+    attempt = next((a for a in case.failed if a.cause == code), case.failed[0])
+    return _Choice(code=code, lead=weights.ALIKE.get(code, ""), host=place_of(attempt), detail=attempt.detail)
+
+
+def _verdict(choice: _Choice, case: _Case) -> Verdict:
+    row, facts, hosts = row_of(choice.code), case.facts, len(case.by_host)
+    is_alike = choice.lead == weights.ALIKE.get(choice.code, " ")
+    fault = "network" if is_alike and choice.code in weights.OURS_IF_ALIKE else row.fault
+    wanted = f"`{facts.wanted}`" if facts.wanted else "it"
+    lead = choice.lead or row.sentence
+    if not choice.is_sure:
+        lead = f"most likely {lead}"
+    message = f"{wanted} could not be had: {lead}"
+    if choice.detail and choice.detail not in message:
+        place = f"{choice.host}: " if choice.host and choice.host not in choice.detail else ""
+        message += f" ({place}{choice.detail})"
+    if hosts > 1 and not is_alike:
+        message += f"; {hosts} hosts were asked, and none gave it"
+    if fault in ("mirror", "owner") and facts.reachable:
+        message += f"; it's them, not you: {_and(facts.reachable[:2])} can be reached"
+    if facts.kept_bytes and facts.total_bytes:
+        message += (
+            f"; kept {_megabytes(facts.kept_bytes)} of {_megabytes(facts.total_bytes)} MB for the next run"
+        )
+    hint = row.action(
+        facts.shell,
+        host=choice.host,
+        proxy=facts.proxy,
+        dataset=_name(facts.wanted),
+        surefetch=facts.surefetch,
+    )
+    return Verdict(code=choice.code, fault=fault, message=message, hint=hint, is_sure=choice.is_sure)
+
+
+def _line(place: str, code: str, group: Sequence[Attempt]) -> str:
+    details = list(dict.fromkeys(a.detail for a in group if a.detail))
+    said = f" ({details[0]})" if details else ""
+    files = len({a.artifact for a in group if a.artifact})
+    count = f", {files} files" if files > 1 else ""
+    seconds = max((a.seconds for a in group), default=0.0)
+    time = f", {seconds:.1f} s" if seconds >= 0.05 else ""
+    return f"{place}: {row_of(code).sentence}{said}{count}{time}"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _name(wanted: str) -> str:
+    return wanted if "://" not in wanted else ""
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:.0f}" if count >= 1e7 else f"{count / 1e6:.1f}"

