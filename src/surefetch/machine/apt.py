@@ -22,7 +22,7 @@ def print_uris(package: str, environ: Mapping[str, str], private: Path) -> bytes
     Args:
         package: `NAME` or `NAME=VERSION`.
         environ: The environment.
-        private: Our folder for apt's lists, used when the machine's lists do not know the package.
+        private: Our folder for apt's lists, used when the machine has none of its own.
 
     Raises:
         FetchError: There is no apt, or it does not know the package; `code` says which.
@@ -54,12 +54,13 @@ def _settings(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 def _ask_privately(package: str, environ: Mapping[str, str], private: Path) -> Output:
     own = {"APT_CONFIG": str(_write_settings(environ, private))}
-    lists = private / "lists"
-    if _is_due(lists):
+    if _is_due(private):
         update = run("apt-update", [], environ, more_environ=own)
-        if update is None or not any(_packages(lists)):
+        if update is None or not any(_packages(private / "lists")):
             complaint = update.complaint if update else "there is no `apt-get` on PATH"
             raise FetchError(f"apt's lists could not be fetched: {complaint}", code="source.not-in-index")
+        if update.code == 0:  # otherwise a repository was missed, and the next time may have more luck
+            (private / "updated").touch()
     output = run("apt-print-uris", [package], environ, more_environ=own)
     assert output, "it has just run"
     return output
@@ -67,8 +68,9 @@ def _ask_privately(package: str, environ: Mapping[str, str], private: Path) -> O
 
 def _write_settings(environ: Mapping[str, str], private: Path) -> Path:
     """Write the machine's settings with lists and caches of our own."""
+    private.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("lists/partial", "cache/archives/partial"):
-        (private / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        (private / name).mkdir(parents=True, exist_ok=True)
     own = {
         "Dir::State::lists": f"{private}/lists/",
         "Dir::Cache": f"{private}/cache/",
@@ -89,10 +91,11 @@ def _write_settings(environ: Mapping[str, str], private: Path) -> Path:
     return path
 
 
-def _is_due(lists: Path) -> bool:
+def _is_due(private: Path) -> bool:
     """Whether the private lists are to be fetched: none are there, or the last time is long ago."""
-    lock = lists / "lock"  # apt touches it at each update
-    return not any(_packages(lists)) or time.time() - lock.stat().st_mtime > LISTS_SECONDS
+    stamp = private / "updated"
+    has_lists = stamp.exists() and any(_packages(private / "lists"))
+    return not has_lists or time.time() - stamp.stat().st_mtime > LISTS_SECONDS
 
 
 def _packages(lists: Path) -> Iterator[Path]:

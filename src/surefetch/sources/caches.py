@@ -97,7 +97,10 @@ def _fitting(artifact: Artifact, answers: Sequence[bytes | None]) -> list[str]:
 
 @lru_cache(maxsize=64)  # the planner asks at each event
 def _decode_files(answer: bytes) -> list[tuple[str, int]]:
-    return msgspec.json.decode(answer, type=list[tuple[str, int]])
+    try:
+        return msgspec.json.decode(answer, type=list[tuple[str, int]])
+    except msgspec.MsgspecError:  # no answer of ours: it names nothing
+        return []
 
 
 def _wanted_text(artifact: Artifact) -> str:

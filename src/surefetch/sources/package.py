@@ -111,7 +111,10 @@ def _indexes(answers: Answers) -> tuple[Index, ...]:
 
 @lru_cache(maxsize=8)  # the planner asks at each event
 def _decode_indexes(answer: bytes) -> tuple[Index, ...]:
-    return tuple(msgspec.json.decode(answer, type=list[Index]))
+    try:
+        return tuple(msgspec.json.decode(answer, type=list[Index]))
+    except msgspec.MsgspecError:  # no answer of ours: it names nothing
+        return ()
 
 
 def _pages(artifact: Artifact, answers: Answers) -> list[Lookup]:

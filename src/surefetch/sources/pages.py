@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -167,7 +168,7 @@ def _mentioning(text: bytes, starts: list[int], needle: Needle) -> Iterator[byte
     """Cut the page before each anchor and give the cuts that mention the needle."""
     spellings = {needle.name, quote(needle.name), *needle.digests}
     wanted = re.compile(b"|".join(re.escape(text.encode()) for text in sorted(spellings)), re.IGNORECASE)
-    for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+    for start, stop in pairwise([*starts, len(text)]):
         if wanted.search(text, start, stop):
             yield text[start:stop]
 
