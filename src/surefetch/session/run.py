@@ -1,4 +1,4 @@
-"""`surefetch run`: a program runs unchanged, and its downloads of known files are answered with proven bytes."""
+"""`surefetch run`: a program runs unchanged, and downloads of known files are answered with proven bytes."""
 
 from __future__ import annotations
 
@@ -83,12 +83,10 @@ def deafness(words: Sequence[str]) -> str:
     switches = [word for word in words[1:] if word.startswith("-") and not word.startswith("--")]
     deaf = next((word for word in switches if _DEAF & set(word[1:])), None)
     if "python" in Path(words[0]).name.lower() and deaf:
-        return (
-            f"`{deaf}` keeps Python from loading the hook, so all downloads went out as always; leave it away"
-        )
+        return f"`{deaf}` keeps Python from loading the hook, so all downloads went out as always"
     return (
-        "no Python of that program loaded the hook (a clean environment, `python -I`, `-E` or `-S`, or no Python "
-        "at all), so all downloads went out as always; `surefetch install` works there too"
+        "no Python of that program loaded the hook, so all downloads went out as always: a clean environment, "
+        "`python -I`, `-E` or `-S`, or no Python at all; `surefetch install` helps there too"
     )
 
 
