@@ -38,7 +38,12 @@ NOBODY = Owner("0" * 12, 0, 0)
 
 def me() -> Owner:
     """Return this process."""
-    return Owner(machine(), os.getpid(), _started(os.getpid()))
+    return _process(os.getpid())
+
+
+@cache
+def _process(pid: int) -> Owner:  # by number, because a fork is another process
+    return Owner(machine(), pid, _started(pid))
 
 
 def parse(text: str) -> Owner | None:

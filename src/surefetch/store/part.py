@@ -17,6 +17,8 @@ from surefetch.store.ranges import Ranges
 #: The journal is written when this many bytes, or seconds, have passed since the last time.
 JOURNAL_BYTES: Final = 8 << 20
 JOURNAL_SECONDS: Final = 1.0
+#: With fewer bytes than these it is not worth while to keep a part, or to look for one.
+RESUME_BYTES: Final = 256 << 10
 #: From this size on the disk is asked to reserve the room.
 RESERVE_BYTES: Final = 8 << 20
 #: File systems that reserve room in one step. Others are slow at it (tmpfs: 0.28 s for 1 GB), or glibc would
@@ -43,6 +45,7 @@ class Part:
         self.size = size
         self.bound = bound
         self.written = 0
+        self._store = path.parents[1]
         self._descriptor = descriptor
         self._received = Ranges()
         self._discarded = Ranges()  # since somebody asked
@@ -103,7 +106,7 @@ class Part:
         if self._is_reserved or not self.size:
             return
         self._is_reserved = True
-        with files.told(self.path, "given its room"):
+        with files.told(self._store, "given room"):
             if self.size >= RESERVE_BYTES and file_system_of(self.path) in RESERVING:
                 os.posix_fallocate(self._descriptor, 0, self.size)
             else:
@@ -165,11 +168,15 @@ class Part:
         return self._validators.get(_without_secrets(url))
 
     def save(self) -> None:
-        """Write the journal: what is here, for the process that takes over if this one dies."""
+        """Write the journal: what is here, for the process that takes over if this one dies.
+
+        A disk that refuses costs only that.
+        """
         with self._writing:
             self._unsaved, self._saved_at = 0, time.monotonic()
             content = json.dumps(self._entries()).encode()
-            files.write_small(self.journal, content, mode=0o600)
+            with files.at_best():
+                files.write_small(self.journal, content, mode=0o600)
 
     def load(self, entries: dict[str, Any]) -> None:
         """Take over what a dead owner's journal says is here, as far as the disk still has it."""
@@ -188,24 +195,25 @@ class Part:
         """Save the journal and give the part away: whoever asks for the same bytes next goes on from here."""
         if self._descriptor < 0:
             return
-        if not self._received:
+        if self.received.total < RESUME_BYTES:
             self.abandon()
             return
         self.save()
-        self._shut()
+        self.close_file()
         path = self.path.with_name(f"{self.path.name.partition('.')[0]}.{NOBODY}.{files.nonce()}.part")
-        with files.told(self.path, "put aside"):
+        with files.at_best():
             files.replace(self.journal, journal_of(path))
             files.replace(self.path, path)
 
     def abandon(self) -> None:
         """Delete it."""
-        self._shut()
-        files.remove(self.path)
-        files.remove(self.journal)
+        self.close_file()
+        with files.told(self.path, "deleted"):
+            files.remove(self.path)
+            files.remove(self.journal)
 
     def seal(self) -> int:
-        """Make its bytes final: exact length, read-only. The caller syncs, renames and calls `released`.
+        """Make its bytes final: exact length, read-only. The caller syncs, closes and renames it.
 
         Returns:
             The open file's number.
@@ -219,10 +227,11 @@ class Part:
             self.path.chmod(0o444)
         return self._descriptor
 
-    def released(self) -> None:
-        """Close the file and drop the journal: the bytes have a name of their own now, or are not needed."""
-        self._shut()
-        files.remove(self.journal)
+    def close_file(self) -> None:
+        """Close the file and leave it where it is."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     def __enter__(self) -> Part:
         return self
@@ -231,7 +240,7 @@ class Part:
         self.close()
 
     def _write_gap(self, start: int, data: memoryview) -> None:
-        with files.told(self.path, "written"):
+        with files.told(self._store, "written"):
             files.write_all(self._descriptor, data, start)
         with self._state:
             self._received.add(start, start + len(data))
@@ -247,11 +256,6 @@ class Part:
             "received": self.received.as_pairs(),
             "validators": self._validators,
         }
-
-    def _shut(self) -> None:
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            os.close(descriptor)
 
 
 def journal_of(path: Path) -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from surefetch.store import files, layout, owner
-from surefetch.store.part import Part, journal_of, read_journal
+from surefetch.store.part import RESUME_BYTES, Part, journal_of, read_journal
 
 #: After this many seconds without a change a part of a machine that we cannot see into counts as left behind.
 FOREIGN_SECONDS: Final = 86400.0
@@ -39,19 +39,19 @@ class Parts:
 
     def take_over(self, key: str, size: int | None, bound: int) -> Part | None:
         """Adopt the fullest part that a dead owner left of the same artifact; None if there is none."""
-        found = [
-            (self._received(name), name) for name in self.left_behind() if name.key == layout.short_key(key)
-        ]
+        if size is not None and size < RESUME_BYTES:
+            return None
+        found = [(self._received(name), name) for name in self.left_behind(layout.short_key(key))]
         for received, name in sorted(found, key=lambda pair: pair[0], reverse=True):
             if received and (part := self._adopt(name, key, size, bound)) is not None:
                 return part
         return None
 
-    def left_behind(self) -> list[Name]:
-        """Return the parts whose owners are dead, or foreign and silent for a day."""
-        names = list(self._names())
+    def left_behind(self, key: str = "") -> list[Name]:
+        """Return the parts, of one short key or all, whose owners are dead, or foreign and silent a day."""
+        names = [name for name in self._names() if not key or name.key == key]
         here = [name for name in names if name.owner.is_dead]
-        foreign = [name for name in names if not name.owner.is_here]
+        foreign = [name for name in names if not (name.owner.is_here or name.owner.is_dead)]
         now = self._disk_time() if foreign else 0.0
         return here + [name for name in foreign if _changed(name.path) < now - FOREIGN_SECONDS]
 
@@ -66,8 +66,8 @@ class Parts:
 
     def _names(self) -> Iterator[Name]:
         try:
-            paths = list(self.folder.glob("*.part"))
-        except OSError:
+            paths = [path for path in self.folder.iterdir() if path.suffix == ".part"]
+        except OSError:  # nothing was ever fetched
             return
         for path in paths:
             key, _, rest = path.stem.partition(".")
