@@ -38,7 +38,7 @@ class Context(Struct, frozen=True, kw_only=True):
 class Column:
     """A column of byte strings: `data` (uint8) and `offsets` (int64, one more than there are rows)."""
 
-    def __init__(self, data: Array, offsets: Array) -> None:
+    def __init__(self, data: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> None:
         self.data = data
         self.offsets = offsets
 

@@ -14,7 +14,7 @@ from surefetch.formats.steps import FUNCTIONS
 from surefetch.model import DTYPES, Recipe, Step, TensorSpec
 
 #: Steps that only move numbers about: a cast behind them can as well be made before them.
-LAYOUT: Final = frozenset({"rows", "column", "shape", "axes"})
+LAYOUT: Final = frozenset({"numbers", "rows", "column", "shape", "axes"})
 
 
 def derive(recipe: Recipe, spec: TensorSpec | None, inputs: Mapping[str, Buffer]) -> Array:

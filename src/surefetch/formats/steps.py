@@ -8,8 +8,22 @@ from typing import Any, Final
 import numpy as np
 
 from surefetch.errors import CatalogError, DecodeError
-from surefetch.formats import archives, arrays, idx, npy, pickles, tars, unwrap
-from surefetch.formats.buffers import Array, Buffer, Context, view_of
+from surefetch.formats import (
+    archives,
+    arff,
+    arrays,
+    columns,
+    csv,
+    idx,
+    images,
+    mat,
+    npy,
+    parquet,
+    pickles,
+    tars,
+    unwrap,
+)
+from surefetch.formats.buffers import Array, Buffer, Column, Context, Numbers, view_of
 from surefetch.model import DTYPES
 
 Function = Callable[[Any, str, Context], Any]
@@ -57,6 +71,24 @@ def _pickle(data: Buffer, argument: str, context: Context) -> Array:
     return pickles.decode(data, argument, context.limit)
 
 
+def _mat(data: Buffer, argument: str, context: Context) -> Array:
+    return mat.decode(data, argument, context.limit)
+
+
+def _png(column: Column | Numbers, argument: str, context: Context) -> Array:
+    return images.decode_pngs(_pictures(column), context)
+
+
+def _image(column: Column | Numbers, argument: str, context: Context) -> Array:
+    return images.decode_images(_pictures(column), context)
+
+
+def _pictures(column: Column | Numbers) -> Column:
+    if isinstance(column, Numbers):
+        raise DecodeError("the column holds numbers, not pictures", code="body.content-mismatch")
+    return column
+
+
 def _raw(data: Buffer, argument: str, context: Context) -> Array:
     if argument not in DTYPES:
         raise CatalogError(f"`{argument}` is no argument of step `raw`: it is one of {', '.join(DTYPES)}")
@@ -79,7 +111,19 @@ FUNCTIONS: Final[dict[str, Function]] = {
     "npy": _npy,
     "npz": _npz,
     "pickle": _pickle,
+    "mat": _mat,
+    "arff": arff.decode,
+    "csv": csv.decode,
+    "parquet": parquet.read_column,
+    "images": columns.images,
+    "folders": columns.folders,
+    "lines": columns.lines,
     "raw": _raw,
+    "png": _png,
+    "image": _image,
+    "numbers": columns.numbers,
+    "text": columns.text,
+    "offsets": columns.offsets,
     "rows": arrays.rows,
     "column": arrays.column,
     "scale": arrays.scale,

@@ -5,7 +5,7 @@ Own code instead of tarfile: tarfile reads a pax header of any announced size in
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Final, NamedTuple
 
@@ -60,17 +60,22 @@ def read_tar(data: Buffer, members: Sequence[str], limit: int) -> Mapping[str, B
     raise no_member(min(wanted - set(found)), names, "tar archive")
 
 
-def walk_tar(data: Buffer, limit: int) -> Iterator[tuple[str, Buffer]]:
-    """Give path and bytes of every plain file in turn; folders, links and devices are passed over.
+def walk_tar(data: Buffer, is_wanted: Callable[[str], bool], limit: int) -> Iterator[tuple[str, Buffer]]:
+    """Give path and bytes of every plain file that is wanted, in turn.
+
+    Args:
+        data: The archive; gzip, bzip2 or xz around it is seen through.
+        is_wanted: Tells by the path.
+        limit: Bytes at most, all together.
 
     Raises:
-        DecodeError: The archive is damaged, or all files together have more bytes than `limit`.
+        DecodeError: The archive is damaged, or there is too much of it.
     """
     reader, total = _reader(view_of(data)), 0
     for member in _members(reader):
-        if member.kind in FILES and not member.name.endswith("/"):
+        if member.kind in FILES and not member.name.endswith("/") and is_wanted(member.name):
+            yield member.name, _read(reader, member, limit - total)
             total += member.size
-            yield member.name, _read(reader, member, limit - total + member.size)
         else:
             reader.skip(member.size)
         reader.skip(-member.size % BLOCK)
