@@ -85,7 +85,7 @@ def deafness(words: Sequence[str]) -> str:
     if "python" in Path(words[0]).name.lower() and deaf:
         return f"`{deaf}` keeps Python from loading the hook, so all downloads went out as always"
     return (
-        "no Python of that program loaded the hook, so all downloads went out as always: a clean environment, "
+        "no Python of that program loaded the hook, so downloads went out as always: a clean environment, "
         "`python -I`, `-E` or `-S`, or no Python at all; `surefetch install` helps there too"
     )
 
