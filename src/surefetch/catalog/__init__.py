@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 from surefetch.catalog.merge import merge
 from surefetch.catalog.read import parse_catalog
@@ -14,6 +14,10 @@ from surefetch.errors import CatalogError, UnknownDatasetError
 from surefetch.model import ALGORITHMS, Artifact, Dataset
 
 __all__ = ["Catalog", "fold", "merge", "normalise_url", "parse_catalog", "summarise", "write_catalog"]
+
+
+#: A name of fewer letters begins too many others to suggest them.
+LONG_ENOUGH: Final = 3
 
 
 class Catalog:
@@ -130,20 +134,26 @@ class Catalog:
         )
 
     def _suggest(self, name: str) -> tuple[str, ...]:
-        """Names that look like it: spelling first, then names that hold it."""
+        """Names that it may have meant: those that begin with it, else those spelt most like it."""
         import difflib
 
-        folded = fold(name)
-        names = {**builtin_lookup()["names"], **self._names}
-        close = difflib.get_close_matches(folded, names, n=6, cutoff=0.7)
-        holding = [known for known in sorted(names) if len(folded) > 3 and folded in known]
-        return tuple(dict.fromkeys(names[known] for known in (*close, *holding)))[:3]
+        folded, names = fold(name), {**builtin_lookup()["names"], **self._names}
+        longer = sorted(
+            (known for known in names if known.startswith(folded)), key=lambda known: (len(known), known)
+        )
+        if len(folded) < LONG_ENOUGH:
+            longer = []
+        ratios = {known: difflib.SequenceMatcher(None, known, folded).ratio() for known in names}
+        best = max(0.7, max(ratios.values(), default=0.0) - 0.05)
+        alike = sorted((known for known in names if ratios[known] >= best), key=lambda known: -ratios[known])
+        return tuple(dict.fromkeys(names[known] for known in (*longer, *alike)))[:3]
 
 
 def summarise(dataset: Dataset) -> Row:
     """Return a dataset's row for lists, with the keys that `catalogs.builtin_index` describes."""
-    forms = [_form_row(form, dataset) for form in _form_names(dataset)]
-    smallest = min(forms, key=lambda form: int(form["bytes"]))
+    forms = [_form_row(name, dataset) for name in _form_names(dataset)]
+    whole = {form.name for form in dataset.forms if set(form.gives) == set(dataset.tensors)}
+    smallest = min((row for row in forms if row["name"] in whole or not whole), key=_bytes)
     return {
         "name": dataset.name,
         "version": dataset.version,
@@ -175,6 +185,10 @@ def _form_row(name: str, dataset: Dataset) -> dict[str, Any]:
         "bytes": sum(artifact.bound for artifact in artifacts),
         "is_exact": all(artifact.size is not None for artifact in artifacts),
     }
+
+
+def _bytes(row: Row) -> int:
+    return int(row["bytes"])
 
 
 def _with_digest(dataset: Dataset, wanted: str) -> list[Artifact | str]:

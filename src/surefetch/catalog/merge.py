@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from surefetch.errors import CatalogError
-from surefetch.model import ALGORITHMS, Artifact, Dataset, Form
+from surefetch.model import ALGORITHMS, Artifact, Dataset, Form, Part, Recipe
 
 
 def merge(base: Dataset, extra: Dataset) -> Dataset:
@@ -20,35 +22,37 @@ def merge(base: Dataset, extra: Dataset) -> Dataset:
     _check_tensors(base, extra)
     artifacts = {artifact.name: artifact for artifact in base.artifacts}
     added: list[Artifact] = []
+    twins: dict[str, str] = {}  # name in extra -> name in base
     for artifact in extra.artifacts:
         twin = find_twin(base, artifact)
         if twin:
+            twins[artifact.name] = twin.name
             artifacts[twin.name] = _with_places(artifacts[twin.name], artifact)
         else:
             _check_addition(base, extra, artifact)
             added.append(artifact)
-    forms = (*base.forms, *_added_forms(base, extra, {artifact.name for artifact in added}))
+    forms = (*base.forms, *_added_forms(extra, {artifact.name for artifact in added}, twins))
     return msgspec.structs.replace(base, artifacts=(*artifacts.values(), *added), forms=forms)
 
 
 def find_twin(dataset: Dataset, artifact: Artifact) -> Artifact | None:
-    """Return the dataset's artifact with the same bytes: the strongest digest that both have is equal."""
-    for candidate in dataset.artifacts:
-        for algorithm in ALGORITHMS:
-            ours, theirs = getattr(candidate, algorithm), getattr(artifact, algorithm)
-            if ours and theirs:
-                if ours == theirs:
-                    return candidate
-                break
-    return None
+    """Return the dataset's artifact that stands for the same bytes."""
+    return next((ours for ours in dataset.artifacts if _are_same(ours, artifact)), None)
+
+
+def _are_same(ours: Artifact, theirs: Artifact) -> bool:
+    """Whether the strongest digest that both have is equal; without any, whether name and form are."""
+    if ours.unproven and theirs.unproven:
+        return (ours.name, ours.form) == (theirs.name, theirs.form)
+    pairs = ((getattr(ours, name), getattr(theirs, name)) for name in ALGORITHMS)
+    return next((mine == other for mine, other in pairs if mine and other), False)
 
 
 def _with_places(ours: Artifact, theirs: Artifact) -> Artifact:
-    known = {*ours.known_as, *theirs.known_as}
     return msgspec.structs.replace(
         ours,
         urls=tuple(dict.fromkeys((*ours.urls, *theirs.urls))),
-        known_as=tuple(dict.fromkeys(url for url in (*ours.known_as, *theirs.known_as) if url in known)),
+        known_as=tuple(dict.fromkeys((*ours.known_as, *theirs.known_as))),
         package=ours.package or theirs.package,
         deb=ours.deb or theirs.deb,
     )
@@ -73,13 +77,21 @@ def _check_addition(base: Dataset, extra: Dataset, artifact: Artifact) -> None:
         raise _redefines(base, extra, f"{key}.form", "a form's name of its own")
 
 
-def _reads(recipe: tuple[object, ...], artifact: Artifact) -> bool:
-    return any(getattr(part, "input", None) == artifact.name for part in recipe)
+def _reads(recipe: Recipe, artifact: Artifact) -> bool:
+    return any(part.input == artifact.name for part in recipe)
 
 
-def _added_forms(base: Dataset, extra: Dataset, added: set[str]) -> list[Form]:
-    """The forms of `extra` that read added artifacts and nothing that goes by another name in `base`."""
-    return [form for form in extra.forms if added & set(form.artifacts)]
+def _added_forms(extra: Dataset, added: set[str], twins: Mapping[str, str]) -> list[Form]:
+    """The forms of `extra` that read an added artifact; what `base` has too goes by its name there."""
+    return [
+        Form(name=form.name, gives={name: _renamed(recipe, twins) for name, recipe in form.gives.items()})
+        for form in extra.forms
+        if added & set(form.artifacts)
+    ]
+
+
+def _renamed(recipe: Recipe, twins: Mapping[str, str]) -> Recipe:
+    return tuple(Part(input=twins.get(part.input, part.input), steps=part.steps) for part in recipe)
 
 
 def _redefines(base: Dataset, extra: Dataset, key: str, expected: str) -> CatalogError:
