@@ -54,17 +54,22 @@ def _by_hand(target: Target, done: Done) -> str:
     """Tell how to fetch with a browser and prove it here."""
     artifacts = wanted_by_hand(target, done)
     lines = [
-        f"{artifact.urls[0]}    ({human_size(artifact.size)}, {artifact.digest})"
+        f"{url}    ({human_size(artifact.size)}, {artifact.digest})"
         for artifact in artifacts
-        if artifact.urls
+        for url in (artifact.urls or target.mirrors)[:1]
     ]
-    name = target.dataset.name if not target.is_single_file else artifacts[0].name
-    command = f"surefetch get {target.dataset.name} --from DIR"
+    command = f"surefetch get {target.dataset.name}{_digest_option(target)} --from DIR"
     if not lines:
-        return f"if you have {name} on another machine or disk: `{command}`"
+        return f"if you have it on another machine or disk: `{command}`"
     return "by hand: download with a browser, then prove and keep it\n" + "\n".join(
         f"      {line}" for line in [*lines, command]
     )
+
+
+def _digest_option(target: Target) -> str:
+    """What a file that no catalog knows is named by, beside its URL."""
+    digest = target.dataset.artifacts[0].digest if "://" in target.dataset.name else None
+    return f" --{digest.algorithm} {digest.hex}" if digest else ""
 
 
 def wanted_by_hand(target: Target, done: Done) -> list[Artifact]:

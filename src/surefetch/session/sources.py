@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from surefetch.session.targets import Target
 from surefetch.sources import Source
@@ -33,7 +34,7 @@ def make_sources(
     settings = session.settings
     makers: dict[str, Callable[[], Source]] = {
         "caches": lambda: Caches(target.dataset.name),
-        "http": lambda: Http(settings.rewrite, {ANY: target.mirrors}),
+        "http": lambda: Http(settings.rewrite, _named_urls(target)),
         "peer": lambda: Peer(settings.mirror),
         "package": lambda: Package(settings.rewrite),
         "deb": Deb,
@@ -43,6 +44,15 @@ def make_sources(
     ]
     named = [User([_existing(path) for path in local])] if local else []
     return [*named, *(makers[name]() for name in chosen)]
+
+
+def _named_urls(target: Target) -> dict[str, list[str]]:
+    """The user's URLs: of one file where one file is wanted, else of folders and files alike."""
+    if not target.is_single_file:
+        return {ANY: list(target.mirrors)}
+    files = [url for url in target.mirrors if not urlsplit(url).path.endswith("/") and urlsplit(url).path]
+    (name,) = target.artifacts
+    return {name: files, ANY: [url for url in target.mirrors if url not in files]}
 
 
 def _existing(path: str | os.PathLike[str]) -> str:

@@ -1,0 +1,250 @@
+"""`surefetch get`, whole commands: what is printed where, and how it ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cli.conftest import IMAGES, Site, sha256
+from tests.conftest import Run
+from tests.fakes.faulty_server import Script, page, redirect
+
+
+def named(site: Site) -> tuple[str, ...]:
+    """The words that let a loopback server be a mirror: the user names it."""
+    return ("--catalog", str(site.catalog), "--mirror", site.server.origin)
+
+
+def test_get_prints_the_folder_and_says_in_five_lines_what_it_did(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", "tiny", *named(site))
+    assert result.returncode == 0, result.stderr
+    folder = Path(result.stdout.strip())
+    assert {path.name for path in folder.iterdir()} == set(site.files)
+    assert all((folder / name).read_bytes() == data for name, data in site.files.items())
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) <= 5
+    assert lines[0].startswith("Tiny digits: 2 files, ")
+    assert "from 127.0.0.1" in lines[0]
+    assert lines[1] == "proven: every byte, by SHA-256"
+    assert lines[2].startswith("next:")
+
+
+def test_the_next_line_that_get_prints_works(surefetch: Run, site: Site) -> None:
+    surefetch("get", "tiny", *named(site))
+    import subprocess
+    import sys
+
+    code = "import surefetch as sf; d = sf.load('tiny'); print(d['train']['image'].sum(), d)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout.startswith(f"{IMAGES.sum()} <dataset tiny 1")
+
+
+def test_a_second_get_asks_no_server(surefetch: Run, site: Site) -> None:
+    surefetch("get", "tiny", *named(site))
+    before = len(site.server.targets())
+    result = surefetch("get", "tiny", *named(site))
+    assert result.returncode == 0
+    assert len(site.server.targets()) == before
+    assert "all of it here already" in result.stderr
+
+
+def test_quiet_prints_the_path_alone(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", "tiny", "--quiet", *named(site))
+    assert result.stderr == ""
+    assert Path(result.stdout.strip()).is_dir()
+
+
+def test_json_tells_every_file(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", "tiny", "--json", *named(site))
+    content = json.loads(result.stdout)
+    assert content["ok"] is True
+    assert result.stderr == ""
+    told = {row["name"]: row for row in content["receipts"]}
+    assert set(told) == set(site.files)
+    for name, data in site.files.items():
+        assert told[name]["digest"] == sha256(data)
+        assert told[name]["size"] == len(data)
+        assert told[name]["proof"] == "bytes"
+        assert told[name]["mirror"] == site.url(name)
+
+
+def test_output_gives_copies_of_ones_own(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    result = surefetch("get", "tiny", "--output", str(tmp_path / "mine"), *named(site))
+    assert Path(result.stdout.strip()) == tmp_path / "mine"
+    copy = tmp_path / "mine" / "images.gz"
+    copy.write_bytes(b"overwritten")
+    again = surefetch("get", "tiny", "--quiet", "--catalog", str(site.catalog))
+    assert (Path(again.stdout.strip()) / "images.gz").read_bytes() == site.files["images.gz"]
+
+
+def test_a_web_page_in_the_files_place_is_named(surefetch: Run, site: Site) -> None:
+    site.script("images.gz", page("Sign in - Guest Wi-Fi"))
+    result = surefetch("get", "tiny", *named(site))
+    assert result.returncode in (8, 10)
+    assert result.stdout == ""
+    assert "Sign in - Guest Wi-Fi" in result.stderr
+    assert "hint:" in result.stderr
+
+
+def test_a_failure_in_json_has_cause_fault_and_attempts(surefetch: Run, site: Site) -> None:
+    site.script("images.gz", Script(status=404))
+    result = surefetch("get", "tiny", "--json", *named(site))
+    error = json.loads(result.stdout)["error"]
+    assert error["cause"] == "http.not-found"
+    assert error["fault"] == "mirror"
+    assert result.returncode == 3
+    assert any(attempt["mirror"] == site.url("images.gz") for attempt in error["attempts"])
+
+
+def test_a_failure_keeps_what_is_proven(surefetch: Run, site: Site) -> None:
+    site.script("images.gz", Script(status=404))
+    assert surefetch("get", "tiny", *named(site)).returncode == 3
+    site.script("images.gz")
+    before = site.server.targets().count("/labels.gz")
+    assert surefetch("get", "tiny", *named(site)).returncode == 0
+    assert site.server.targets().count("/labels.gz") == before
+
+
+def test_a_flipped_bit_never_gets_a_name(surefetch: Run, site: Site, home: Path) -> None:
+    site.script("images.gz", Script(flip=30))
+    result = surefetch("get", "tiny", *named(site))
+    assert result.returncode == 10
+    blobs = [path for path in home.rglob("*") if path.is_file() and "blobs-v1" in path.parts]
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == path.name for path in blobs)
+
+
+def test_a_file_downloaded_by_hand_is_proven_and_kept(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    downloads = tmp_path / "Downloads"
+    downloads.mkdir()
+    for name, data in site.files.items():
+        (downloads / f"{name} (1)").write_bytes(data)
+    result = surefetch("get", "tiny", "--offline", "--from", str(downloads), "--catalog", str(site.catalog))
+    assert result.returncode == 0, result.stderr
+    assert site.server.targets() == []
+    assert all((downloads / f"{name} (1)").read_bytes() == data for name, data in site.files.items())
+
+
+def test_offline_says_what_switched_it_on(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", "tiny", "--catalog", str(site.catalog), HF_HUB_OFFLINE="1")
+    assert result.returncode == 12
+    assert "HF_HUB_OFFLINE" in result.stderr
+    assert site.server.targets() == []
+
+
+def test_any_file_by_url_and_digest(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    data = site.files["images.gz"]
+    result = surefetch("get", site.url("images.gz"), "--sha256", sha256(data), "-o", str(tmp_path / "x.gz"))
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()) == tmp_path / "x.gz"
+    assert (tmp_path / "x.gz").read_bytes() == data
+
+
+def test_the_second_mirror_serves_when_the_first_is_gone(surefetch: Run, site: Site) -> None:
+    data = site.files["images.gz"]
+    gone = site.server.serve("/gone.gz", b"", Script(status=410))
+    result = surefetch("get", gone, site.url("images.gz"), "--sha256", sha256(data))
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()).read_bytes() == data
+    assert "passed over" in result.stderr
+
+
+def test_a_weak_digest_is_named_weak(surefetch: Run, site: Site) -> None:
+    data = site.files["images.gz"]
+    result = surefetch("get", site.url("images.gz"), "--md5", hashlib.md5(data).hexdigest())
+    assert result.returncode == 0, result.stderr
+    assert "md5 (a weak digest" in result.stderr
+
+
+def test_an_unknown_url_without_digest_is_refused_before_any_transfer(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", site.url("images.gz"))
+    assert result.returncode == 2
+    assert "--sha256" in result.stderr
+    assert site.server.targets() == []
+
+
+def test_a_url_that_the_catalog_knows_needs_no_digest(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", site.url("images.gz"), *named(site))
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()).read_bytes() == site.files["images.gz"]
+
+
+def test_a_digest_of_another_length_is_explained(surefetch: Run, site: Site) -> None:
+    md5 = hashlib.md5(site.files["images.gz"]).hexdigest()
+    result = surefetch("get", site.url("images.gz"), "--sha256", md5)
+    assert result.returncode == 2
+    assert f"--md5 {md5}" in result.stderr
+
+
+def test_a_name_alone_means_get(surefetch: Run, site: Site) -> None:
+    surefetch("get", "tiny", "--quiet", *named(site))
+    result = surefetch("tiny", "--quiet", "--catalog", str(site.catalog))
+    assert result.returncode == 0
+    assert Path(result.stdout.strip()).is_dir()
+
+
+@pytest.mark.parametrize("typo", ["minst", "MNSIT", "mnits"])
+def test_a_typo_is_answered_with_the_right_name(surefetch: Run, typo: str) -> None:
+    result = surefetch("get", typo)
+    assert result.returncode == 3
+    assert "`mnist`" in result.stderr
+
+
+def test_dry_run_tells_sizes_and_mirrors_and_fetches_nothing(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", "tiny", "--dry-run", "--json", *named(site))
+    content = json.loads(result.stdout)
+    assert {file["name"] for file in content["files"]} == set(site.files)
+    assert content["bytes"] == sum(map(len, site.files.values()))
+    assert site.server.targets() == []
+
+
+def test_a_redirect_is_followed_and_a_loop_is_not(surefetch: Run, site: Site) -> None:
+    data = site.files["images.gz"]
+    moved = site.server.serve("/moved.gz", b"", redirect(site.url("images.gz")))
+    assert surefetch("get", moved, "--sha256", sha256(data)).returncode == 0
+    loop = site.server.serve("/loop.gz", b"", redirect("/loop.gz"))
+    result = surefetch("get", loop, "--sha256", "0" * 64)
+    assert result.returncode == 3
+    assert "circle" in result.stderr
+
+
+def test_the_loaded_tensors_are_read_only_and_say_copy(surefetch: Run, site: Site, home: Path) -> None:
+    surefetch("get", "tiny", *named(site))
+    import surefetch as sf
+
+    array = sf.load("tiny")["train"]["image"]
+    assert np.array_equal(array, IMAGES)
+    assert not array.flags.writeable
+    with pytest.raises(ValueError, match=r"\.copy\(\)"):
+        array[0] = 0
+    with pytest.raises(ValueError, match=r"\.copy\(\)"):
+        array += 1
+    assert (array + 1).flags.writeable
+
+
+def test_ctrl_c_says_what_is_kept(surefetch: Run, site: Site, home: Path) -> None:
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    site.script("images.gz", Script(stall_after=20))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surefetch", "get", "tiny", *named(site)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
+    )
+    for _ in range(200):
+        if "/images.gz" in site.server.targets():
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "kept" in errors
