@@ -128,6 +128,7 @@ def test_mnist_has_its_forms_in_order_of_preference() -> None:
         "package-sdist",
         "pickle",
         "openml-arff",
+        "openml-parquet",
         "hf-parquet",
         "idx-raw",
     ]
