@@ -127,7 +127,7 @@ def _run(line: Sequence[str], environ: Mapping[str, str], seconds: float) -> Out
     except OSError as error:
         raise FetchError(f"`{name}` could not be started: {error}", code="local.permission") from error
     with process:
-        readers = [_Reader(process.stdout), _Reader(process.stderr)]
+        readers = [_Reader(process, pipe) for pipe in (process.stdout, process.stderr)]
         stop = time.monotonic() + seconds
         for reader in readers:
             reader.join(max(0.0, stop - time.monotonic()))
@@ -162,12 +162,12 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 class _Reader(threading.Thread):
-    """Reads a pipe to its end, or until it has given too much."""
+    """Reads a pipe to its end; ends the process when it has printed too much."""
 
-    def __init__(self, pipe: IO[bytes] | None) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], pipe: IO[bytes] | None) -> None:
         super().__init__(daemon=True)
         assert pipe
-        self._pipe, self._blocks, self.is_over = pipe, list[bytes](), False
+        self._process, self._pipe, self._blocks, self.is_over = process, pipe, list[bytes](), False
         self.start()
 
     def run(self) -> None:
@@ -177,6 +177,7 @@ class _Reader(threading.Thread):
             left -= len(block)
             if left < 0:
                 self.is_over = True
+                _end(self._process)
                 return
 
     @property
