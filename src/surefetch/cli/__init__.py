@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import click
 
 from surefetch import __version__
+from surefetch.session.called import program_name
 
 #: Command -> (module, one line of help), in the order that help shows.
 COMMANDS = {
@@ -110,11 +111,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last door: whatever comes here is a bug of ours, and is called so
         return _bug(error, words)
     return result if isinstance(result, int) else 0
-
-
-def program_name() -> str:
-    """Return how the program was called, for hints that can be pasted."""
-    return "python -m surefetch" if sys.argv[0].endswith("__main__.py") else "surefetch"
 
 
 def _fail(error: Exception, words: Sequence[str]) -> int:

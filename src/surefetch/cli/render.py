@@ -79,7 +79,7 @@ def attempt_lines(error: SurefetchError, *, verbose: bool) -> list[str]:
 
 def as_called(text: str) -> str:
     """Write `surefetch …` commands in the form in which the program was called."""
-    from surefetch.cli import program_name
+    from surefetch.session.called import program_name
 
     called = program_name()
     return text if called == "surefetch" else re.sub(r"\bsurefetch (?=[a-z-])", f"{called} ", text)

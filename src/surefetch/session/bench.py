@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from surefetch import formats
+from surefetch.diagnose.bytes import name_bytes
 from surefetch.errors import IntegrityError, SurefetchError
 from surefetch.events import Derive, Derived, Disproven, Event, Halted, NotDerived, Opened, Proven, Request
 from surefetch.model import Artifact, Dataset, Digest
@@ -27,8 +28,21 @@ class Bench:
         forms: Tensor name -> the form it was derived from.
     """
 
-    def __init__(self, dataset: Dataset, store: Store, held: Mapping[str, Path]) -> None:
-        """Take the dataset, and the artifacts that the store has already."""
+    def __init__(
+        self,
+        dataset: Dataset,
+        store: Store,
+        held: Mapping[str, Path],
+        known: Callable[[str], str | None] = lambda digest: None,
+    ) -> None:
+        """Take what is worked on.
+
+        Args:
+            dataset: Its artifacts and tensors.
+            store: Takes what is proven.
+            held: Artifacts that the store has already.
+            known: Names a known file by any digest of it.
+        """
         self.dataset, self.store = dataset, store
         self.files: dict[str, Path] = dict(held)
         self.digests: dict[str, Digest] = {}
@@ -39,6 +53,9 @@ class Bench:
         self.seconds: dict[str, float] = {}
         self._parts: dict[str, Part] = {}
         self._began: dict[str, float] = {}
+        self.wrong_digests: list[tuple[str, str]] = []  # (URL, digest) of whole bodies that were wrong
+        self.kept_bytes = 0  # of unfinished artifacts, for the next run
+        self._known = known
         self._unproven: list[Part] = []
         self._finished = 0  # bytes of proven artifacts
         self._prover = Prover()
@@ -137,6 +154,7 @@ class Bench:
         self._prover.close()
         for part in self._parts.values():
             if not part.is_closed:
+                self.kept_bytes += part.received.total
                 part.close()
         for part in self._unproven:
             part.abandon()
@@ -167,21 +185,28 @@ class Bench:
 
     def _disproven(self, artifact: Artifact, part: Part, proof: Proof, expected: Digest) -> Disproven:
         actual = proof.sha256 if expected.algorithm == "sha256" else proof.weak[expected.algorithm]
-        head = bytearray(min(4096, proof.size))
-        part.read_into(memoryview(head), 0)
-        cause, detail = _name_bytes(artifact, bytes(head), proof)
+        self.wrong_digests += [(url, proof.sha256) for url in self.givers.get(artifact.name, ())]
+        finding = name_bytes(
+            _read(part, 0, min(4096, proof.size)),
+            length=proof.size,
+            expected=artifact,
+            tail=_read(part, max(0, proof.size - 1024), min(1024, proof.size)),
+            digest=actual,
+            lookup=self._known,
+        )
         return Disproven(
             artifact=artifact,
             actual=Digest(algorithm=expected.algorithm, hex=actual),
             wrong_pieces=proof.wrong_pieces,
-            cause=cause,
-            detail=detail,
+            cause=finding.cause,
+            detail=finding.detail or f"its {expected.algorithm} is {actual[:12]}…",
         )
 
 
-def _name_bytes(artifact: Artifact, head: bytes, proof: Proof) -> tuple[str, str]:
-    """Say what came in the file's place."""
-    return "body.corrupt", f"its SHA-256 is {proof.sha256[:12]}…"
+def _read(part: Part, start: int, length: int) -> bytes:
+    data = bytearray(length)
+    part.read_into(memoryview(data), start)
+    return bytes(data)
 
 
 def _key(artifact: Artifact) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from surefetch import __version__
+from surefetch.diagnose.attempts import judge
+from surefetch.events import Failure
 from surefetch.machine.lookups import Lookups
+from surefetch.observation import Observation
 from surefetch.transfer.credentials import Credentials
 from surefetch.transfer.engine import Engine
 from surefetch.transfer.options import Options
@@ -42,7 +45,14 @@ def make_engine(session: Session, named_hosts: frozenset[str], lookups: Lookups)
         credentials=Credentials(environ, given=lookups.index_credentials()),
         named_hosts=named_hosts,
         user_agent=user_agent(settings.contact),
+        judge=_judge,
     )
+
+
+def _judge(seen: Observation) -> tuple[Failure, str, str]:
+    """Let `diagnose` say why an attempt failed."""
+    verdict = judge(seen)
+    return verdict.failure, verdict.cause, verdict.detail
 
 
 def make_resolver(session: Session, lookups: Lookups) -> ProxyResolver:

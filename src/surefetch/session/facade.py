@@ -84,6 +84,12 @@ class Session:
         layers = [Path(path).expanduser() for path in self.settings.layers]
         return Store(Path(self.settings.store).expanduser(), layers)
 
+    def known_file(self, digest: str) -> str | None:
+        """Name a file by any digest: `mnist: t10k-labels-idx1-ubyte.gz`; None if no catalog knows it."""
+        for dataset, item in self.catalog.by_digest(digest):
+            return f"{dataset.name}: {item if isinstance(item, str) else item.name}"
+        return None
+
     def get(
         self,
         name: str,

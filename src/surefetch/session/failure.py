@@ -3,51 +3,56 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from surefetch.causes import cause
-from surefetch.errors import FetchError, IntegrityError, OfflineError, StoreError
-from surefetch.events import Attempt, Done
+from surefetch.diagnose.verdict import Facts, weigh
+from surefetch.errors import FetchError, IntegrityError, OfflineError, StoreError, SurefetchError
+from surefetch.events import Done
 from surefetch.model import Artifact
 from surefetch.reporters import human_size
+from surefetch.session.bench import Bench
+from surefetch.session.called import program_name, shell_of
 from surefetch.session.targets import Target
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
 
-def fetch_error(session: Session, target: Target, done: Done) -> FetchError | StoreError:
-    """Weigh all attempts into one error."""
-    name = target.dataset.name
-    halted = [attempt for attempt in done.attempts if attempt.mirror == "this machine"]
-    if halted:
-        return StoreError(halted[0].detail, code=halted[0].cause, attempts=done.attempts)
-    if session.settings.offline:
-        return OfflineError(
-            f"offline is set{_decided(session)}, and {_missing(target, done)} is not here",
-            hint=_by_hand(target, done),
-            attempts=done.attempts,
-        )
-    code = _heaviest(done.attempts)
-    kind = IntegrityError if code.startswith("body.") else FetchError
-    message = f"`{name}` could not be had: {cause(code).sentence}"
-    return kind(message, code=code, hint=_by_hand(target, done), attempts=done.attempts)
+def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
+    """Weigh all attempts into one error; its hint ends with the way by hand."""
+    facts = Facts(
+        wanted=target.dataset.name,
+        offline=_offline(session),
+        reachable=_reachable(bench),
+        digests=tuple(bench.wrong_digests),
+        kept_bytes=bench.kept_bytes,
+        surefetch=program_name(),
+        shell=shell_of(session.environ),
+    )
+    verdict = weigh(done.attempts, facts)
+    by_hand = "" if verdict.code.startswith("local.") else _by_hand(target, done)
+    hint = "\n".join(text for text in (verdict.hint, by_hand) if text)
+    return _kind(verdict.code)(verdict.message, code=verdict.code, hint=hint, attempts=done.attempts)
 
 
-def _decided(session: Session) -> str:
-    decided = next((d.decided_by for d in session.decisions if d.name == "offline"), "argument")
-    return f" by {decided}" if decided != "argument" else ""
+def _kind(code: str) -> type[SurefetchError]:
+    if code == "usage.offline":
+        return OfflineError
+    if code.startswith("local."):
+        return StoreError
+    return IntegrityError if code.startswith("body.") else FetchError
 
 
-def _missing(target: Target, done: Done) -> str:
-    if len(done.missing) == 1:
-        return f"`{done.missing[0]}` of `{target.dataset.name}`"
-    return f"`{target.dataset.name}`"
+def _offline(session: Session) -> str:
+    if not session.settings.offline:
+        return ""
+    return next((d.decided_by for d in session.decisions if d.name == "offline"), "argument")
 
 
-def _heaviest(attempts: tuple[Attempt, ...]) -> str:
-    """The cause that most attempts share; among equals the first."""
-    codes = [attempt.cause for attempt in attempts if attempt.cause and attempt.source != "caches"]
-    return max(codes, key=codes.count) if codes else "source.no-copy"
+def _reachable(bench: Bench) -> tuple[str, ...]:
+    """Hosts that gave bytes."""
+    hosts = [urlsplit(url).hostname for urls in bench.givers.values() for url in urls]
+    return tuple(dict.fromkeys(host for host in hosts if host))
 
 
 def _by_hand(target: Target, done: Done) -> str:

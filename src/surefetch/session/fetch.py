@@ -248,6 +248,8 @@ class Loop:
                 request = self._requests[event.id]
                 self._bench.advance(request.artifact)
                 self._reporter.progress(self._bench.received, self._total, _place(request))
+            case Failed() if event.id in self._requests and event.wrong_digest:
+                self._bench.wrong_digests.append((self._requests[event.id].mirror.url, event.wrong_digest))
         if isinstance(event, Finished | Failed):
             self._requests.pop(event.id, None)
 

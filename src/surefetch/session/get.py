@@ -120,7 +120,7 @@ def obtain(
         done = loop.run()
     history.save()
     if done.missing:
-        raise fetch_error(session, target, done)
+        raise fetch_error(session, target, bench, done)
     return bench, done
 
 
@@ -151,7 +151,7 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
         artifacts=target.artifacts - set(held),
         held=frozenset(held),
     )
-    bench = Bench(dataset, store, held)
+    bench = Bench(dataset, store, held, session.known_file)
     bench.tensors.update(here)
     return goal, bench
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from surefetch.causes import table
+from surefetch.diagnose import verdict as diagnose
 from surefetch.events import Attempt
 
 
@@ -16,27 +16,17 @@ def describe_attempts(attempts: Sequence[Attempt], *, verbose: bool = False) -> 
         attempts: In the order in which they were made.
         verbose: Each on its own, with the file and the seconds.
     """
-    if verbose:
-        return [_line(attempt) + _extra(attempt) for attempt in attempts]
-    grouped: dict[tuple[str, str], list[Attempt]] = {}
-    for attempt in attempts:
-        grouped.setdefault((_place(attempt), attempt.cause), []).append(attempt)
-    return [
-        _line(group[0]) + (f" ({len(group)} times)" if len(group) > 1 else "") for group in grouped.values()
-    ]
+    if not verbose:
+        return diagnose.describe_attempts(attempts)
+    return [_line(attempt) for attempt in attempts if attempt.cause]
 
 
 def _line(attempt: Attempt) -> str:
+    """One attempt with everything that is known of it."""
     row = table().get(attempt.cause)
-    meaning = row.sentence if row else attempt.cause or "it worked"
-    return f"{_place(attempt)}: {meaning}{': ' + attempt.detail if attempt.detail else ''}"
-
-
-def _place(attempt: Attempt) -> str:
-    host = urlsplit(attempt.mirror).hostname if "://" in attempt.mirror else None
-    return host or attempt.mirror
-
-
-def _extra(attempt: Attempt) -> str:
-    file = f"  {attempt.artifact}" if attempt.artifact else ""
-    return f"  [{attempt.cause}]{file}  {attempt.seconds:.1f} s"
+    detail = f": {attempt.detail}" if attempt.detail else ""
+    file = f"{attempt.artifact}  " if attempt.artifact else ""
+    meaning = row.sentence if row else attempt.cause
+    return (
+        f"{diagnose.place_of(attempt)}: {meaning}{detail}  [{attempt.cause}]  {file}{attempt.seconds:.1f} s"
+    )
