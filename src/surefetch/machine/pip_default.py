@@ -15,7 +15,7 @@ from surefetch.machine.commands import run
 # pip's constant since version 1.5; before 10 its modules lay one folder higher.
 _MODULES = ("_internal/models/index.py", "models/index.py")
 _CONSTANT = re.compile(r"""^PyPI\s*=\s*PackageIndex\(\s*["'](https?://[^"'\s]+)["']""", re.MULTILINE)
-_UV_HELP = re.compile(r"--default-index\b.{0,400}?by default:\s*<?(https?://[^\s>)\]]+)", re.DOTALL)
+_UV_HELP = re.compile(r"--default-index\b.{0,400}?by\s+default:\s*<?(https?://[^\s>)\]]+)", re.DOTALL)
 _MAX_MODULE_BYTES = 1 << 18
 
 
