@@ -212,7 +212,7 @@ class Disproven(Struct, frozen=True, kw_only=True):
 
 
 class PieceJudged(Struct, frozen=True, kw_only=True):
-    """A piece is complete and hashed, while the others still arrive. Sent once for each time it is complete."""
+    """A piece is complete and hashed while the others still arrive; once for each time it is complete."""
 
     artifact: Artifact
     index: int

@@ -1,9 +1,7 @@
-"""A simulated world for the planner: mirrors with habits, sources with lookups, a clock that is a number."""
+"""A simulated world for the planner: a network of mirrors, sources, a store that proves honestly."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +24,7 @@ from surefetch.events import (
     NotDerived,
     Opened,
     Order,
-    Phase,
+    PieceJudged,
     Prove,
     Proven,
     Received,
@@ -35,23 +33,15 @@ from surefetch.events import (
     Tick,
     Wait,
 )
-from surefetch.model import Artifact, Digest, Lookup, Mirror
+from surefetch.model import PIECE_BYTES, Artifact, Digest, Lookup, Mirror
 from surefetch.plan.planner import Goal, Planner
 from surefetch.plan.policy import Limits
+from surefetch.plan.spans import Spans
 from surefetch.sources import Answers
+from tests.fakes.network import Flow, Giver, Habit, Network
 
-
-@dataclass
-class Habit:
-    """How a simulated mirror behaves."""
-
-    rate: float = 1e6  # bytes per second
-    latency: float = 0.05  # seconds to the first byte
-    fails: tuple[Failure, str] | None = None  # fails with this before any byte
-    is_silent: bool = False  # takes the request and never answers
-    stalls_after: int | None = None  # bytes
-    cuts_after: int | None = None  # bytes, each time
-    is_wrong: bool = False  # serves other bytes
+RIGHT = Digest(algorithm="sha256", hex="a" * 64)
+WRONG = Digest(algorithm="sha256", hex="b" * 64)
 
 
 @dataclass
@@ -63,24 +53,58 @@ class FakeSource:
     behind: Mapping[str, tuple[str, list[str]]] = field(
         default_factory=dict
     )  # artifact -> lookup target, URLs
+    kind: str = "index"  # of its lookups
+    is_local: bool = False  # its mirrors are paths
 
     def lookups(self, artifact: Artifact, answers: Answers) -> list[Lookup]:
         if artifact.name not in self.behind:
             return []
-        lookup = Lookup(source=self.name, kind="index", target=self.behind[artifact.name][0])
+        lookup = Lookup(source=self.name, kind=self.kind, target=self.behind[artifact.name][0])
         return [] if lookup in answers else [lookup]
 
     def mirrors(self, artifact: Artifact, answers: Answers) -> list[Mirror]:
         urls = list(self.known.get(artifact.name, []))
         if artifact.name in self.behind:
             target, found = self.behind[artifact.name]
-            if answers.get(Lookup(source=self.name, kind="index", target=target)) is not None:
+            if answers.get(Lookup(source=self.name, kind=self.kind, target=target)) is not None:
                 urls += found
-        return [Mirror(url=url, source=self.name) for url in urls]
+        return [Mirror(url=url, source=self.name, is_local=self.is_local) for url in urls]
+
+
+class Part:
+    """What is here of one artifact: whose bytes they are. The first bytes stay."""
+
+    def __init__(self, artifact: Artifact, size: int) -> None:
+        self.artifact, self.size = artifact, size
+        self.spans: Spans[Giver] = Spans()
+        self.judged: set[int] = set()  # pieces
+
+    def is_right(self, start: int, stop: int) -> bool:
+        """Whether the bytes [start, stop) are here and right."""
+        if not self.spans.covers(start, stop):
+            return False
+        return not any(
+            low < min(high, stop) and max(first, start) < last
+            for first, last, giver in self.spans
+            for low, high in giver.wrong
+            if max(first, low, start) < min(last, high, stop)
+        )
+
+    def wrong_pieces(self) -> tuple[int, ...] | None:
+        """Which pieces are wrong; None if the artifact has no pieces."""
+        if not self.artifact.pieces:
+            return None
+        return tuple(
+            index for index in range(len(self.artifact.pieces)) if not self.is_right(*self.piece(index))
+        )
+
+    def piece(self, index: int) -> tuple[int, int]:
+        """Where a piece lies."""
+        return index * PIECE_BYTES, min((index + 1) * PIECE_BYTES, self.size)
 
 
 class World:
-    """Runs a planner against habits; keeps a log of all orders and events."""
+    """Runs a planner against habits; logs all orders and events, and watches what must always hold."""
 
     def __init__(
         self,
@@ -92,119 +116,177 @@ class World:
         lookup_seconds: float = 0.1,
         lookups_fail: frozenset[str] = frozenset(),
         limits: Limits | None = None,
+        client_rate: float = 1e12,
+        sizes: Mapping[str, int] | None = None,
         seed: int = 0,
+        keeps_log: bool = True,
     ) -> None:
-        self.now = 0.0
+        """Make a world.
+
+        Args:
+            goal: What the planner is to get.
+            sources: Whom it asks for mirrors.
+            habits: How the mirror of each URL behaves; the same object at two URLs is one link.
+            derive: Carries out derivations; None: they all work.
+            lookup_seconds: How long a lookup takes.
+            lookups_fail: Targets of lookups that fail.
+            limits: The planner's.
+            client_rate: Bytes per second of the client's link.
+            sizes: True sizes of artifacts that promise none.
+            seed: Of all luck.
+            keeps_log: Whether `orders` and `events` are kept.
+        """
         self.random = random.Random(seed)
-        self.planner = Planner(goal, sources, limits or Limits(), self.random.random)
+        self.limits = limits or Limits()
+        self.planner = Planner(goal, sources, self.limits, self.random.random)
         self.orders: list[tuple[float, Order]] = []
         self.events: list[tuple[float, Event]] = []
         self.done: Done | None = None
-        self._habits, self._derive = habits, derive or self._derive_well
+        self.received = 0  # bytes that came over the wire
+        self._habits, self._derive = habits, derive or _derive_well
         self._lookup_seconds, self._lookups_fail = lookup_seconds, lookups_fail
-        self._queue: list[tuple[float, int, Event]] = []
-        self._serial = itertools.count()
+        self._sizes = sizes or {}
+        self._network = Network(client_rate, self.random, lambda request: self._size(request.artifact))
+        self._network.on_bytes = self._on_bytes  # type: ignore[method-assign] # that is what it is for
+        self._parts: dict[str, Part] = {}
+        self._requests: dict[int, Request] = {}
         self._ended: set[int] = set()
-        self._givers: dict[str, set[str]] = {}
-        self._phases: dict[int, Phase] = {}
+        self._wake_at = float("inf")
+        self._keeps_log = keeps_log
 
-    def run(self, steps: int = 20_000) -> Done:
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return self._network.now
+
+    def run(self, steps: int = 200_000) -> Done:
         """Run to the end; fails the test when there is none."""
-        self._carry_out(self.planner.start(self.now))
+        self._carry_out(self.planner.start(0.0))
         for _ in range(steps):
             if self.done:
+                assert self._network.is_idle, "requests are under way after the end"
                 return self.done
-            assert self._queue, "the planner waits for nothing"
-            self.now, _, event = heapq.heappop(self._queue)
-            if isinstance(event, Opened | Received | Finished | Failed | Cancelled):
-                if event.id in self._ended:
-                    continue
-                if isinstance(event, Opened):
-                    self._phases[event.id] = Phase.BODY
-                if isinstance(event, Finished | Failed | Cancelled):
-                    self._ended.add(event.id)
-            self.events.append((self.now, event))
-            self._carry_out(self.planner.handle(event, self.now))
+            time = self._network.next_time()
+            assert min(time, self._wake_at) < float("inf"), "the planner waits for nothing"
+            if self._wake_at < time:
+                self._network.now, self._wake_at = self._wake_at, float("inf")
+                self._tell(Tick())
+                continue
+            for event in self._network.advance():
+                self._tell(event)
         raise AssertionError("no end in sight")
 
     def asked(self, kind: type[Order]) -> list[Order]:
         """All orders of a kind, in time."""
         return [order for _, order in self.orders if isinstance(order, kind)]
 
+    def most_open(self) -> dict[str, int]:
+        """Requests at once that each origin had at most."""
+        return self._network.most_open
+
+    # --- events -------------------------------------------------------------------------------------------
+
+    def _tell(self, event: Event) -> None:
+        if self.done:
+            return
+        if isinstance(event, Opened | Received | Finished | Failed | Cancelled):
+            assert event.id not in self._ended, "an ended request goes on"
+            if isinstance(event, Finished | Failed | Cancelled):
+                self._ended.add(event.id)
+        if self._keeps_log:
+            self.events.append((self.now, event))
+        self._carry_out(self.planner.handle(event, self.now))
+
+    def _on_bytes(self, flow: Flow, event: Received) -> None:
+        assert flow.giver
+        part = self._part(flow.request.artifact)
+        part.spans.add(event.start, event.stop, flow.giver)
+        self.received += event.stop - event.start
+        for index in range(event.start // PIECE_BYTES, -(-event.stop // PIECE_BYTES)):
+            if part.artifact.pieces and index not in part.judged and part.spans.covers(*part.piece(index)):
+                part.judged.add(index)
+                self._network.later(0.01, lambda index=index: self._judge(part, index))  # type: ignore[misc] # bound now
+
+    def _judge(self, part: Part, index: int) -> Event | None:
+        if index not in part.judged:
+            return None
+        is_right = part.is_right(*part.piece(index))
+        return PieceJudged(artifact=part.artifact, index=index, is_right=is_right)
+
+    # --- orders -------------------------------------------------------------------------------------------
+
     def _carry_out(self, orders: list[Order]) -> None:
         for order in orders:
-            self.orders.append((self.now, order))
+            assert self.done is None, "an order after the end"
+            if self._keeps_log:
+                self.orders.append((self.now, order))
             match order:
-                case Request():
-                    self._serve(order)
-                case Cancel():
-                    phase = self._phases.get(order.id, Phase.WAIT)
-                    self._later(0.0, Cancelled(id=order.id, phase=phase))
-                case Prove():
-                    self._later(0.01, self._prove(order.artifact))
-                case Derive():
-                    self._later(0.01, self._derive(order))
-                case Look():
-                    self._later(self._lookup_seconds, self._look(order.lookup))
                 case Wait():
-                    self._later(max(0.0, order.until - self.now), Tick())
+                    assert order.until >= self.now
+                    self._wake_at = order.until
+                case Request():
+                    self._begin(order)
+                case Cancel():
+                    assert order.id in self._requests
+                    self._network.cancel(order.id)
+                case Shorten():
+                    request = self._requests[order.id]
+                    assert request.start < order.stop
+                    self._network.shorten(order.id, order.stop)
+                case Prove():
+                    self._network.later(0.01, lambda order=order: self._prove(order.artifact))  # type: ignore[misc] # bound now
+                case Derive():
+                    self._network.later(0.01, lambda order=order: self._derive(order))  # type: ignore[misc] # bound now
+                case Look():
+                    self._network.later(
+                        self._lookup_seconds,
+                        lambda order=order: self._look(order.lookup),  # type: ignore[misc] # bound now
+                    )
                 case Discard():
-                    self._givers.pop(order.artifact.name, None)
+                    self._discard(order)
                 case Done():
                     self.done = order
-                case Shorten():
-                    raise AssertionError("this world has no segments")
 
-    def _serve(self, request: Request) -> None:
-        habit = self._habits[request.mirror.url]
-        if habit.fails:
-            failure, cause = habit.fails
-            self._later(habit.latency, Failed(id=request.id, failure=failure, cause=cause))
-            return
-        if habit.is_silent:
-            return
-        size = request.artifact.size or 0
-        opened = Opened(
-            id=request.id,
-            start=request.start,
-            size=size,
-            takes_ranges=True,
-            validator='"v1"',
-            seconds=habit.latency,
-        )
-        self._later(habit.latency, opened)
-        name = request.artifact.name
-        self._givers.setdefault(name, set()).add("wrong" if habit.is_wrong else "right")
-        stop = request.stop or size
-        time, at = habit.latency, request.start
-        while at < stop:
-            if habit.stalls_after is not None and at - request.start >= habit.stalls_after:
-                return
-            if habit.cuts_after is not None and at - request.start >= habit.cuts_after:
-                self._later(time, Failed(id=request.id, failure=Failure.CUT, cause="body.truncated"))
-                return
-            step = min(stop - at, max(1, (stop - request.start) // 8))
-            time += step / habit.rate
-            self._later(time, Received(id=request.id, start=at, stop=at + step))
-            at += step
-        self._later(time, Finished(id=request.id, stop=stop))
+    def _begin(self, request: Request) -> None:
+        assert request.id not in self._requests, "a number given twice"
+        stop, size = request.stop, request.artifact.size
+        assert 0 <= request.start < (stop if stop is not None else 1 << 62), "an empty request"
+        assert stop is None or size is None or stop <= size, "a request beyond the end"
+        self._requests[request.id] = request
+        self._network.begin(request, self._habits[request.mirror.url])
+        most = self._network.most_open[request.mirror.origin]
+        assert most <= self.limits.connections, "more requests than a host may have"
+
+    def _discard(self, order: Discard) -> None:
+        part = self._part(order.artifact)
+        part.spans.remove(order.start, order.stop)
+        first, last = order.start // PIECE_BYTES, -(-order.stop // PIECE_BYTES)
+        part.judged -= set(range(first, last))
 
     def _prove(self, artifact: Artifact) -> Event:
-        right = Digest(algorithm="sha256", hex="a" * 64)
-        if self._givers.get(artifact.name) == {"right"}:
-            return Proven(artifact=artifact, digest=right)
-        return Disproven(artifact=artifact, actual=Digest(algorithm="sha256", hex="b" * 64))
+        part = self._part(artifact)
+        is_whole = part.spans.end == part.size and part.spans.covers(0, part.size)
+        assert is_whole or artifact.size is None, "proof was ordered while bytes are missing"
+        if is_whole and part.is_right(0, part.size):
+            return Proven(artifact=artifact, digest=RIGHT)
+        return Disproven(artifact=artifact, actual=WRONG, wrong_pieces=part.wrong_pieces())
 
     def _look(self, lookup: Lookup) -> Event:
         if lookup.target in self._lookups_fail:
             return LookupFailed(lookup=lookup, failure=Failure.CONNECT, cause="connect.refused")
         return Answered(lookup=lookup, answer=b"page")
 
-    def _derive_well(self, order: Derive) -> Event:
-        return Derived(tensor=order.tensor, form=order.form, sha256="c" * 64)
+    def _part(self, artifact: Artifact) -> Part:
+        if artifact.name not in self._parts:
+            self._parts[artifact.name] = Part(artifact, self._size(artifact))
+        return self._parts[artifact.name]
 
-    def _later(self, seconds: float, event: Event) -> None:
-        heapq.heappush(self._queue, (self.now + seconds, next(self._serial), event))
+    def _size(self, artifact: Artifact) -> int:
+        return artifact.size if artifact.size is not None else self._sizes[artifact.name]
+
+
+def _derive_well(order: Derive) -> Event:
+    return Derived(tensor=order.tensor, form=order.form, sha256="c" * 64)
 
 
 def fail_derivation(
@@ -218,3 +300,6 @@ def fail_derivation(
         return Derived(tensor=order.tensor, form=order.form, sha256="c" * 64)
 
     return derive
+
+
+__all__ = ["FakeSource", "Habit", "World", "fail_derivation"]

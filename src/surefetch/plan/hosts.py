@@ -2,39 +2,109 @@
 
 from __future__ import annotations
 
+from collections import deque
+from typing import TYPE_CHECKING
+
 from surefetch.events import Failure
-from surefetch.plan.policy import PATIENCE
+from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits
+
+if TYPE_CHECKING:
+    from surefetch.plan.artifact import ArtifactPlan
+
+#: The origin of files on this machine.
+LOCAL = "file"
+_NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
+
+
+class Host:
+    """Mutable account of one origin: whether it may be asked, how many requests it has, how fast it is.
+
+    Attributes:
+        dropped: The cause for which it is out for this fetch; "" while it is not.
+        paused_until: Not asked before.
+        open: Requests under way.
+        most: Requests at once that it was seen to take, None while nothing is known.
+        first_byte: Seconds from an order to its first byte, 0 while unknown.
+        rate: Bytes per second of one connection, 0 while unknown.
+        lanes: Requests at once for one artifact that have paid.
+        last_byte: When it last gave a byte.
+        in_row: Failures since it gave its last byte that speak of the host.
+        waiting: Artifacts that would ask it if it had room.
+        plans: Artifacts that have a mirror here.
+    """
+
+    def __init__(self, origin: str) -> None:
+        self.origin = origin
+        self.dropped = ""
+        self.paused_until = 0.0
+        self.open = 0
+        self.most: int | None = None
+        self.is_multiplexed = False
+        local = origin == LOCAL
+        self.first_byte = 0.001 if local else 0.0
+        self.rate = 1e9 if local else 0.0
+        self.lanes = 1
+        self.last_byte = float("-inf")
+        self.waiting: deque[ArtifactPlan] = deque()
+        self.plans: list[ArtifactPlan] = []
+        self.in_row = 0
+        self._failed_at = float("-inf")
+        self._failed = self._worked = 0
+
+    def room(self, limits: Limits) -> int:
+        """How many more requests it may be given. One that failed gets one at a time until it works again."""
+        if self.dropped:
+            return 0
+        most = limits.streams if self.is_multiplexed else limits.connections
+        if self.most is not None:
+            most = min(most, self.most)
+        return (1 if self.in_row else most) - self.open
+
+    def worked(self, seconds: float) -> None:
+        """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
+        self.in_row = 0
+        self._worked += 1
+        self.first_byte = seconds if not self.first_byte else 0.7 * self.first_byte + 0.3 * seconds
+
+    def failed(self, failure: Failure, cause: str, began: float, now: float) -> bool:
+        """Note a failed request; return whether it is the one for which the host is dropped.
+
+        Requests that were under way when another one failed tell nothing new: it is the same incident.
+        """
+        if self.dropped or failure in _NO_FAULT_OF_THE_HOST or self.origin == LOCAL:
+            return False
+        self._failed += 1
+        patience = PATIENCE[failure]
+        if patience.spoils_host and began >= self._failed_at:
+            self.in_row += 1
+            self._failed_at = now
+        is_spoiled = patience.spoils_host and self.in_row > patience.host_retries
+        if is_spoiled or self._failed > HOST_BUDGET + self._worked:
+            self.dropped = cause
+        return bool(self.dropped)
+
+    def leave(self, until: float) -> None:
+        """Leave it alone until then."""
+        self.paused_until = max(until, self.paused_until)
 
 
 class Hosts:
-    """Mutable ledger of origins: which are dropped, which are to be left alone for a while."""
+    """Mutable ledger of origins."""
 
     def __init__(self) -> None:
-        self._failures: dict[str, int] = {}
-        self._paused_until: dict[str, float] = {}
-        self._dropped: dict[str, str] = {}  # origin -> cause
+        self.freed: list[Host] = []  # have room again, since somebody looked
+        self.dropped: list[Host] = []  # likewise: are out
+        self.requests = self.races = 0
+        self._hosts: dict[str, Host] = {}
 
-    def failed(self, origin: str, failure: Failure, cause: str) -> int:
-        """Note a failure; return how many this origin has had in a row."""
-        count = self._failures.get(origin, 0) + 1
-        self._failures[origin] = count
-        patience = PATIENCE[failure]
-        if patience.spoils_host and count > patience.retries:
-            self._dropped[origin] = cause
-        return count
+    @property
+    def may_race(self) -> bool:
+        """Whether one more request for bytes that are on their way is within the budget."""
+        return self.races < 8 + self.requests / 20
 
-    def worked(self, origin: str) -> None:
-        """Note that bytes came from the origin: earlier failures in a row are forgotten."""
-        self._failures.pop(origin, None)
-
-    def leave(self, origin: str, until: float) -> None:
-        """Leave the origin alone until then."""
-        self._paused_until[origin] = max(until, self._paused_until.get(origin, until))
-
-    def is_dropped(self, origin: str) -> bool:
-        """Whether the origin is out for this fetch."""
-        return origin in self._dropped
-
-    def ready_at(self, origin: str) -> float:
-        """When the origin may be asked again (0: at once)."""
-        return self._paused_until.get(origin, 0.0)
+    def of(self, origin: str) -> Host:
+        """Return the account of an origin."""
+        host = self._hosts.get(origin)
+        if host is None:
+            host = self._hosts[origin] = Host(origin)
+        return host

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from surefetch.events import (
     Answered,
@@ -13,24 +13,33 @@ from surefetch.events import (
     Disproven,
     Done,
     Event,
+    Failed,
+    Finished,
     Halted,
     Look,
     LookupFailed,
     NotDerived,
     Order,
+    PieceJudged,
     Proven,
     Received,
     Request,
+    Tick,
     Wait,
 )
-from surefetch.model import Dataset, Form, Lookup, Mirror, Struct
-from surefetch.plan.artifact import ArtifactPlan, State
+from surefetch.model import Artifact, Dataset, Form, Lookup, Mirror, Struct
+from surefetch.plan.artifact import ArtifactPlan, Held, Shared, State
 from surefetch.plan.hosts import Hosts
 from surefetch.plan.policy import Limits
-from surefetch.sources import Source
+from surefetch.plan.turns import Turns
+from surefetch.plan.ways import FormPlan, Ways
+from surefetch.sources import Source, misses
 
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
+#: A form crawls when so many seconds are left at its rate, and no more than CRAWL bytes come per second.
+CRAWL_SECONDS = 30.0
+CRAWL = 100e3
 
 
 class Goal(Struct, frozen=True, kw_only=True):
@@ -40,22 +49,8 @@ class Goal(Struct, frozen=True, kw_only=True):
     tensors: frozenset[str] = frozenset()
     artifacts: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()  # artifacts that the store has already
-
-
-class FormPlan:
-    """Mutable account of one form: whether it is being tried, and which tensors it cannot give."""
-
-    def __init__(self, form: Form) -> None:
-        self.form = form
-        self.is_active = False
-        self.since = 0.0
-        self.cannot_give: set[str] = set()
-        self.deriving: set[str] = set()
-
-    def can_give(self, missing: Iterable[str]) -> list[str]:
-        """Which of the missing tensors it may still give, in the recipe's order."""
-        wanted = set(missing)
-        return [tensor for tensor in self.form.gives if tensor in wanted - self.cannot_give]
+    held_ranges: Mapping[str, Held] = {}  # artifact -> what an earlier run left in a part taken over
+    is_offline: bool = False  # nothing beyond this machine is asked
 
 
 class Planner:
@@ -79,30 +74,54 @@ class Planner:
             rank: Smaller is better; from the history of the mirror's host.
         """
         self.goal = goal
-        self.missing = set(goal.tensors) | set(goal.artifacts)
         self.is_done = False
+        self.attempts: list[Attempt] = []  # every attempt so far that did not go well, in time
         self._sources, self._limits, self._rank = sources, limits or Limits(), rank
-        hosts, ids = Hosts(), itertools.count(1)
-        self._plans = {
-            artifact.name: ArtifactPlan(artifact, hosts, ids, self._limits, jitter)
-            for artifact in goal.dataset.artifacts
-        }
+        self._hosts = Hosts()
+        shared = Shared(
+            hosts=self._hosts,
+            ids=itertools.count(1),
+            limits=self._limits,
+            jitter=jitter,
+            rank=rank,
+            attempts=self.attempts,
+        )
+        self._plans = {artifact.name: ArtifactPlan(artifact, shared) for artifact in _needed(goal)}
         for name in goal.held:
-            self._plans[name].state = State.PROVEN
+            if name in self._plans:
+                self._plans[name].state = State.PROVEN
+        self._dirty: dict[ArtifactPlan, None] = {}
         self._owner: dict[int, ArtifactPlan] = {}
-        self._forms = [FormPlan(form) for form in self._candidate_forms()]
+        wanted = set(goal.tensors) | (set(goal.artifacts) - set(goal.held))
+        self._ways = Ways(wanted, _forms(goal), self._plans, self._touch)
+        self._turns = Turns(self._limits)
+        self._proving: set[ArtifactPlan] = set()
         self._answers: dict[Lookup, bytes | None] = {}
-        self._asking: dict[Lookup, float] = {}
-        self._attempts: list[Attempt] = []
-        self._last_byte = self._began = 0.0
+        self._asking: set[Lookup] = set()
+        self._scanning = 0  # of them on this machine
+        self._askers: dict[Lookup, dict[ArtifactPlan, None]] = {}
+        self._began = self._since = 0.0
+        self._crawl_at, self._crawl_bytes, self._bytes = 0.0, 0, 0
+        self._is_scanning = False
         self._halted: Halted | None = None
+
+    @property
+    def missing(self) -> set[str]:
+        """Wanted tensors and artifacts that are not here yet."""
+        return self._ways.missing
 
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
-        self._began = self._last_byte = now
+        self._began = self._since = self._crawl_at = now
+        orders: list[Order] = []
         for plan in self._plans.values():
-            self._offer(plan)
-        return self._advance(now)
+            if plan.want and plan.state is not State.PROVEN:
+                self._examine(plan)
+                if plan.artifact.name in self.goal.held_ranges:
+                    plan.resume(self.goal.held_ranges[plan.artifact.name])
+                orders += self._look(plan, local_only=True)
+        self._is_scanning = bool(self._asking)
+        return orders + self._advance(now)
 
     def handle(self, event: Event, now: float) -> list[Order]:
         """Take in what happened and say what is to be done."""
@@ -110,46 +129,66 @@ class Planner:
             return []
         orders: list[Order] = []
         match event:
+            case Received():
+                orders += self._to_owner(event, now)
+            case Tick():
+                pass
             case Answered():
                 self._answered(event.lookup, event.answer)
             case LookupFailed():
                 self._lookup_failed(event)
             case Derived():
-                self._derived(event.tensor)
+                self._ways.got(event.tensor)
             case NotDerived():
                 self._not_derived(event)
             case Halted():
                 self._halted = event
-            case Proven() | Disproven():
-                orders += self._plans[event.artifact.name].handle(event, now)
-                self.missing.discard(event.artifact.name) if isinstance(event, Proven) else None
+            case Proven() | Disproven() | PieceJudged():
+                orders += self._judged(event, now)
             case _:
                 orders += self._to_owner(event, now)
         return orders + self._advance(now)
 
-    @property
-    def attempts(self) -> list[Attempt]:
-        """Every attempt so far that did not go well."""
-        return [*self._attempts, *(attempt for plan in self._plans.values() for attempt in plan.attempts)]
-
     # --- taking in ----------------------------------------------------------------------------------------
 
     def _to_owner(self, event: Event, now: float) -> list[Order]:
-        plan = self._owner.get(getattr(event, "id", 0))
+        id = getattr(event, "id", 0)  # noqa: A001 - the events' own word
+        plan = self._owner.get(id)
         if plan is None:
             return []
         if isinstance(event, Received):
-            self._last_byte = now
-        return plan.handle(event, now)
+            self._since = now
+            self._bytes += event.stop - event.start
+        orders = plan.handle(event, now)
+        if id not in plan.running:
+            del self._owner[id]
+        if isinstance(event, Failed | Finished):
+            self._note(plan)
+        self._touch(plan)
+        return orders
+
+    def _judged(self, event: Proven | Disproven | PieceJudged, now: float) -> list[Order]:
+        plan = self._plans[event.artifact.name]
+        orders = plan.handle(event, now)
+        if not isinstance(event, PieceJudged):
+            self._proving.discard(plan)
+        if isinstance(event, Proven):
+            self._ways.proven(plan)
+        self._note(plan)
+        self._touch(plan)
+        return orders
 
     def _answered(self, lookup: Lookup, answer: bytes | None) -> None:
-        self._asking.pop(lookup, None)
+        if lookup in self._asking:
+            self._asking.discard(lookup)
+            self._scanning -= lookup.kind in LOCAL_LOOKUPS
         self._answers[lookup] = answer
-        for plan in self._plans.values():
-            self._offer(plan)
+        for plan in self._askers.pop(lookup, {}):
+            self._examine(plan)
+            self._touch(plan)
 
     def _lookup_failed(self, event: LookupFailed) -> None:
-        self._attempts.append(
+        self.attempts.append(
             Attempt(
                 mirror=event.lookup.target,
                 cause=event.cause,
@@ -160,17 +199,9 @@ class Planner:
         )
         self._answered(event.lookup, None)
 
-    def _derived(self, tensor: str) -> None:
-        self.missing.discard(tensor)
-        for form in self._forms:
-            form.deriving.discard(tensor)
-
     def _not_derived(self, event: NotDerived) -> None:
-        for form in self._forms:
-            if form.form.name == event.form:
-                form.deriving.discard(event.tensor)
-                form.cannot_give.add(event.tensor)
-        self._attempts.append(
+        self._ways.failed(event.form, event.tensor)
+        self.attempts.append(
             Attempt(
                 mirror=f"form {event.form}", cause=event.cause, detail=event.detail, artifact=event.tensor
             )
@@ -179,216 +210,235 @@ class Planner:
     # --- deciding -----------------------------------------------------------------------------------------
 
     def _advance(self, now: float) -> list[Order]:
-        if not self.missing or self._halted or self._is_late(now):
-            return self._finish()
         orders: list[Order] = []
-        self._activate(now)
-        for form in self._forms:
-            if form.is_active:
-                orders += self._derive(form)
-        orders += self._stop_unwanted()
-        orders += self._look(now)
-        orders += self._fetch(now)
-        if self._is_stuck():
-            return self._advance(now) if self._activate_next(now) else orders + self._finish()
-        return orders + self._wait(now)
+        self._is_scanning = self._is_scanning and self._scans(now)
+        while self.missing and not self._halted and not self._is_late(now):
+            self._activate(now)
+            orders += self._derive()
+            orders += self._work(now)
+            if not self.missing:
+                break
+            if not self._is_stuck():
+                return [*orders, *self._wait(now)]
+            if not self._activate_next(now):
+                break
+        return orders + self._finish()
 
     def _activate(self, now: float) -> None:
-        """Have a form for everything that is missing; add another one beside those that give no byte."""
-        while not self._is_covered() and self._activate_next(now):
+        """Have a form for everything that is missing; add another one beside those that give too little."""
+        while self._ways.uncovered and self._activate_next(now):
             pass
-        since = max([self._last_byte, *(form.since for form in self._forms if form.is_active)])
-        if now - since >= self._limits.escalate_after and not self._is_deriving():
+        if self._ways.deriving:
+            return
+        if now - self._since >= self._limits.escalate_after or self._crawls(now):
+            self._since = self._crawl_at = now
+            self._crawl_bytes = self._bytes
             self._activate_next(now)
 
     def _activate_next(self, now: float) -> bool:
         """Activate the nearest form that could give something missing; False when there is none."""
-        idle = [form for form in self._forms if not form.is_active and self._is_promising(form)]
+        idle = [form for form in self._ways.forms if not form.is_active and self._ways.is_promising(form)]
         if not idle:
             return False
-        nearest = min(idle, key=self._distance)
-        nearest.is_active, nearest.since = True, now
+        self._ways.activate(min(idle, key=self._distance))
+        self._since = now
         return True
 
-    def _is_covered(self) -> bool:
-        """Whether the active forms could give everything that is missing."""
-        covered: set[str] = set()
-        for form in self._forms:
-            if form.is_active and self._is_alive(form):
-                covered.update(form.can_give(self.missing))
-        return self.missing <= covered
-
-    def _is_promising(self, form: FormPlan) -> bool:
-        return bool(form.can_give(self.missing)) and self._is_alive(form)
-
-    def _is_alive(self, form: FormPlan) -> bool:
-        return any(self._is_possible(form, tensor) for tensor in form.can_give(self.missing))
-
-    def _is_possible(self, form: FormPlan, tensor: str) -> bool:
-        return all(self._is_open(self._plans[name]) for name in self._inputs(form, tensor))
-
-    def _is_open(self, plan: ArtifactPlan) -> bool:
-        """Whether the artifact is here, on its way, or may still be found."""
-        if plan.state in (State.PROVEN, State.PROVING):
-            return True
-        return plan.is_usable or bool(self._unanswered(plan)) or self._is_being_looked_up(plan)
+    def _crawls(self, now: float) -> bool:
+        """Whether the active forms give bytes, but so few that another form should be tried beside them."""
+        seconds = now - self._crawl_at
+        if seconds < 3 * self._limits.escalate_after or all(form.is_active for form in self._ways.forms):
+            return False
+        rate = (self._bytes - self._crawl_bytes) / seconds
+        self._crawl_at, self._crawl_bytes = now, self._bytes
+        left = sum(plan.artifact.bound - plan.received for plan in self._turns.live if plan.need)
+        return rate < CRAWL and left > CRAWL_SECONDS * rate
 
     def _distance(self, form: FormPlan) -> tuple[int, int, float, int]:
         """How far away a form is: lookups needed, then what it can give, then bytes to fetch.
 
         Bytes count by powers of two; among forms of about the same size the catalog's order decides.
         """
-        names = {name for tensor in form.can_give(self.missing) for name in self._inputs(form, tensor)}
-        plans = [self._plans[name] for name in names if self._plans[name].state is not State.PROVEN]
-        needs_lookup = any(not plan.is_usable for plan in plans)
-        is_remote = any(not mirror.is_local for plan in plans for mirror in plan.mirrors[:1])
-        rank = sum(min(map(self._rank, plan.mirrors), default=0.0) for plan in plans)
-        left = sum(plan.artifact.bound - plan.received for plan in plans)
-        return (
-            2 if needs_lookup else int(is_remote),
-            -len(form.can_give(self.missing)),
-            rank,
-            left.bit_length(),
-        )
+        ways = [way for way in form.ways if self._ways.is_possible(way)]
+        inputs = {plan: None for way in ways for plan in way.inputs if plan.state is not State.PROVEN}
+        needs_lookup = any(not plan.is_usable for plan in inputs)
+        is_remote = any(not mirror.is_local for plan in inputs for mirror in plan.mirrors[:1])
+        rank = sum(min(map(self._rank, plan.mirrors), default=0.0) for plan in inputs)
+        left = sum(plan.artifact.bound - plan.received for plan in inputs)
+        return (2 if needs_lookup else int(is_remote), -len(ways), rank, left.bit_length())
 
-    def _derive(self, form: FormPlan) -> list[Order]:
+    def _derive(self) -> list[Order]:
         orders: list[Order] = []
-        for tensor in form.can_give(self.missing):
-            inputs = self._inputs(form, tensor)
-            is_ready = all(self._plans[name].state is State.PROVEN for name in inputs)
-            if is_ready and not any(tensor in other.deriving for other in self._forms):
-                if tensor in self.goal.artifacts:
-                    self.missing.discard(tensor)
-                    continue
-                form.deriving.add(tensor)
-                orders.append(Derive(tensor=tensor, form=form.form.name, recipe=form.form.gives[tensor]))
-        return orders
-
-    def _look(self, now: float) -> list[Order]:
-        """Order the lookups that are due: local ones for everything, others for what active forms need."""
-        orders: list[Order] = []
-        for plan in self._plans.values():
-            due = self._unanswered(plan)
-            if plan not in self._needed() or self._has_usable_mirror(plan):
-                due = [lookup for lookup in due if lookup.kind in LOCAL_LOOKUPS and plan in self._wanted()]
-            for lookup in due:
-                if lookup not in self._asking:
-                    self._asking[lookup] = now
-                    orders.append(Look(lookup=lookup))
-        return orders
-
-    def _fetch(self, now: float) -> list[Order]:
-        if self._is_scanning(now):
-            return []
-        orders: list[Order] = []
-        for plan in self._needed():
-            running = sum(other.request_id is not None for other in self._plans.values())
-            if running >= self._limits.jobs and plan.request_id is None:
+        for way in self._ways.take_ready():
+            if way.target in self.goal.artifacts:
+                self._ways.got(way.target)
                 continue
-            for order in plan.step(now):
-                if isinstance(order, Request):
-                    self._owner[order.id] = plan
-                orders.append(order)
+            name = way.form.form.name
+            orders.append(Derive(tensor=way.target, form=name, recipe=way.form.form.gives[way.target]))
         return orders
 
-    def _stop_unwanted(self) -> list[Order]:
-        wanted = self._wanted()
-        return [order for plan in self._plans.values() if plan not in wanted for order in plan.stop()]
+    def _work(self, now: float) -> list[Order]:
+        """Step every artifact that something happened to, and those that get a slot or room through that."""
+        orders: list[Order] = []
+        for plan in self._turns.awake(now):
+            self._touch(plan)
+        while True:
+            while self._dirty:
+                plan = next(iter(self._dirty))
+                del self._dirty[plan]
+                orders += self._step(plan, now)
+            self._settle_hosts()
+            if self._dirty:
+                continue
+            if self._is_scanning or (next_plan := self._turns.admit()) is None:
+                return orders
+            self._touch(next_plan)
 
-    def _is_stuck(self) -> bool:
-        """Whether nothing is under way and nothing will come of waiting."""
-        busy = (State.PROVING, State.FETCHING)
-        is_fetching = any(plan.state in busy and plan.is_usable for plan in self._needed())
-        is_proving = any(plan.state is State.PROVING for plan in self._plans.values())
-        return not (is_fetching or is_proving or self._asking or self._is_deriving())
+    def _step(self, plan: ArtifactPlan, now: float) -> list[Order]:
+        """Let one artifact go on, and find its place until something happens to it again."""
+        if plan.state is State.PROVEN or not plan.need:
+            self._turns.leave(plan)
+            return plan.stop()
+        if not plan.running and plan.state is not State.PROVING and not plan.has_slot:
+            return self._line_up(plan)
+        orders = plan.step(now)
+        for order in orders:
+            if isinstance(order, Request):
+                self._owner[order.id] = plan
+        self._note(plan)
+        self._place(plan, now)
+        return orders
 
-    def _finish(self) -> list[Order]:
-        self.is_done = True
-        orders = [order for plan in self._plans.values() for order in plan.stop()]
-        attempts = self.attempts
-        if self._halted:
-            attempts.append(
-                Attempt(mirror="this machine", cause=self._halted.cause, detail=self._halted.detail)
-            )
-        return [*orders, Done(missing=tuple(sorted(self.missing)), attempts=tuple(attempts))]
+    def _line_up(self, plan: ArtifactPlan) -> list[Order]:
+        """Let an artifact wait for a slot; look for mirrors if it has none."""
+        self._note(plan)
+        if plan.is_usable:
+            self._turns.enqueue(plan)
+            return []
+        self._turns.leave(plan)
+        return [] if self._is_scanning else self._look(plan)
 
-    def _wait(self, now: float) -> list[Order]:
-        times = [time for plan in self._needed() if (time := plan.wakes_at()) is not None]
-        if any(self._is_promising(form) and not form.is_active for form in self._forms):
-            since = max([self._last_byte, *(form.since for form in self._forms if form.is_active)])
-            times.append(since + self._limits.escalate_after)
-        if self._is_scanning(now):
-            times.append(self._began + self._limits.scan_head_start)
-        if self._limits.deadline:
-            times.append(self._began + self._limits.deadline)
-        later = [time for time in times if time > now]
-        return [Wait(until=min(later))] if later else []
+    def _place(self, plan: ArtifactPlan, now: float) -> None:
+        if plan.state is State.PROVING:
+            self._proving.add(plan)
+            self._turns.leave(plan)
+            return
+        if not plan.need:
+            self._touch(plan)
+            return
+        if plan.state is State.EXHAUSTED:
+            self._turns.leave(plan)
+            self._touch(plan)  # for its lookups
+            return
+        if plan.blocked:
+            self._turns.park(plan, plan.blocked)
+        until = plan.wakes_at(now)
+        if until is not None:
+            self._turns.sleep(plan, until, keeps_slot=bool(plan.running) or plan.is_parked)
 
-    # --- reading the state ----------------------------------------------------------------------------------
+    def _settle_hosts(self) -> None:
+        """Tell everybody whom it concerns of hosts that have room again, or are out."""
+        dropped, self._hosts.dropped = self._hosts.dropped, []
+        for host in dropped:
+            for plan in host.plans:
+                if plan.state is not State.PROVEN:
+                    self._note(plan)
+                    self._touch(plan)
+        freed, self._hosts.freed = self._hosts.freed, []
+        for host in dict.fromkeys([*freed, *dropped]):
+            self._turns.unpark(host, self._limits)
 
-    def _candidate_forms(self) -> list[Form]:
-        """The dataset's forms; for artifacts that are wanted as such, each is a form of its own."""
-        forms = [form for form in self.goal.dataset.forms if self.goal.tensors & set(form.gives)]
-        for name in sorted(self.goal.artifacts):
-            forms.append(Form(name=f"file {name}", gives={name: ()}))
-        return forms
+    def _touch(self, plan: ArtifactPlan) -> None:
+        self._dirty[plan] = None
 
-    def _inputs(self, form: FormPlan, tensor: str) -> list[str]:
-        parts = form.form.gives[tensor]
-        return list(dict.fromkeys(part.input for part in parts)) if parts else [tensor]
+    def _note(self, plan: ArtifactPlan) -> None:
+        """Tell the ways whether an artifact can still be had."""
+        is_here = plan.state in (State.PROVEN, State.PROVING)
+        self._ways.set_open(plan, is_here or plan.is_usable or bool(plan.lookups))
 
-    def _needed(self) -> list[ArtifactPlan]:
-        """Artifacts that active forms need and do not have, the largest first."""
-        names = {
-            name: None
-            for form in self._forms
-            if form.is_active
-            for tensor in form.can_give(self.missing)
-            if self._is_possible(form, tensor)
-            for name in self._inputs(form, tensor)
-        }
-        plans = [self._plans[name] for name in names if self._plans[name].state is not State.PROVEN]
-        return sorted(plans, key=lambda plan: -plan.artifact.bound)
+    # --- lookups ------------------------------------------------------------------------------------------
 
-    def _wanted(self) -> list[ArtifactPlan]:
-        """Artifacts that any form could still use for something missing."""
-        names = {
-            name
-            for form in self._forms
-            for tensor in form.can_give(self.missing)
-            for name in self._inputs(form, tensor)
-        }
-        return [
-            plan for name, plan in self._plans.items() if name in names and plan.state is not State.PROVEN
-        ]
-
-    def _unanswered(self, plan: ArtifactPlan) -> list[Lookup]:
-        return [
+    def _examine(self, plan: ArtifactPlan) -> None:
+        """Ask the sources what they know of an artifact by now."""
+        for source in self._sources:
+            mirrors = source.mirrors(plan.artifact, self._answers)
+            allowed = [mirror for mirror in mirrors if mirror.is_local or not self.goal.is_offline]
+            plan.offer(sorted(allowed, key=self._rank))
+        plan.lookups = [
             lookup
             for source in self._sources
             for lookup in source.lookups(plan.artifact, self._answers)
-            if lookup not in self._answers
+            if lookup not in self._answers and (lookup.kind in LOCAL_LOOKUPS or not self.goal.is_offline)
         ]
+        for lookup in plan.lookups:
+            self._askers.setdefault(lookup, {})[plan] = None
+        self._note(plan)
 
-    def _is_being_looked_up(self, plan: ArtifactPlan) -> bool:
-        return any(lookup in self._asking for lookup in self._unanswered(plan))
+    def _look(self, plan: ArtifactPlan, *, local_only: bool = False) -> list[Order]:
+        """Order the lookups that are due for an artifact."""
+        orders: list[Order] = []
+        for lookup in plan.lookups:
+            if lookup not in self._asking and (lookup.kind in LOCAL_LOOKUPS or not local_only):
+                self._asking.add(lookup)
+                self._scanning += lookup.kind in LOCAL_LOOKUPS
+                orders.append(Look(lookup=lookup))
+        return orders
 
-    def _has_usable_mirror(self, plan: ArtifactPlan) -> bool:
-        return plan.is_usable
+    def _scans(self, now: float) -> bool:
+        """Whether files on this machine are being looked for, and nobody else is to be asked yet."""
+        if self._scanning and now - self._began < self._limits.scan_head_start:
+            return True
+        for plan in self._plans.values():
+            if plan.need:
+                self._touch(plan)
+        return False
 
-    def _offer(self, plan: ArtifactPlan) -> None:
-        for source in self._sources:
-            plan.offer(sorted(source.mirrors(plan.artifact, self._answers), key=self._rank))
+    # --- the end ------------------------------------------------------------------------------------------
 
-    def _is_scanning(self, now: float) -> bool:
-        is_asking = any(lookup.kind in LOCAL_LOOKUPS for lookup in self._asking)
-        return is_asking and now - self._began < self._limits.scan_head_start
-
-    def _is_deriving(self) -> bool:
-        return any(form.deriving for form in self._forms)
+    def _is_stuck(self) -> bool:
+        """Whether nothing is under way and nothing will come of waiting."""
+        return not (self._turns.live or self._proving or self._asking or self._ways.deriving)
 
     def _is_late(self, now: float) -> bool:
         return bool(self._limits.deadline) and now - self._began >= self._limits.deadline
 
+    def _finish(self) -> list[Order]:
+        self.is_done = True
+        orders = [order for plan in self._plans.values() for order in plan.stop()]
+        for plan in self._plans.values():
+            if plan.want and plan.state is not State.PROVEN:
+                self.attempts += misses(self._sources, plan.artifact, self._answers)
+        if self._halted:
+            cause, detail = self._halted.cause, self._halted.detail
+            self.attempts.append(Attempt(mirror="this machine", cause=cause, detail=detail))
+        elif self.missing and self._limits.deadline and not self._is_stuck():
+            detail = f"{self._limits.deadline:g} s"
+            self.attempts.append(Attempt(mirror="deadline", cause="transfer.deadline", detail=detail))
+        return [*orders, Done(missing=tuple(sorted(self.missing)), attempts=tuple(self.attempts))]
 
-__all__ = ["Goal", "Planner"]
+    def _wait(self, now: float) -> list[Order]:
+        times = [self._turns.next_time()]
+        if any(not form.is_active for form in self._ways.forms):
+            times.append(self._since + self._limits.escalate_after)
+        if self._is_scanning:
+            times.append(self._began + self._limits.scan_head_start)
+        if self._limits.deadline:
+            times.append(self._began + self._limits.deadline)
+        later = [time for time in times if time is not None and time > now]
+        return [Wait(until=min(later))] if later else []
+
+
+def _needed(goal: Goal) -> list[Artifact]:
+    """Artifacts that could be of use."""
+    if goal.tensors:
+        return list(goal.dataset.artifacts)
+    return [artifact for artifact in goal.dataset.artifacts if artifact.name in goal.artifacts]
+
+
+def _forms(goal: Goal) -> list[Form]:
+    """The dataset's forms; artifacts that are wanted as such are one more, which needs no recipe."""
+    files = Form(name="files", gives=dict.fromkeys(sorted(goal.artifacts), ()))
+    return [form for form in goal.dataset.forms if goal.tensors & set(form.gives)] + [files]
+
+
+__all__ = ["Goal", "Held", "Planner"]

@@ -17,8 +17,11 @@ class Limits(Struct, frozen=True, kw_only=True):
     escalate_after: float = 2.0  # without a byte from any active form
     scan_head_start: float = 0.3  # for files on this machine, before a mirror is asked
     deadline: float = 0.0  # for the whole fetch; 0: none
-    jobs: int = 8  # artifacts fetched at once
+    longest_pause: float = 120.0  # a server that asks for more is dropped
+    jobs: int = 8  # large artifacts fetched at once; SMALL_JOBS small ones count as one
     connections: int = 4  # per host
+    streams: int = 64  # per host that multiplexes, for small requests
+    mirrors: int = 6  # asked at once for one artifact
 
 
 class Patience(Struct, frozen=True, kw_only=True):
@@ -27,18 +30,19 @@ class Patience(Struct, frozen=True, kw_only=True):
     retries: int  # further tries of the same mirror
     pause: float  # seconds before the first of them; doubles each time
     spoils_host: bool = False  # it speaks of the host, not of the one file
+    host_retries: int = 0  # times that the host may fail so in a row, beside the first
 
 
 PATIENCE: Final[dict[Failure, Patience]] = {
     Failure.NAME: Patience(retries=0, pause=0, spoils_host=True),
-    Failure.CONNECT: Patience(retries=1, pause=1.0, spoils_host=True),
+    Failure.CONNECT: Patience(retries=1, pause=1.0, spoils_host=True, host_retries=1),
     Failure.TLS: Patience(retries=0, pause=0, spoils_host=True),
     Failure.PROXY: Patience(retries=0, pause=0, spoils_host=True),
     Failure.AUTH: Patience(retries=0, pause=0),
     Failure.MISSING: Patience(retries=0, pause=0),
-    Failure.BUSY: Patience(retries=4, pause=1.0, spoils_host=True),
+    Failure.BUSY: Patience(retries=4, pause=1.0, spoils_host=True, host_retries=8),
     Failure.SERVER: Patience(retries=2, pause=0.5),
-    Failure.TIMEOUT: Patience(retries=1, pause=0.5),
+    Failure.TIMEOUT: Patience(retries=1, pause=0.5, spoils_host=True, host_retries=3),
     Failure.CUT: Patience(retries=4, pause=0.2),
     Failure.CORRUPT: Patience(retries=0, pause=0),
     Failure.POLICY: Patience(retries=0, pause=0),
@@ -50,10 +54,19 @@ GIVEN_UP: Final[dict[Phase, tuple[Failure, str]]] = {
     Phase.QUEUED: (Failure.TIMEOUT, "transfer.no-first-byte"),
     Phase.RESOLVE: (Failure.NAME, "dns.timeout"),
     Phase.CONNECT: (Failure.CONNECT, "connect.timeout"),
-    Phase.TLS: (Failure.TLS, "connect.timeout"),
+    Phase.TLS: (Failure.CONNECT, "connect.timeout"),
     Phase.WAIT: (Failure.TIMEOUT, "transfer.no-first-byte"),
     Phase.BODY: (Failure.TIMEOUT, "transfer.stalled"),
 }
+
+#: Artifacts up to this size are fetched by one request, and many of them at once.
+SMALL_BYTES: Final = 1 << 20
+#: Small artifacts that count as one large one.
+SMALL_JOBS: Final = 8
+#: A host is dropped for all artifacts when more than half of its requests fail, and more than this many.
+HOST_BUDGET: Final = 30
+#: A run of failures counts afresh when a request has brought this share of its artifact.
+PROGRESS: Final = 0.01
 
 
 def pause(failure: Failure, failures: int, jitter: float) -> float | None:
@@ -68,3 +81,13 @@ def pause(failure: Failure, failures: int, jitter: float) -> float | None:
     if failures > patience.retries:
         return None
     return patience.pause * float(2 ** (failures - 1)) * (0.5 + jitter)
+
+
+def asked_pause(seconds: float, jitter: float) -> float:
+    """Seconds to leave a mirror alone that asked for some (RFC 9110, 10.2.3): never less, spread a little."""
+    return seconds + jitter * min(1.0, 0.1 + seconds / 4)
+
+
+def weighed(failure: Failure, cause: str) -> Failure:
+    """Return the class that a failure is judged by: a connection that timed out speaks of the host."""
+    return Failure.CONNECT if failure is Failure.TIMEOUT and cause.startswith("connect.") else failure

@@ -1,0 +1,118 @@
+"""The mirrors of one artifact: in which order they are asked, and which are out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from surefetch.events import Failure
+from surefetch.model import Mirror
+from surefetch.plan.hosts import LOCAL, Host, Hosts
+from surefetch.plan.policy import Limits, asked_pause, pause
+
+#: Validators of one mirror that may differ before they say nothing: several machines answer under its name.
+FICKLE = 2
+
+
+class Candidate:
+    """Mutable account of one mirror of one artifact."""
+
+    __slots__ = (
+        "changes", "failures", "given", "host", "is_dropped", "is_full", "is_suspect", "lanes", "mirror",
+        "rank", "rate", "ready_at", "running", "size", "takes_ranges", "validator",
+    )  # fmt: skip
+
+    def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
+        self.mirror = mirror
+        self.host = host
+        self.rank = rank  # smaller is asked first
+        self.is_dropped = False
+        self.is_suspect = False  # it may have given wrong bytes
+        self.failures = 0  # in a row
+        self.ready_at = 0.0
+        self.running = 0  # requests under way
+        self.lanes = host.lanes  # requests that it should have, when it is asked
+        self.is_full = False  # more requests at once were tried and brought nothing
+        self.given = 0  # bytes of the artifact
+        self.rate = 0.0  # bytes per second of one connection, 0 while unknown
+        self.takes_ranges: bool | None = None
+        self.size: int | None = None  # of the artifact, as it says
+        self.validator: str | None = None
+        self.changes = 0  # of the validator
+
+    @property
+    def is_out(self) -> bool:
+        """Whether it will not be asked any more."""
+        return self.is_dropped or bool(self.host.dropped)
+
+    @property
+    def is_fickle(self) -> bool:
+        """Whether its validators say nothing."""
+        return self.changes >= FICKLE
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether it has given bytes and has not failed since."""
+        return self.given > 0 and not self.failures
+
+    def ready(self) -> float:
+        """When it may be asked (0: at once)."""
+        return max(self.ready_at, self.host.paused_until)
+
+    def first_byte(self, unknown: float) -> float:
+        """Seconds from an order to its first byte, by guess."""
+        return self.host.first_byte or unknown
+
+    def belief(self, unknown: float) -> float:
+        """Bytes per second to expect of one more connection."""
+        return self.rate or self.host.rate or unknown
+
+    def failed(
+        self, failure: Failure, jitter: float, retry_after: float | None, now: float, limits: Limits
+    ) -> None:
+        """Note a failure: leave it alone for a while, or for good."""
+        self.failures += 1
+        seconds = pause(failure, self.failures, jitter)
+        if retry_after is not None:
+            asked = asked_pause(retry_after, jitter)
+            seconds = None if seconds is None or asked > limits.longest_pause else max(seconds, asked)
+        if seconds is None:
+            self.is_dropped = True
+            return
+        self.ready_at = now + seconds
+        if failure is Failure.BUSY:
+            self.host.leave(self.ready_at)
+
+
+class Roster:
+    """Mutable list of an artifact's candidates, the best first."""
+
+    def __init__(self, hosts: Hosts) -> None:
+        self.candidates: list[Candidate] = []
+        self._hosts = hosts
+        self._known: dict[str, Candidate] = {}
+
+    def offer(self, mirrors: Iterable[Mirror], rank: Callable[[Mirror], float]) -> list[Candidate]:
+        """Add mirrors, in order of preference; return those that are new."""
+        new = []
+        for mirror in mirrors:
+            if mirror.url not in self._known:
+                place = (float(not mirror.is_local), float(len(self._known)), rank(mirror))
+                candidate = Candidate(mirror, self._hosts.of(mirror.origin), place)
+                self._known[mirror.url] = candidate
+                new.append(candidate)
+        if new:
+            self.candidates = sorted([*self.candidates, *new], key=lambda candidate: candidate.rank)
+        return new
+
+    def earlier(self, url: str, validator: str | None) -> Candidate:
+        """Return the giver of bytes that an earlier run left: the mirror of that URL, or nobody known."""
+        found = self._known.get(url)
+        if found is None:
+            found = Candidate(Mirror(url=url or "an earlier run", source=""), Host(url), (2.0,))
+            found.is_dropped = True  # it cannot be asked; it can be blamed
+        if validator and found.validator is None:
+            found.validator = validator
+        return found
+
+
+__all__ = ["LOCAL", "Candidate", "Roster"]

@@ -1,0 +1,112 @@
+"""Requests under way and how fast they are."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from surefetch.events import Request
+from surefetch.plan.mirrors import Candidate
+from surefetch.plan.policy import Limits
+
+#: A rate is measured over this many seconds at least, and twice as many at most.
+WINDOW: Final = 0.4
+#: A new connection is believed to be as fast as others for this many seconds' worth of bytes.
+BELIEF: Final = 0.15
+#: Silence is no sign of a stall before this many seconds; then the same silence again is expected.
+BREATH: Final = 0.3
+
+
+class Ending(Enum):
+    """Why we broke a request off."""
+
+    SILENT = "silent"  # nothing came for too long
+    LOST = "lost"  # another request brought its bytes first
+    UNWANTED = "unwanted"  # the artifact is not needed any more
+    DROPPED = "dropped"  # its host turned out to be no good
+    NO_RANGES = "no ranges"  # it began from byte 0 where others can do better
+    WRONG_SIZE = "wrong size"  # it has another file
+    OTHER_SIZE = "other size"  # it has another file than a mirror before it; nobody knows which is right
+
+
+class Meter:
+    """Mutable measure of a rate, over the last WINDOW seconds or a little more."""
+
+    __slots__ = ("_newer", "_newer_at", "_older", "_older_at", "_value")
+
+    def __init__(self, value: float, now: float) -> None:
+        self._older = self._newer = self._value = value
+        self._older_at = self._newer_at = now
+
+    def note(self, value: float, now: float) -> None:
+        """Note where the count stands."""
+        if now - self._newer_at >= WINDOW:
+            self._older, self._older_at = self._newer, self._newer_at
+            self._newer, self._newer_at = self._value, now
+        self._value = value
+
+    def rate(self, now: float, belief: float) -> float:
+        """Units per second; `belief` is what to assume while next to nothing was measured."""
+        seconds = now - self._older_at
+        return (self._value - self._older + belief * BELIEF) / (seconds + BELIEF)
+
+
+class Running:
+    """Mutable account of one request under way."""
+
+    __slots__ = (
+        "at", "began", "candidate", "ending", "last_byte", "meter", "opened_at", "request", "stop", "twin"
+    )  # fmt: skip
+
+    def __init__(self, request: Request, candidate: Candidate, stop: int | None, now: float) -> None:
+        self.request = request
+        self.candidate = candidate
+        self.at = request.start  # of the next byte expected
+        self.stop = stop  # as it stands; None: to an end that nobody knows
+        self.began = self.last_byte = now
+        self.opened_at: float | None = None
+        self.ending: Ending | None = None  # set when it was broken off
+        self.twin: Running | None = None  # another request for the same bytes
+        self.meter = Meter(self.at, now)
+
+    @property
+    def left(self) -> int:
+        """Bytes it still has to bring; 0 where nobody knows."""
+        return max(0, self.stop - self.at) if self.stop is not None else 0
+
+    def limit(self, limits: Limits) -> float:
+        """When to give up on it unless something happens."""
+        if self.opened_at is not None:
+            return self.last_byte + limits.stall_timeout
+        return self.began + limits.first_byte_timeout
+
+    def opened(self, at: int, now: float) -> None:
+        """Note that its bytes begin."""
+        self.at = at
+        self.opened_at = self.last_byte = now
+        self.meter = Meter(at, now)
+
+    def advanced(self, at: int, now: float) -> None:
+        """Note that bytes came, up to `at`."""
+        self.at = max(self.at, at)
+        self.last_byte = now
+        self.meter.note(self.at, now)
+
+    def rate(self, now: float, belief: float) -> float:
+        """Bytes per second, never 0; `belief` is assumed of a connection that has shown nothing."""
+        if self.opened_at is None:
+            return belief
+        trust = belief if now - self.opened_at < 2 * BELIEF else 0.0
+        return max(1.0, self.meter.rate(now, trust))
+
+    def wait(self, now: float, first_byte: float) -> float:
+        """Seconds until its next byte, by guess: what was silent for long will be so for as long again."""
+        if self.opened_at is None:
+            waited = now - self.began
+            return max(first_byte - waited, waited if waited > first_byte else 0.0)
+        silence = now - self.last_byte
+        return silence if silence > BREATH else 0.0
+
+    def eta(self, now: float, belief: float, first_byte: float) -> float:
+        """Seconds until it has brought everything, by guess."""
+        return self.wait(now, first_byte) + self.left / self.rate(now, belief)

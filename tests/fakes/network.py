@@ -1,0 +1,372 @@
+"""A simulated network: mirrors with habits, links that connections share, a clock that is a number.
+
+Bytes flow like a fluid: a connection gets its fair share of its mirror's link and of the client's link, at
+most its own cap, from its first byte on. Rates change only where something begins, ends, pauses or grows.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from surefetch.events import Cancelled, Event, Failed, Failure, Finished, Opened, Phase, Received, Request
+
+#: What a TCP connection sends in its first round trip (RFC 6928: ten segments), doubled in each one after.
+FIRST_WINDOW = 14_600
+#: `Received` comes after this many seconds at first, then more rarely, so that long transfers stay cheap.
+REPORT, RAREST_REPORT, RARER = 0.05, 0.4, 1.2
+#: Wrong bytes everywhere.
+ALL = ((0, 1 << 62),)
+
+
+@dataclass(eq=False)
+class Habit:
+    """How a simulated mirror behaves. Mirrors that share one habit share its link."""
+
+    rate: float = 1e6  # bytes per second of its link
+    latency: float = 0.05  # seconds of a round trip
+    setup: int = 0  # round trips to make a connection, before the one of the request
+    per_connection: float = math.inf  # bytes per second of one connection at most, by a cap or by loss
+    slow_start: bool = False
+    jitter: float = 0.0  # seconds that an answer may be late
+    pauses: tuple[float, float] | None = None  # (seconds between them on average, seconds each)
+    fails: tuple[Failure, str] | None = None  # fails with this before any byte
+    retry_after: float | None = None  # said with it
+    fails_until: float = math.inf  # works from this time on
+    flaky: float = 0.0  # share of requests that break, half of them before the first byte
+    is_silent: bool = False  # takes the request and never answers
+    stalls_after: int | None = None  # bytes of each request
+    stalls_at: float | None = None  # time from which on it gives no byte
+    cuts_after: int | None = None  # bytes, each time
+    is_wrong: bool = False  # serves other bytes
+    wrong: tuple[tuple[int, int], ...] = ()  # serves other bytes here
+    takes_ranges: bool = True
+    lies_about_ranges: bool = False
+    tells_size: bool = True
+    other_size: int | None = None  # serves a file of this size, and not ours
+    replaced_at: float | None = None  # serves another file of the same size from this time on
+    most: int | None = None  # connections at once; more are told to come back later
+
+    def __post_init__(self) -> None:
+        self.flows: list[Flow] = []  # that give bytes
+        self.is_paused = False
+        self.busy = 0  # connections with a request
+        self.idle = 0  # connections that could be used again
+
+
+@dataclass(eq=False)
+class Giver:
+    """Whose bytes they are, and which of them are wrong."""
+
+    habit: Habit
+    version: int
+    wrong: tuple[tuple[int, int], ...]
+
+
+@dataclass(eq=False)
+class Flow:
+    """One request."""
+
+    request: Request
+    habit: Habit
+    at: float = 0.0  # bytes up to here have arrived at `since`
+    stop: int = 0
+    end: int = 0  # where the answer ends by itself
+    limit: float = math.inf  # at which byte `then` happens
+    then: str = ""
+    told: int = 0
+    giver: Giver | None = None
+    phase: Phase = Phase.CONNECT
+    cap: float = math.inf
+    rate: float = 0.0
+    since: float = 0.0
+    interval: float = REPORT
+    report_at: float = math.inf
+    due: float = math.inf
+    is_over: bool = False
+    opened: Opened | None = field(default=None)
+
+    def position(self, now: float) -> float:
+        return min(self.at + self.rate * (now - self.since), float(self.stop), self.limit)
+
+
+class Network:
+    """Carries requests. Mutable; `advance` brings the next event."""
+
+    def __init__(self, client_rate: float, chance: random.Random, sizes: Callable[[Request], int]) -> None:
+        """Make a network.
+
+        Args:
+            client_rate: Bytes per second of the client's own link.
+            chance: Where luck comes from.
+            sizes: Gives the true size of a request's artifact.
+        """
+        self.now = 0.0
+        self.most_open: dict[str, int] = {}
+        self._client_rate, self._chance, self._sizes = client_rate, chance, sizes
+        self._timers: list[tuple[float, int, Callable[[], Event | None]]] = []
+        self._serial = itertools.count()
+        self._active: dict[int, Flow] = {}
+        self._flows: list[Flow] = []  # that give bytes
+        self._open: dict[str, int] = {}
+        self._pausing: set[Habit] = set()
+
+    # --- orders -------------------------------------------------------------------------------------------
+
+    def begin(self, request: Request, habit: Habit) -> None:
+        """Put a request on the wire."""
+        flow = self._active[request.id] = Flow(request, habit)
+        origin = request.mirror.origin
+        self._open[origin] = self._open.get(origin, 0) + 1
+        self.most_open[origin] = max(self._open[origin], self.most_open.get(origin, 0))
+        habit.busy += 1
+        trips = 1 if habit.idle else 1 + habit.setup
+        habit.idle = max(0, habit.idle - 1)
+        seconds = habit.latency * trips + habit.jitter * self._chance.random()
+        if habit.pauses and habit not in self._pausing:
+            self._pausing.add(habit)
+            self.later(self._chance.expovariate(1 / habit.pauses[0]), lambda: self._pause(habit, True))
+        self.later(seconds, lambda: self._answer(flow))
+
+    def shorten(self, number: int, stop: int) -> None:
+        """Let a request end earlier."""
+        flow = self._active.get(number)
+        if flow is None:
+            return
+        flow.stop = min(flow.stop, stop) if flow.stop else stop
+        if flow in self._flows:
+            flow.at, flow.since = max(flow.position(self.now), flow.at), self.now
+            flow.stop = max(flow.stop, math.ceil(flow.at))
+            self._share()
+
+    def cancel(self, number: int) -> None:
+        """Break a request off."""
+        flow = self._active.get(number)
+        if flow is not None:
+            phase, told = flow.phase, self._flush(flow)
+            self._end(flow, keeps=False)
+            for event in [*told, Cancelled(id=number, phase=phase)]:
+                self.later(0.0, lambda event=event: event)  # type: ignore[misc] # bound now
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is under way."""
+        return not self._active
+
+    # --- time ---------------------------------------------------------------------------------------------
+
+    def later(self, seconds: float, action: Callable[[], Event | None]) -> None:
+        """Do something after a while; what it returns is an event."""
+        heapq.heappush(self._timers, (self.now + seconds, next(self._serial), action))
+
+    def next_time(self) -> float:
+        """When something happens next."""
+        flow = min((flow.due for flow in self._flows), default=math.inf)
+        return min(flow, self._timers[0][0] if self._timers else math.inf)
+
+    def advance(self) -> list[Event]:
+        """Go to the next time at which something happens; return what that is (it may be nothing to tell)."""
+        self.now = self.next_time()
+        events: list[Event] = []
+        while self._timers and self._timers[0][0] <= self.now:
+            event = heapq.heappop(self._timers)[2]()
+            if event is not None:
+                events.append(event)
+        for flow in [flow for flow in self._flows if flow.due <= self.now]:
+            events += self._milestone(flow)
+        return events
+
+    # --- answers ------------------------------------------------------------------------------------------
+
+    def _answer(self, flow: Flow) -> Event | None:
+        habit, request = flow.habit, flow.request
+        if flow.is_over:
+            return None
+        flow.phase = Phase.WAIT
+        if habit.fails and self.now < habit.fails_until:
+            return self._fail(flow, *habit.fails, retry_after=habit.retry_after)
+        if habit.most is not None and habit.busy > habit.most:
+            return self._fail(flow, Failure.BUSY, "http.unavailable")
+        if habit.is_silent or (habit.stalls_at is not None and self.now >= habit.stalls_at):
+            return None
+        breaks = self._chance.random() < habit.flaky
+        if breaks and self._chance.random() < 0.5:
+            return self._fail(flow, Failure.SERVER, "http.server-error")
+        size = habit.other_size or self._sizes(request)
+        if habit.lies_about_ranges and (request.start or request.stop not in (None, size)):
+            return self._fail(flow, Failure.CORRUPT, "http.range-lie")
+        return self._open_flow(flow, size, breaks)
+
+    def _open_flow(self, flow: Flow, size: int, breaks: bool) -> Event:
+        habit, request = flow.habit, flow.request
+        version = int(habit.replaced_at is not None and self.now >= habit.replaced_at)
+        is_range = request.start > 0 or request.stop not in (None, size)
+        validator = f'"v{version}"'
+        is_fresh = request.validator in (None, validator)
+        takes = habit.takes_ranges and is_fresh
+        start = request.start if takes else 0
+        flow.end = (request.stop or size) if takes and is_range else size
+        flow.stop = min(flow.stop or flow.end, flow.end)
+        flow.at, flow.told, flow.since, flow.phase = float(start), start, self.now, Phase.BODY
+        is_wrong = habit.is_wrong or bool(habit.other_size) or version > 0
+        flow.giver = Giver(habit, version, ALL if is_wrong else habit.wrong)
+        self._set_trap(flow, start, breaks)
+        if habit.slow_start:
+            flow.cap = FIRST_WINDOW / max(habit.latency, 0.001)
+            self.later(habit.latency, lambda: self._grow(flow))
+        flow.report_at = self.now + flow.interval
+        self._flows.append(flow)
+        habit.flows.append(flow)
+        self._share()
+        return Opened(
+            id=request.id,
+            start=start,
+            size=size if habit.tells_size else None,
+            takes_ranges=takes if is_range else habit.takes_ranges,
+            validator=validator,
+        )
+
+    def _set_trap(self, flow: Flow, start: int, breaks: bool) -> None:
+        habit = flow.habit
+        if habit.cuts_after is not None:
+            flow.limit, flow.then = start + habit.cuts_after, "cut"
+        if habit.stalls_after is not None and start + habit.stalls_after < flow.limit:
+            flow.limit, flow.then = start + habit.stalls_after, "stall"
+        if breaks:
+            limit = start + self._chance.random() * (flow.stop - start)
+            if limit < flow.limit:
+                flow.limit, flow.then = limit, "cut"
+        if habit.stalls_at is not None:
+            self.later(max(0.0, habit.stalls_at - self.now), lambda: self._freeze(flow))
+
+    def _freeze(self, flow: Flow) -> None:
+        if not flow.is_over:
+            flow.limit, flow.then = flow.position(self.now), "stall"
+            self._share()
+
+    def _grow(self, flow: Flow) -> None:
+        """A connection's window doubles with each round trip, until something else holds it back."""
+        if flow.is_over:
+            return
+        flow.cap *= 2
+        if flow.cap < min(flow.habit.rate, flow.habit.per_connection, self._client_rate):
+            self.later(flow.habit.latency, lambda: self._grow(flow))
+        else:
+            flow.cap = math.inf
+        self._share()
+
+    def _pause(self, habit: Habit, is_paused: bool) -> None:
+        assert habit.pauses
+        habit.is_paused = is_paused
+        if not self._active:
+            self._pausing.discard(habit)
+            habit.is_paused = False
+            return
+        seconds = habit.pauses[1] if is_paused else self._chance.expovariate(1 / habit.pauses[0])
+        self.later(seconds, lambda: self._pause(habit, not is_paused))
+        self._share()
+
+    # --- flow ---------------------------------------------------------------------------------------------
+
+    def _share(self) -> None:
+        """Give every flow its share, and find out what will happen to it next."""
+        now = self.now
+        wanted: list[float] = []
+        for flow in self._flows:
+            flow.at, flow.since = flow.position(now), now
+        for flow in self._flows:
+            habit = flow.habit
+            if habit.is_paused or (flow.at >= flow.limit and flow.then == "stall"):
+                wanted.append(0.0)
+                continue
+            wanted.append(min(flow.cap, habit.per_connection, habit.rate))
+        for habit in {flow.habit for flow in self._flows if len(flow.habit.flows) > 1}:
+            indices = [i for i, flow in enumerate(self._flows) if flow.habit is habit]
+            fair = _fill(habit.rate, [wanted[i] for i in indices])
+            for index, rate in zip(indices, fair, strict=True):
+                wanted[index] = rate
+        for flow, rate in zip(self._flows, _fill(self._client_rate, wanted), strict=True):
+            flow.rate = rate
+            self._schedule(flow)
+
+    def _schedule(self, flow: Flow) -> None:
+        mark = min(float(flow.stop), flow.limit)
+        if flow.at >= flow.stop or (flow.then != "stall" and flow.at >= flow.limit):
+            flow.due = self.now
+        elif flow.rate <= 0:
+            flow.due = flow.report_at if int(flow.position(self.now)) > flow.told else math.inf
+        elif flow.then == "stall" and flow.at >= flow.limit:
+            flow.due = math.inf
+        else:
+            flow.due = min(flow.report_at, flow.since + (mark - flow.at) / flow.rate)
+
+    def _milestone(self, flow: Flow) -> list[Event]:
+        if flow.is_over:
+            return []
+        at = flow.position(self.now)
+        near = 1e-6 * max(1.0, flow.rate)
+        if at >= flow.limit - near and flow.then:
+            at = flow.at = min(flow.limit, float(flow.stop))
+        elif at >= flow.stop - near:
+            at = flow.at = float(flow.stop)
+        flow.since = max(flow.since, self.now)
+        flow.at = at
+        events = self._flush(flow)
+        number = flow.request.id
+        if flow.then == "cut" and at >= flow.limit:
+            self._end(flow, keeps=False)
+            return [*events, Failed(id=number, failure=Failure.CUT, cause="body.truncated")]
+        if at >= flow.stop:
+            self._end(flow, keeps=flow.stop >= flow.end)
+            return [*events, Finished(id=number, stop=flow.stop)]
+        flow.interval = min(RAREST_REPORT, flow.interval * RARER)
+        flow.report_at = self.now + flow.interval
+        if flow.then == "stall" and at >= flow.limit:
+            self._share()
+        else:
+            self._schedule(flow)
+        return events
+
+    def _flush(self, flow: Flow) -> list[Event]:
+        at = int(flow.position(self.now) + 1e-6)
+        if flow.giver is None or at <= flow.told:
+            return []
+        event = Received(id=flow.request.id, start=flow.told, stop=at)
+        flow.told = at
+        self.on_bytes(flow, event)
+        return [event]
+
+    def on_bytes(self, flow: Flow, event: Received) -> None:
+        """Take bytes in: set by the owner."""
+
+    def _fail(self, flow: Flow, failure: Failure, cause: str, retry_after: float | None = None) -> Event:
+        self._end(flow, keeps=failure in (Failure.BUSY, Failure.SERVER, Failure.MISSING))
+        return Failed(id=flow.request.id, failure=failure, cause=cause, retry_after=retry_after)
+
+    def _end(self, flow: Flow, *, keeps: bool) -> None:
+        flow.is_over = True
+        del self._active[flow.request.id]
+        self._open[flow.request.mirror.origin] -= 1
+        flow.habit.busy -= 1
+        flow.habit.idle += keeps
+        if flow.giver is not None:
+            self._flows.remove(flow)
+            flow.habit.flows.remove(flow)
+            self._share()
+
+
+def _fill(capacity: float, wanted: list[float]) -> list[float]:
+    """Share a capacity: nobody gets more than wanted, and nobody less than others who want more."""
+    if sum(wanted) <= capacity:
+        return wanted
+    given = [0.0] * len(wanted)
+    left, count = capacity, len(wanted)
+    for index in sorted(range(len(wanted)), key=wanted.__getitem__):
+        given[index] = min(wanted[index], left / count)
+        left -= given[index]
+        count -= 1
+    return given
