@@ -220,6 +220,7 @@ def test_a_status_that_carries_no_file(
     assert (seen.status, seen.first_bytes) == (status, body)
 
 
+BAD_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
 FAULTS = [
     ("html", page("Sign in"), Failure.CORRUPT, "body.html"),
     ("empty", Script(body=b""), Failure.CORRUPT, "body.empty"),
@@ -237,7 +238,7 @@ FAULTS = [
     ("huge-headers", Script(header_bytes=100_000), Failure.POLICY, "policy.header-size"),
     ("vast-headers", Script(header_bytes=2_000_000), Failure.POLICY, "policy.header-size"),
     ("no-http", Script(raw=b"SSH-2.0-OpenSSH_9.2\r\n"), Failure.SERVER, "http.malformed"),
-    ("bad-chunk", Script(raw=b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Failure.CUT, ""),
+    ("bad-chunk", Script(raw=BAD_CHUNK), Failure.CUT, ""),
     ("lfs", Script(body=b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n",
                    chunked=True), Failure.CORRUPT, "body.lfs-pointer"),
 ]  # fmt: skip
@@ -395,20 +396,32 @@ def test_a_private_address_that_nobody_named_is_refused(driver: Driver, server: 
     assert server.connections == before
 
 
-def test_a_redirect_from_a_named_host_to_an_unnamed_private_one_is_refused(
-    driver: Driver, server: FaultyServer
-) -> None:
+def test_a_redirect_from_a_public_host_into_this_network_is_refused(server: FaultyServer) -> None:
+    """The server plays a proxy, through which a public host answers."""
+    with FaultyServer(host="127.0.0.2") as inside, driving(environ={"http_proxy": server.origin}) as driver:
+        server.serve("http://public.example/go", b"", redirect(inside.serve("/x", CONTENT)))
+        for is_named in (True, False):
+            end = fails(driver, "http://public.example/go", is_named=is_named)
+            assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
+        assert inside.connections == 0
+
+
+def test_within_this_network_a_named_host_may_lead_on(driver: Driver, server: FaultyServer) -> None:
     with FaultyServer(host="127.0.0.2") as other:
-        url = server.serve("/inward", b"", redirect(other.serve("/x", CONTENT)))
-        end = fails(driver, url)
-        assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
-        assert other.connections == 0
+        url = server.serve("/onward", b"", redirect(other.serve("/x", CONTENT)))
+        for _ in range(2):  # the second time over an open connection
+            assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
 
 
 def test_a_redirect_to_a_private_host_that_was_named_is_followed(server: FaultyServer) -> None:
-    with FaultyServer(host="127.0.0.2") as other, driving(named_hosts=frozenset({"127.0.0.2"})) as driver:
-        url = server.serve("/inward-2", b"", redirect(other.serve("/x", CONTENT)))
-        assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
+    named = frozenset({"127.0.0.2"})
+    with (
+        FaultyServer(host="127.0.0.2") as inside,
+        driving(environ={"http_proxy": server.origin, "no_proxy": "127.0.0.2"}, named_hosts=named) as driver,
+    ):
+        server.serve("http://public.example/go", b"", redirect(inside.serve("/x", CONTENT)))
+        events, _ = driver.fetch("http://public.example/go", SIZE, is_named=False)
+        assert isinstance(ending(events), Finished)
 
 
 def test_an_open_connection_is_no_way_around_the_policy(driver: Driver, server: FaultyServer) -> None:

@@ -138,9 +138,12 @@ class FaultyServer:
         return f"{'https' if self.tls else 'http'}://{host}:{self.port}"
 
     def serve(self, path: str, content: bytes, *scripts: Script) -> str:
-        """Serve a file; the nth request is answered by the nth script, the last one stays. Returns its URL."""
+        """Serve a file and return its URL; the nth request is answered by the nth script, the last stays.
+
+        A path that is a whole URL is what is asked of a proxy: the server plays one.
+        """
         self._files[path] = _File(content, scripts or (HONEST,))
-        return self.origin + path
+        return path if "://" in path else self.origin + path
 
     def targets(self) -> list[str]:
         """Return the paths asked for, in order."""
@@ -192,6 +195,9 @@ class FaultyServer:
     def _answer(self, connection: socket.socket, number: int) -> bool:
         """Answer one request; return whether the connection goes on."""
         request = _read_head(connection)
+        if request.startswith(b"\x16\x03"):  # a TLS greeting on a plain port: what nginx does
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            return False
         if not request:
             return False
         method, target, headers = _parse(request)
@@ -238,7 +244,7 @@ class FaultyServer:
 
 def _read_head(connection: socket.socket) -> bytes:
     head = b""
-    while b"\r\n\r\n" not in head and len(head) < 65536:
+    while b"\r\n\r\n" not in head and not head.startswith(b"\x16\x03") and len(head) < 65536:
         data = connection.recv(65536)
         if not data:
             return b""

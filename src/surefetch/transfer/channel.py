@@ -142,6 +142,7 @@ class Channel:
 
     def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:
         # A connection that another request opened is checked again before this one is sent.
+        self.tried_address = address
         if not self.may_be_private and addresses.is_private(address):
             self.refused_address = address
             return int(pycurl.PREREQFUNC_ABORT)

@@ -35,7 +35,7 @@ from surefetch.transfer import addresses, answers, urls
 from surefetch.transfer.answers import Accepted, Redirected, Refused
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.credentials import basic
-from surefetch.transfer.judge import Verdict, judge_observation
+from surefetch.transfer.judge import E_PROXY, SOCKS, Verdict, judge_observation
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
@@ -78,7 +78,7 @@ class Engine:
         Args:
             options: Limits.
             proxies: Says how a URL is reached.
-            trust: Whom TLS trusts; stays the caller's to close.
+            trust: Whom TLS trusts; closed with the engine.
             credentials: Says what to show an origin.
             named_hosts: Hosts that may be private, because the user or a setting named them.
             user_agent: Sent with each request.
@@ -234,6 +234,7 @@ class Engine:
         self._selector.close()
         self._waker.close()
         self._wakened.close()
+        self._trust.close()
 
     # --- the loop -------------------------------------------------------------------------------------------
 
@@ -596,6 +597,9 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
+        elif code == E_PROXY:
+            cause = SOCKS.get(channel.info(pycurl.PROXY_ERROR), "proxy.not-a-proxy")
+            transfer.refused = Refused(cause=cause, detail=message)
         self._fail(transfer, code, message)
 
     def _refused_address(self, transfer: Transfer, address: str) -> Refused:
@@ -636,7 +640,11 @@ class Engine:
     def _is_inside(self, transfer: Transfer) -> bool:
         """Whether who answered is inside this network itself: where it leads to may be too."""
         assert transfer.channel
-        return transfer.may_be_private and addresses.is_private(transfer.channel.tried_address)
+        if not transfer.may_be_private:
+            return False
+        if transfer.proxy:  # the address is the proxy's
+            return addresses.names_private(urls.host(transfer.url))
+        return addresses.is_private(transfer.channel.tried_address)
 
     def _refuse_hop(self, transfer: Transfer, here: str, there: str) -> Refused | None:
         if len(transfer.hops) >= self._options.redirects or there in (*transfer.hops, transfer.asked_url):
@@ -762,7 +770,8 @@ ENGINE_KNOWS: Final = frozenset(
     {
         "body.too-large", "body.unasked-encoding", "dns.blocked", "http.downgrade", "http.range-lie",
         "http.redirect-loop", "policy.header-size", "policy.private-address", "policy.scheme",
-        "proxy.malformed", "proxy.scheme", "tls.no-trust-store",
+        "proxy.auth-required", "proxy.denied", "proxy.malformed", "proxy.not-a-proxy", "proxy.scheme",
+        "tls.no-trust-store",
     }
 )  # fmt: skip
 

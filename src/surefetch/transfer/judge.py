@@ -105,7 +105,7 @@ CODES: Final = {
     pycurl.E_UNSUPPORTED_PROTOCOL: "http.malformed",  # also HTTP/0.9
     pycurl.E_URL_MALFORMAT: "policy.scheme",
     pycurl.E_COULDNT_RESOLVE_PROXY: "proxy.name",
-    pycurl.E_WEIRD_SERVER_REPLY if hasattr(pycurl, "E_WEIRD_SERVER_REPLY") else 8: "http.malformed",
+    8: "http.malformed",  # CURLE_WEIRD_SERVER_REPLY
     pycurl.E_HTTP2: "http.malformed",
     pycurl.E_PARTIAL_FILE: "body.truncated",
     pycurl.E_GOT_NOTHING: "connect.reset",
@@ -119,15 +119,28 @@ CODES: Final = {
     96: "connect.reset",  # CURLE_QUIC_CONNECT_ERROR
     100: "policy.header-size",  # CURLE_TOO_LARGE
 }
-#: CURLINFO_PROXY_ERROR (CURLPX_*) of a SOCKS proxy: who answered, and how.
+#: CURLINFO_PROXY_ERROR (CURLPX_* of curl/curl.h) of a SOCKS proxy: who failed, and how. The rest: no proxy.
 SOCKS: Final = {
-    1: "proxy.not-a-proxy",  # BAD_ADDRESS_TYPE
-    2: "proxy.not-a-proxy",  # BAD_VERSION
     3: "proxy.unreachable",  # CLOSED
-    11: "proxy.auth-required",  # NO_AUTH
-    25: "proxy.auth-required",  # USER_REJECTED
-    32: "proxy.auth-required",
+    4: "proxy.auth-required",  # GSSAPI
+    5: "proxy.auth-required",  # GSSAPI_PERMSG
+    6: "proxy.auth-required",  # GSSAPI_PROTECTION
+    12: "proxy.auth-required",  # NO_AUTH
+    19: "connect.refused",  # REPLY_CONNECTION_REFUSED
+    20: "connect.unreachable",  # REPLY_GENERAL_SERVER_FAILURE
+    21: "connect.unreachable",  # REPLY_HOST_UNREACHABLE
+    22: "connect.unreachable",  # REPLY_NETWORK_UNREACHABLE
+    23: "proxy.denied",  # REPLY_NOT_ALLOWED
+    24: "connect.timeout",  # REPLY_TTL_EXPIRED
+    25: "connect.unreachable",  # REPLY_UNASSIGNED
+    26: "connect.unreachable",  # REQUEST_FAILED, of SOCKS4
+    27: "dns.nxdomain",  # RESOLVE_HOST: by us, for socks4 and socks5
+    33: "proxy.auth-required",  # USER_REJECTED
 }
+E_PROXY: Final = 97  # CURLE_PROXY, which pycurl does not name
+#: What came was no HTTP, or nothing: from a proxy, that it is none.
+_OTHER_WORDS: Final = frozenset({1, 8})
+_NO_WORD_OF_HTTP: Final = _OTHER_WORDS | {pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING}
 #: A wrong length may be the sign of another thing that came.
 _BY_LENGTH: Final = frozenset({"body.truncated", "body.too-large"})
 
@@ -170,7 +183,7 @@ def _of_code(seen: Observation) -> str:
     code = seen.curl_code
     if code == pycurl.E_COULDNT_RESOLVE_HOST:
         return RESOLVER.get(seen.resolver, "dns.unavailable")
-    if seen.proxy and seen.phase in (Phase.CONNECT, Phase.TLS, Phase.WAIT) and (found := _of_proxy(seen)):
+    if seen.proxy and seen.phase is not Phase.BODY and (found := _of_proxy(seen)):
         return found
     if code == pycurl.E_COULDNT_CONNECT:
         return ERRNOS.get(seen.os_errno, "connect.unreachable")
@@ -197,6 +210,10 @@ def _of_proxy(seen: Observation) -> str | None:
         return "proxy.unreachable"
     if seen.curl_code == pycurl.E_OPERATION_TIMEDOUT and seen.phase is Phase.CONNECT:
         return "proxy.unreachable"
+    if scheme in ("http", "https") and seen.status is None and seen.curl_code in _NO_WORD_OF_HTTP:
+        is_tunnel = seen.url.startswith("https:")  # through which the host itself would answer
+        if not (is_tunnel and seen.proxy_status) and (is_tunnel or seen.curl_code in _OTHER_WORDS):
+            return "proxy.not-a-proxy"
     if scheme == "https" and not seen.proxy_status and seen.curl_code == pycurl.E_SSL_CONNECT_ERROR:
         return "proxy.scheme" if _of_handshake(seen) == "tls.not-tls" else None
     return None

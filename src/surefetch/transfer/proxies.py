@@ -242,3 +242,72 @@ def _authority(authority: str, scheme: str, decided_by: str, value: str) -> str:
         )
     name = f"[{host}]" if ":" in host else host
     return f"{name}:{port or SCHEMES[scheme]}"
+
+
+def others_decide(url: str, environ: Mapping[str, str]) -> dict[str, str]:
+    """Tell which proxy others would use for a URL by the variables, as their current versions do.
+
+    Measured with each of them, not read in their documents (docs/network.md has the table).
+
+    Returns:
+        For requests, urllib, curl and httpx: the variable's value without userinfo, or `direct`.
+    """
+    return {name: _as(client, url, environ) for name, client in OTHERS.items()}
+
+
+class _Client(Struct, frozen=True, kw_only=True):
+    """How another client reads the variables."""
+
+    reads_upper_http: bool = True  # HTTP_PROXY outside of CGI
+    reads_all: bool = True  # ALL_PROXY
+    has_cidr: bool = False
+    has_port: bool = False
+    has_star_suffix: bool = False  # `*.example.org`
+    bare_suffix_covers: bool = True  # `example.org` covers its subdomains
+    splits_at_spaces: bool = False
+
+
+OTHERS: Final = {
+    "requests": _Client(has_cidr=True),
+    "urllib": _Client(reads_all=False, has_port=True),
+    "curl": _Client(reads_upper_http=False, has_cidr=True),
+    "httpx": _Client(bare_suffix_covers=False),
+}
+
+
+def _as(client: _Client, url: str, environ: Mapping[str, str]) -> str:
+    scheme = urlsplit(url).scheme
+    names = [f"{scheme}_proxy", f"{scheme.upper()}_PROXY"]
+    if not client.reads_upper_http or "REQUEST_METHOD" in environ:
+        names = [name for name in names if name != "HTTP_PROXY"]
+    names += ["all_proxy", "ALL_PROXY"] if client.reads_all else []
+    _, value = _first_set(environ, names)
+    _, exceptions = _first_set(environ, ("no_proxy", "NO_PROXY"))
+    if not value or _is_excepted(client, url, exceptions):
+        return DIRECT
+    return urls.split_userinfo(value if "://" in value else f"http://{value}")[0]
+
+
+def _is_excepted(client: _Client, url: str, exceptions: str) -> bool:
+    host, port = _host_and_port(url)
+    if exceptions.strip() == "*":
+        return True
+    entries = exceptions.replace(" ", "," if client.splits_at_spaces else " ").split(",")
+    return any(_falls_under(client, host, port, entry.strip()) for entry in entries if entry.strip())
+
+
+def _falls_under(client: _Client, host: str, port: int, entry: str) -> bool:
+    if " " in entry:
+        return False
+    name, entry_port = _split_port(entry.lower())
+    if entry_port is not None and not (client.has_port and entry_port == port):
+        return False
+    if "/" in name and not client.has_cidr:
+        return False
+    if name.startswith("*.") and not client.has_star_suffix:
+        return False
+    if name == "*":
+        return True
+    if not name.startswith(".") and not client.bare_suffix_covers:
+        return host == name
+    return _matches_address(host, name) or _matches_name(host, name)

@@ -14,7 +14,9 @@ _SECRET: Final = re.compile(
     r"|x-(?:amz|goog|oss|ms)-[\w-]*|sig|sign|key|auth|code|access_?key(?:id)?|policy|key-pair-id)=)[^&#;]*",
     re.IGNORECASE,
 )
-_USERINFO: Final = re.compile(r"(?<=://)[^/?#@\s]*@")
+_USERINFO: Final = re.compile(
+    r"(?<=://)[^/?#@\s]*@|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[-]+:\d)"
+)
 
 
 def origin(url: str) -> str:

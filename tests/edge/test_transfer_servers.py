@@ -1,0 +1,78 @@
+"""The engine against nginx: HTTP/1.1, TLS, HTTP/2, throttled connections."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from surefetch.events import Finished, Opened
+from surefetch.transfer.options import Options
+from surefetch.transfer.trust import Trust
+from tests.fakes.driver import MemorySink, driving, ending, opened
+from tests.fakes.servers import Nginx, TestAuthority, nginx
+
+CONTENT = bytes(range(256)) * 4000
+SIZE = len(CONTENT)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> TestAuthority:
+    return TestAuthority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory, authority: TestAuthority) -> Iterator[Nginx]:
+    with nginx(tmp_path_factory.mktemp("nginx"), authority.leaf("localhost")) as web:
+        (web.root / "data.bin").write_bytes(CONTENT)
+        for number in range(200):
+            (web.root / f"small-{number}.bin").write_bytes(f"{number:04}".encode() * 1000)
+        yield web
+
+
+@pytest.fixture
+def trust(authority: TestAuthority) -> Trust:
+    return Trust(system=str(authority.pem))
+
+
+def test_the_same_bytes_over_every_protocol(web: Nginx, trust: Trust) -> None:
+    with driving(trust=trust) as driver:
+        for origin, version in ((web.plain, "1.1"), (web.h1, "1.1"), (web.h2, "2")):
+            events, sink = driver.fetch(f"{origin}/data.bin", SIZE)
+            assert isinstance(ending(events), Finished)
+            assert bytes(sink.data) == CONTENT
+            assert opened(events).is_multiplexed == (version == "2")
+            assert opened(events).takes_ranges
+
+
+def test_a_large_request_has_a_connection_of_its_own(web: Nginx, trust: Trust) -> None:
+    """Over one multiplexed connection the segments of one file would share one congestion window."""
+    with driving(Options(multiplex_below=1000), trust=trust) as driver:
+        events, _ = driver.fetch(f"{web.h2}/data.bin", SIZE)
+        assert not opened(events).is_multiplexed
+
+
+def test_stretches_of_one_file_from_several_connections(web: Nginx, trust: Trust) -> None:
+    sink, step = MemorySink(), SIZE // 4
+    with driving(Options(multiplex_below=0), trust=trust) as driver:
+        for start in range(0, SIZE, step):
+            request = driver.request(f"{web.h1}/data.bin", SIZE, start=start, stop=start + step)
+            driver.engine.begin(request, sink)
+        events = driver.until_ended(4)
+    assert all(isinstance(e, Finished) for e in events if isinstance(e, Finished))
+    assert bytes(sink.data) == CONTENT
+
+
+def test_many_small_files_over_one_http2_connection(web: Nginx, trust: Trust) -> None:
+    sinks = [MemorySink() for _ in range(200)]
+    with driving(trust=trust) as driver:
+        for number, sink in enumerate(sinks):
+            driver.engine.begin(driver.request(f"{web.h2}/small-{number}.bin", 4000), sink)
+        events = driver.until_ended(200)
+    assert all(event.is_multiplexed for event in events if isinstance(event, Opened))
+    assert [bytes(sink.data[:4]) for sink in sinks] == [f"{number:04}".encode() for number in range(200)]
+
+
+def test_a_throttled_connection_is_told_bit_by_bit(web: Nginx) -> None:
+    with driving() as driver:
+        events, sink = driver.fetch(f"{web.throttled}/data.bin", SIZE)
+    assert bytes(sink.data) == CONTENT
+    assert len(events) > 3

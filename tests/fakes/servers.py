@@ -1,0 +1,376 @@
+"""Real servers for tests, on loopback: nginx, squid, microsocks, a Kerberos KDC; and a certificate authority.
+
+Debian's packages for all of them: nginx-light squid microsocks; for Kerberos krb5-kdc krb5-user. A program
+that is missing skips the tests that need it and says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import md5
+from pathlib import Path
+
+import pytest
+import trustme
+
+_START_SECONDS = 20.0
+_SQUID_HELPERS = (Path("/usr/lib/squid"), Path("/usr/lib64/squid"), Path("/usr/libexec/squid"))
+_DAY = datetime.timedelta(days=1)
+
+
+def program(name: str) -> str:
+    """Return a program's path, or skip the test that needs it."""
+    found = shutil.which(name, path="/usr/sbin:/usr/local/sbin:/usr/bin:/bin:/usr/local/bin")
+    if found is None:
+        pytest.skip(f"`{name}` is not installed here")  # .ci/run installs it from Debian
+    return found
+
+
+def free_port() -> int:
+    """Return a port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# --- certificates -------------------------------------------------------------------------------------------
+
+
+class TestAuthority:
+    """An authority of our own. `pem` is the file to trust."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path, name: str = "surefetch test authority") -> None:
+        self.ca = trustme.CA(organization_name=name)
+        self._folder, self._issued = folder, 0
+        folder.mkdir(parents=True, exist_ok=True)
+        self.pem = folder / "authority.pem"
+        self.ca.cert_pem.write_to_path(str(self.pem))
+
+    def leaf(
+        self, *names: str, expired: bool = False, not_yet: bool = False, by: trustme.CA | None = None
+    ) -> Leaf:
+        """Issue a certificate for hosts or addresses."""
+        now = datetime.datetime.now(datetime.UTC)
+        begin, end = now - 2 * _DAY, now + 30 * _DAY
+        if expired:
+            begin, end = now - 60 * _DAY, now - 30 * _DAY
+        if not_yet:
+            begin, end = now + 30 * _DAY, now + 60 * _DAY
+        return self._write((by or self.ca).issue_cert(*names, not_before=begin, not_after=end))
+
+    def beneath_intermediate(self, *names: str, complete: bool = True) -> Leaf:
+        """Issue a certificate by an intermediate authority, which the server sends along or forgets."""
+        leaf = self.ca.create_child_ca().issue_cert(*names)
+        return self._write(leaf, chain=leaf.cert_chain_pems if complete else leaf.cert_chain_pems[:1])
+
+    def self_signed(self, *names: str) -> Leaf:
+        """Make a certificate that only vouches for itself."""
+        self._issued += 1
+        certificate, key = (
+            self._folder / f"self-{self._issued}.pem",
+            self._folder / f"self-{self._issued}.key",
+        )
+        alternatives = ",".join(f"IP:{n}" if n[0].isdigit() else f"DNS:{n}" for n in names)
+        subprocess.run(
+            [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-keyout", key, "-out", certificate, "-days", "30", "-subj", f"/CN={names[0]}",
+             "-addext", f"subjectAltName={alternatives}"],
+            check=True, capture_output=True, timeout=60,
+        )  # fmt: skip
+        return Leaf(certificate, key)
+
+    def _write(self, cert: trustme.LeafCert, chain: Sequence[trustme.Blob] | None = None) -> Leaf:
+        self._issued += 1
+        certificate = self._folder / f"{self._issued}.pem"
+        key = self._folder / f"{self._issued}.key"
+        certificate.write_bytes(b"".join(blob.bytes() for blob in chain or cert.cert_chain_pems))
+        cert.private_key_pem.write_to_path(str(key))
+        return Leaf(certificate, key)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A server's certificate chain and key, as files."""
+
+    certificate: Path
+    key: Path
+
+    def context(self, newest: ssl.TLSVersion | None = None) -> ssl.SSLContext:
+        """Return a server's context with it; `newest` bounds the TLS version."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if newest:
+            context.maximum_version = newest
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+
+# --- processes ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def running(
+    command: Sequence[str | Path], port: int, environ: Mapping[str, str] | None = None
+) -> Iterator[int]:
+    """Run a server until the block ends; give its process id once its port accepts connections."""
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(environ) if environ else None,
+    )  # fmt: skip
+    try:
+        _await_port(process, port)
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate(timeout=10)
+
+
+def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
+    limit = time.monotonic() + _START_SECONDS
+    while time.monotonic() < limit:
+        if process.poll() is not None:
+            output = process.stdout.read() if process.stdout else b""
+            raise RuntimeError(f"{process.args!r} ended: {output.decode(errors='replace')}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"{process.args!r} does not listen on {port}")
+
+
+# --- nginx --------------------------------------------------------------------------------------------------
+
+_NGINX = """
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off;
+  sendfile on;
+  types {{ application/octet-stream bin gz; text/html html; }}
+  default_type application/octet-stream;
+  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2; fastcgi_temp_path {folder}/t3;
+  uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
+  keepalive_requests 100000;
+  http2_max_requests 100000;
+  server {{ listen 127.0.0.1:{plain}; root {root}; }}
+  server {{ listen 127.0.0.1:{throttled}; root {root}; limit_rate {rate}; }}
+  {secure}
+}}
+"""
+_NGINX_TLS = """
+  server {{
+    listen 127.0.0.1:{tls} ssl http2; root {root};
+    ssl_certificate {certificate}; ssl_certificate_key {key};
+  }}
+  server {{
+    listen 127.0.0.1:{tls1} ssl; root {root};
+    ssl_certificate {certificate}; ssl_certificate_key {key};
+  }}
+"""
+
+
+@dataclass(frozen=True)
+class Nginx:
+    """A running nginx: origins of its virtual hosts, and the folder that they all serve."""
+
+    root: Path
+    plain: str
+    throttled: str  # `rate` bytes a second on each connection
+    h2: str  # https, HTTP/2 or 1.1
+    h1: str  # https, HTTP/1.1
+
+
+@contextmanager
+def nginx(folder: Path, leaf: Leaf | None = None, rate: int = 1 << 19) -> Iterator[Nginx]:
+    """Run nginx over `folder`/root."""
+    root = folder / "root"
+    root.mkdir(parents=True, exist_ok=True)
+    ports = {name: free_port() for name in ("plain", "throttled", "tls", "tls1")}
+    secure = ""
+    if leaf:
+        secure = _NGINX_TLS.format(root=root, certificate=leaf.certificate, key=leaf.key, **ports)
+    configuration = folder / "nginx.conf"
+    text = _NGINX.format(folder=folder, root=root, rate=rate, secure=secure, **ports)
+    configuration.write_text(text, encoding="utf-8")
+    command = [program("nginx"), "-c", configuration, "-e", folder / "error.log"]
+    for path in (folder, root):
+        path.chmod(0o755)
+    with running(command, ports["plain"]):
+        yield Nginx(
+            root=root,
+            plain=f"http://127.0.0.1:{ports['plain']}",
+            throttled=f"http://127.0.0.1:{ports['throttled']}",
+            h2=f"https://localhost:{ports['tls']}",
+            h1=f"https://localhost:{ports['tls1']}",
+        )
+
+
+# --- squid --------------------------------------------------------------------------------------------------
+
+_SQUID = """
+http_port 127.0.0.1:{port}
+pid_filename none
+cache deny all
+cache_log {folder}/cache.log
+access_log stdio:{folder}/access.log
+coredump_dir {folder}
+shutdown_lifetime 0 seconds
+visible_hostname proxy.test
+forwarded_for delete
+acl blocked dstdomain blocked.test 127.0.0.9
+http_access deny blocked
+{auth}
+http_access {rule}
+http_access deny all
+"""
+_SQUID_AUTH = {
+    "": "",
+    "basic": "auth_param basic program {helpers}/basic_ncsa_auth {folder}/users\n"
+    "auth_param basic realm test\nacl known proxy_auth REQUIRED",
+    "digest": "auth_param digest program {helpers}/digest_file_auth -c {folder}/digests\n"
+    "auth_param digest realm test\nacl known proxy_auth REQUIRED",
+    "negotiate": "auth_param negotiate program {helpers}/negotiate_kerberos_auth -k {keytab} -s {principal}\n"
+    "auth_param negotiate children 2\nacl known proxy_auth REQUIRED",
+}
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A running proxy."""
+
+    port: int
+    folder: Path
+    host: str = "127.0.0.1"
+
+    def url(self, userinfo: str = "", scheme: str = "http") -> str:
+        """Return its address."""
+        return f"{scheme}://{userinfo}{'@' if userinfo else ''}{self.host}:{self.port}"
+
+    def log(self) -> str:
+        """Return its access log."""
+        path = self.folder / "access.log"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+@contextmanager
+def squid(
+    auth: str = "",
+    user: str = "ann",
+    password: str = "se:c ret",
+    keytab: str = "",
+    principal: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Iterator[Proxy]:
+    """Run squid; `auth` is "", "basic", "digest" or "negotiate". It refuses 127.0.0.9 and blocked.test."""
+    folder = Path(tempfile.mkdtemp(prefix="squid-"))
+    folder.chmod(0o777)  # squid gives root up, and pytest's folders are closed to others
+    port = free_port()
+    helpers = next((path for path in _SQUID_HELPERS if path.is_dir()), _SQUID_HELPERS[0])
+    hashed = subprocess.run(
+        [program("openssl"), "passwd", "-apr1", password],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    (folder / "users").write_text(f"{user}:{hashed.stdout.strip()}\n", encoding="utf-8")
+    digest = md5(f"{user}:test:{password}".encode()).hexdigest()
+    (folder / "digests").write_text(f"{user}:test:{digest}\n", encoding="utf-8")
+    rule = _SQUID_AUTH[auth].format(helpers=helpers, folder=folder, keytab=keytab, principal=principal)
+    text = _SQUID.format(port=port, folder=folder, auth=rule, rule="allow known" if auth else "allow all")
+    configuration = folder / "squid.conf"
+    configuration.write_text(text, encoding="utf-8")
+    try:
+        with running([program("squid"), "-N", "-f", configuration], port, environ):
+            yield Proxy(port, folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def socks(user: str = "", password: str = "") -> Iterator[Proxy]:
+    """Run microsocks, a SOCKS5 proxy."""
+    port = free_port()
+    auth = ["-u", user, "-P", password] if user else []
+    with running([program("microsocks"), "-i", "127.0.0.1", "-p", str(port), *auth], port):
+        yield Proxy(port, Path())
+
+
+# --- small things in front --------------------------------------------------------------------------------
+
+
+@dataclass
+class TlsFront:
+    """Speaks TLS in front of a server that does not: makes an https proxy of an http proxy."""
+
+    port_behind: int
+    context: ssl.SSLContext
+    _sockets: list[socket.socket] = field(default_factory=list)
+
+    def __enter__(self) -> TlsFront:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+        self._thread.join(5)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                plain, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._join, args=(plain,), daemon=True).start()
+
+    def _join(self, plain: socket.socket) -> None:
+        self._sockets.append(plain)
+        try:
+            front = self.context.wrap_socket(plain, server_side=True)
+            behind = socket.create_connection(("127.0.0.1", self.port_behind))
+        except OSError:
+            plain.close()
+            return
+        self._sockets += [front, behind]
+        back = threading.Thread(target=_pump, args=(behind, front), daemon=True)
+        back.start()
+        _pump(front, behind)
+        back.join(10)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except (OSError, ValueError):
+        pass  # one of them has gone
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
