@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from surefetch.errors import StoreError
 from surefetch.model import Digest
@@ -13,6 +14,8 @@ from surefetch.store import files, layout, trust
 from surefetch.store.blobs import Blobs
 from surefetch.store.warm import quote
 
+#: End of the name of a file that stood where a published one belongs.
+ASIDE: Final = ".aside"
 #: Told of what was found in a view that is not ours: its path, and what was done about it.
 OnFinding = Callable[[Path, str], None]
 
@@ -88,10 +91,11 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
 
 
 def foreign_files(root: Path, names: Mapping[str, str]) -> Iterator[Path]:
-    """Give the files of a view that nobody published."""
+    """Give the files of a view that nobody published, those moved aside apart."""
     ours = {root / name for name in names}
     for folder, _, found in os.walk(root):
-        yield from (path for name in found if (path := Path(folder) / name) not in ours)
+        paths = [Path(folder) / name for name in found if not name.endswith(ASIDE)]
+        yield from (path for path in paths if path not in ours)
 
 
 def _source(blobs: Blobs, name: str, sha256: str) -> Path:
@@ -156,7 +160,7 @@ def _is_right(source: Path, target: Path) -> bool:
 
 
 def _move_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.{files.nonce()[:6]}.aside")
+    aside = path.with_name(f"{path.name}.{files.nonce()[:6]}{ASIDE}")
     path.rename(aside)
     return aside
 

@@ -16,6 +16,7 @@ from surefetch import __version__
 
 FOLDER = "index-v1"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+_SHAPE = {"dataset": str, "names": list, "origins": list, "view": str, "tensors": dict, "files": dict}
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 )
@@ -61,7 +62,7 @@ def all_records(root: str) -> Iterator[dict[str, Any]]:
 
 def quote(name: str) -> str:
     """Turn any dataset's name into a file name for all systems: `ylecun/mnist` -> `ylecun%2fmnist`."""
-    quoted = "".join(c if c in _PLAIN else "".join(f"%{byte:02x}" for byte in c.encode()) for c in name)
+    quoted = "".join(c if c in _PLAIN else "".join(f"%{byte:02x}" for byte in _bytes(c)) for c in name)
     if quoted.lower() in _RESERVED:  # Windows keeps these for devices, whatever the suffix
         quoted = f"%{ord(name[0]):02x}{quoted[1:]}"
     return quoted if len(quoted) <= 120 else f"{quoted[:100]}%{_checksum(name)}"
@@ -76,11 +77,11 @@ def _read(path: str) -> dict[str, Any] | None:
     try:
         with open(path, "rb") as file:
             record = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(record, dict) or record.get("release") != __version__:
         return None  # another release may know another version of the dataset: the catalog decides
-    return record
+    return record if all(isinstance(record.get(key), kind) for key, kind in _SHAPE.items()) else None
 
 
 def _checked(record: dict[str, Any], root: str) -> dict[str, Any] | None:
@@ -106,8 +107,12 @@ def _is_changed(status: os.stat_result, stamp: list[int] | None) -> bool:
     return stamp is not None and [status.st_mtime_ns, status.st_ino] != stamp
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")  # undecodable bytes of an argument
+
+
 def _checksum(name: str) -> str:
     value = 0xCBF29CE484222325  # FNV-1a, 64 bits: hashlib costs the warm path more than it needs
-    for byte in name.encode():
+    for byte in _bytes(name):
         value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
     return f"{value:016x}"
