@@ -15,6 +15,7 @@ from surefetch.sources.http import Http
 from surefetch.sources.package import SETTINGS, Index, Package, encode_indexes, normalized
 from surefetch.sources.pages import MAX_PAGE_BYTES, Needle, enclose, read_page
 from surefetch.sources.peer import Peer
+from surefetch.sources.urls import file_url, local_path, redacted, split_userinfo
 from tests.contract.source_tests import SourceTests, ask
 
 SHA = "5f0e" + "a" * 60
@@ -130,6 +131,37 @@ class TestUser(SourceTests):
 
     def make(self) -> Source:
         return User(["/media/usb", "/absent"])
+
+
+# --- URLs ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "back"),
+    [
+        ("/srv/my wheels/50% #1?", "file:///srv/my%20wheels/50%25%20%231%3F", "/srv/my wheels/50% #1?"),
+        (r"C:\Users\ann\w", "file:///C:/Users/ann/w", "C:/Users/ann/w"),
+        (r"\\server\share\w", "file://server/share/w", "//server/share/w"),
+    ],
+)
+def test_paths_survive_being_written_as_urls(path: str, url: str, back: str) -> None:
+    assert file_url(path) == url
+    assert local_path(url) == back
+
+
+@pytest.mark.parametrize(
+    ("url", "bare", "credentials"),
+    [
+        ("https://ann:p%40w@h.example:8/x?a=b@c", "https://h.example:8/x?a=b@c", ("ann", "p@w")),
+        ("https://ann:p@w@h.example/", "https://h.example/", ("ann", "p@w")),
+        ("https://token@h.example", "https://h.example", ("token", "")),
+        ("https://h.example/a@b", "https://h.example/a@b", None),
+        ("/a@b", "/a@b", None),
+    ],
+)
+def test_secrets_are_taken_out_of_urls(url: str, bare: str, credentials: tuple[str, str] | None) -> None:
+    assert split_userinfo(url) == (bare, credentials)
+    assert "p%40w" not in redacted(url)
 
 
 # --- http and peer ------------------------------------------------------------------------------------------

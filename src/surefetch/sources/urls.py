@@ -94,6 +94,9 @@ def local_path(url: str) -> str:
 
 
 def file_url(path: str) -> str:
-    """Write an absolute path as a `file:` URL; folders keep their slash at the end."""
-    path = path.replace("\\", "/") if re.match(r"[A-Za-z]:[\\/]", path) else path
+    """Write an absolute path of POSIX or Windows as a `file:` URL (RFC 8089); `local_path` reads it back."""
+    if re.match(r"[A-Za-z]:[\\/]|\\\\", path):
+        path = path.replace("\\", "/")
+    if path.startswith("//"):  # a share
+        return "file:" + quote(path, safe="/")
     return "file://" + quote(path if path.startswith("/") else f"/{path}", safe="/:")
