@@ -1,4 +1,7 @@
-"""The catalog: which datasets there are, what each is, and how it can be had. Takes text, opens nothing."""
+"""The catalog: which datasets there are, what each is, and how it can be had. Takes text, opens nothing.
+
+Making catalog files of other projects' lists is `surefetch.catalog.imports`, which nothing else needs.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,15 @@ from surefetch.catalogs import Row, builtin_index, builtin_lookup, builtin_text,
 from surefetch.errors import CatalogError, UnknownDatasetError
 from surefetch.model import ALGORITHMS, Artifact, Dataset
 
-__all__ = ["Catalog", "fold", "merge", "normalise_url", "parse_catalog", "summarise", "write_catalog"]
+__all__ = [
+    "Catalog",
+    "fold",
+    "merge",
+    "normalise_url",
+    "parse_catalog",
+    "summarise",
+    "write_catalog",
+]
 
 
 #: A name of fewer letters begins too many others to suggest them.
