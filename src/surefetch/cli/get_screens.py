@@ -84,8 +84,9 @@ def _passed_over(receipt: Receipt, verbose: bool) -> str:
     failed = {_place(attempt.mirror) for attempt in receipt.attempts if attempt.cause}
     if not failed or verbose:
         return ""
-    hosts = ", ".join(sorted(failed)[:2]) + (" …" if len(failed) > 2 else "")
-    return f" ({hosts} did not work and {'was' if len(failed) == 1 else 'were'} passed over; -v tells why)"
+    if len(failed) == 1:
+        return f" ({next(iter(failed))} did not work and was passed over; -v tells why)"
+    return f" ({len(failed)} other places did not work and were passed over; -v tells why)"
 
 
 def _told(receipt: Receipt) -> list[str]:

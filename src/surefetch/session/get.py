@@ -45,8 +45,8 @@ def get(
     if form is not None:
         from surefetch.session.encode import write_form
 
-        record = fetch_tensors(session, target.dataset, target=target, local=local)
-        return write_form(session, target.dataset, record, form, output)
+        fetch_tensors(session, target.dataset, target=target, local=local)
+        return write_form(session, target.dataset, form, output)
     began = time.monotonic()
     bench, done = obtain(session, target, local)
     files = write_view(session, target, bench)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from surefetch.errors import DecodeError
-from surefetch.model import Artifact, Dataset, Digest, Form, Struct
+from surefetch.model import Artifact, Dataset, Digest, Struct
 from surefetch.session.bench import Bench
+from surefetch.session.rebuilding import rebuild_artifact
 from surefetch.session.targets import Target
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
     """
     dataset = target.dataset
     if target.artifacts:
-        files = [_held(session, dataset.artifact(name), bench) for name in sorted(target.artifacts)]
+        files = [_held(dataset.artifact(name), bench) for name in sorted(target.artifacts)]
     else:
         files = _whole_form(session, dataset, bench) or _rebuilt(session, dataset, bench)
         files = files or _plain(session, dataset, bench)
@@ -65,7 +65,7 @@ def _whole_form(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
         if not any(artifact.is_carrier for artifact in artifacts) and all(
             artifact.name in bench.files and artifact.digest is not None for artifact in artifacts
         ):
-            return [_held(session, artifact, bench) for artifact in artifacts]
+            return [_held(artifact, bench) for artifact in artifacts]
     return []
 
 
@@ -74,37 +74,32 @@ def _rebuilt(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
     for form in dataset.forms:
         artifacts = [dataset.artifact(name) for name in form.artifacts]
         if all(artifact.sha256 and not artifact.urls and not artifact.is_carrier for artifact in artifacts):
-            files = _make_form(session, dataset, form, artifacts, bench)
+            files = _make_form(session, dataset, artifacts, bench)
             if files:
                 return files
     return []
 
 
-def _make_form(
-    session: Session, dataset: Dataset, form: Form, artifacts: list[Artifact], bench: Bench
-) -> list[File]:
-    from surefetch.formats.rebuild import rebuild
-
+def _make_form(session: Session, dataset: Dataset, artifacts: list[Artifact], bench: Bench) -> list[File]:
     files = []
     for artifact in artifacts:
-        tensors = {name: recipe for name, recipe in form.gives.items() if recipe[0].input == artifact.name}
-        try:
-            data = rebuild(artifact, tensors, lambda name: tensor_of(session, dataset, bench, name))
-        except DecodeError:  # this recipe has no way back: the next form may have one
+        path = rebuild_artifact(
+            session, dataset, artifact, lambda name: tensor_of(session, dataset, bench.tensors[name], name)
+        )
+        if path is None:  # it has no way back here: the next form may have one
             return []
-        assert artifact.sha256
-        _, bench.files[artifact.name] = session.store.put_tensor(data, artifact.sha256)
-        files.append(_held(session, artifact, bench, carrier=_carrier(dataset, bench)))
+        bench.files[artifact.name] = path
+        files.append(_held(artifact, bench, carrier=_carrier(dataset, bench)))
     return files
 
 
 def _plain(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
     """One `.npy` file for each tensor."""
-    from surefetch.formats.rebuild import npy_bytes
+    from surefetch.formats.encoders import npy_bytes
 
     files = []
     for name, sha256 in bench.tensors.items():
-        data = npy_bytes(tensor_of(session, dataset, bench, name))
+        data = npy_bytes(tensor_of(session, dataset, sha256, name))
         digest, _ = session.store.put_tensor(data)
         files.append(
             File(
@@ -120,12 +115,12 @@ def _plain(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
     return files
 
 
-def tensor_of(session: Session, dataset: Dataset, bench: Bench, name: str):  # type: ignore[no-untyped-def] # numpy is imported below
+def tensor_of(session: Session, dataset: Dataset, sha256: str, name: str) -> Any:
     """Map a tensor of the store as an array."""
     from surefetch.dataset.arrays import map_tensor
 
     spec = dataset.tensors[name]
-    path = session.store.find(Digest(algorithm="sha256", hex=bench.tensors[name]))
+    path = session.store.find(Digest(algorithm="sha256", hex=sha256))
     assert path is not None, "a tensor just published is there"
     return map_tensor({"dtype": spec.dtype, "shape": spec.shape, "path": path})
 
@@ -137,7 +132,7 @@ def _carrier(dataset: Dataset, bench: Bench) -> str:
     return ""
 
 
-def _held(session: Session, artifact: Artifact, bench: Bench, carrier: str = "") -> File:
+def _held(artifact: Artifact, bench: Bench, carrier: str = "") -> File:
     path = bench.files[artifact.name]
     digest = artifact.digest
     assert digest is not None, "only files with a digest are handed out"
