@@ -6,7 +6,6 @@ import atexit
 import os
 import sys
 import threading
-import traceback
 
 TYPE_CHECKING = False  # as typing has it, whose import would cost every start of Python
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ class _Told:
         """Explain one error, unless it was the last one too, or is none to explain."""
         if value is None or value is self._last or issubclass(kind, _QUIET):
             return
+        import traceback  # 2 ms that only a failing program pays
+
         self._last = value
         self._agent.explain("".join(traceback.format_exception(kind, value, trace)))
 

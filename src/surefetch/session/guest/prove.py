@@ -12,6 +12,7 @@ import hashlib
 import inspect
 import json
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+_OPERATORS_AT_MOST = 40
 
 
 def main(question: str, answer: str) -> None:
@@ -62,7 +65,7 @@ def torchvision(arguments: dict[str, str], specs: dict[str, Any]) -> dict[str, A
 def sklearn(arguments: dict[str, str], specs: dict[str, Any]) -> dict[str, Any]:
     """Load by `fetch_openml`; the first rows are for training."""
     fetch = import_module("sklearn.datasets").fetch_openml
-    options = {"parser": arguments["parser"], "n_retries": 0}
+    options = {"parser": arguments["parser"], "n_retries": 1}
     known = inspect.signature(fetch).parameters
     loaded = fetch(
         arguments["name"],
@@ -155,18 +158,24 @@ def _choose_backend() -> None:
 
 
 def _torchvision_datasets() -> Any:
-    """Import torchvision's data sets; they need none of the operators that another torch may lack."""
-    try:
-        return import_module("torchvision.datasets")
-    except RuntimeError as error:
-        if "torchvision::" not in str(error):
-            raise
-    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    library = import_module("torch.library").Library("torchvision", "DEF")
-    library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    library.define("roi_align(Tensor a, Tensor b, float c, int d, int e, int f, bool g) -> Tensor")
-    globals()["_library"] = library  # it would take its definitions along when it is collected
+    """Import torchvision's data sets, beside a torch for which it was not built too.
+
+    The data sets need none of the compiled operators, but the package names them while it is imported: each
+    that is missing is declared, without a body.
+    """
+    library = None
+    for _ in range(_OPERATORS_AT_MOST):
+        try:
+            return import_module("torchvision.datasets")
+        except RuntimeError as error:
+            missing = re.search(r"operator torchvision::(\w+) does not exist", str(error))
+            if missing is None:
+                raise
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = library or import_module("torch.library").Library("torchvision", "FRAGMENT")
+        library.define(f"{missing.group(1)}(Tensor any) -> Tensor")
+        globals()["_library"] = library  # collected, it would take its definitions along
     return import_module("torchvision.datasets")
 
 
