@@ -20,6 +20,7 @@ from typing import Any
 
 import facts as reading
 import index
+from families import Choice, Facts, emnist, librispeech, medmnist
 
 from surefetch.catalog import parse_catalog, write_catalog
 from surefetch.catalog.rules import is_file_name
@@ -28,8 +29,6 @@ from surefetch.recipes import parse_recipe
 
 HERE = Path(__file__).parent
 MARK = "Made by tools/catalog/generate.py: change tools/catalog/choices.toml instead."
-Facts = Mapping[str, Any]
-Choice = Mapping[str, Any]
 
 #: Keys of a [[dataset]] in choices.toml.
 CHOICE_KEYS = {
@@ -37,20 +36,6 @@ CHOICE_KEYS = {
     "rename", "max_size", "unreachable", "content_proof", "tensors", "gives",
 }  # fmt: skip
 LICENSES = {"CC BY 4.0": "CC-BY-4.0"}
-#: MedMNIST's splits, and how its .npz files name them.
-SPLITS = ("train", "val", "test")
-#: Images of EMNIST's letters; the facts leave them out because TFDS counts otherwise. As the IDX headers of
-#: the archive of November 2017 have them, which loaders test against (MLDatasets.jl, python-mnist).
-EMNIST_LETTERS = {"train": 124800, "test": 20800}
-MERGED = [*"0123456789", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"abdefghnqrt"]
-EMNIST_NOTE = "Images are transposed, as NIST publishes them: swap the last two axes to see them."
-EMNIST_CLASSES = {
-    "byclass": [*"0123456789", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", *"abcdefghijklmnopqrstuvwxyz"],
-    "bymerge": MERGED,
-    "balanced": MERGED,
-    "digits": [*"0123456789"],
-    "mnist": [*"0123456789"],
-}
 
 
 class LeftOutError(Exception):
@@ -65,10 +50,22 @@ def main() -> None:
     parser.add_argument("--facts", type=Path, required=True)
     facts = json.loads(parser.parse_args().facts.read_text(encoding="utf-8"))["datasets"]
     table = tomllib.loads((HERE / "choices.toml").read_text(encoding="utf-8"))
+    chosen = list(choices(facts, table["dataset"]))
+    written = write_all(chosen, facts)
+    report(facts, chosen, table["left_out"])
+    remove_stale(written)
+    index.write_all()
+    datasets = index.read_all()
+    files = sum(len(dataset.artifacts) for dataset in datasets)
+    print(f"{len(datasets)} datasets with {files} files, from the facts about {len(facts)}")
+    print(f"{len(written)} written, {len(datasets) - len(written)} kept")
+
+
+def write_all(chosen: list[Choice], facts: Facts) -> set[str]:
+    """Write the datasets that can be; return their names, and print why the others cannot."""
     citations = tomllib.loads((HERE / "citations.toml").read_text(encoding="utf-8"))
-    written, used = set[str](), set[tuple[str, str]]()
-    for choice in choices(facts, table["dataset"]):
-        used |= {(choice["facts"], name) for name in wanted(choice, facts[choice["facts"]])}
+    written = set()
+    for choice in chosen:
         try:
             dataset, comment = describe(choice, facts[choice["facts"]], citations)
         except LeftOutError as reason:
@@ -76,16 +73,7 @@ def main() -> None:
             continue
         if write(dataset, comment):
             written.add(dataset.name)
-    report(facts, used, table["left_out"])
-    remove_stale(written)
-    for path, text in index.outputs().items():
-        path.write_text(text, encoding="utf-8")
-    datasets = index.read_all()
-    kept = len(datasets) - len(written)
-    print(f"{len(datasets)} datasets: {len(written)} written, {kept} kept by hand")
-    print(
-        f"{sum(len(dataset.artifacts) for dataset in datasets)} files, of {len(facts)} datasets of the facts"
-    )
+    return written
 
 
 # --- which datasets -----------------------------------------------------------------------------------------
@@ -106,68 +94,6 @@ def choices(facts: Facts, chosen: list[dict[str, Any]]) -> Iterator[Choice]:
             yield from medmnist(key, fact)
         elif key not in made and not is_kept(key.replace("_", "-")):
             yield {"facts": key, "name": key.replace("_", "-"), "title": fact["names"][0]}
-
-
-def emnist(fact: Facts) -> Iterator[Choice]:
-    """Yield the six datasets of EMNIST's one archive."""
-    sizes = {file["name"]: file["decoded"][0]["shape"] for file in fact["files"] if file["decoded"]}
-    for split in ("balanced", "byclass", "bymerge", "digits", "letters", "mnist"):
-        tensors, gives = {}, {}
-        for part in ("train", "test"):
-            stem = f"emnist-{split}-{part}"
-            count = sizes[f"{stem}-images-idx3-ubyte.gz"][0] or EMNIST_LETTERS[part]
-            tensors |= {f"{part}/image": ["uint8", count, 28, 28], f"{part}/label": ["uint8", count]}
-            gives[f"{part}/image"] = f"zip:gzip/{stem}-images-idx3-ubyte.gz > gzip > idx"
-            gives[f"{part}/label"] = f"zip:gzip/{stem}-labels-idx1-ubyte.gz > gzip > idx"
-        yield {
-            "facts": "emnist",
-            "name": f"emnist-{split}",
-            "title": f"EMNIST {split}",
-            "description": EMNIST_NOTE + (" Labels are 1 to 26." if split == "letters" else ""),
-            "aliases": [f"emnist/{split}", f"EMNIST {split}", *(["emnist"] if split == "byclass" else [])],
-            "classes": EMNIST_CLASSES.get(split, []),
-            "files": ["gzip.zip"],
-            "form": "zip",
-            "tensors": tensors,
-            "gives": {"gzip.zip": gives},
-        }
-
-
-def librispeech(fact: Facts) -> Iterator[Choice]:
-    """Yield a dataset for each part of LibriSpeech: together they are 60 GB."""
-    for file in fact["files"]:
-        part = file["name"].removesuffix(".tar.gz")
-        yield {
-            "facts": "librispeech",
-            "name": f"librispeech-{part}",
-            "title": f"LibriSpeech {part}: read English speech",
-            "license": "CC-BY-4.0",
-            "aliases": [f"librispeech/{part}"],
-            "files": [file["name"]],
-        }
-
-
-def medmnist(key: str, fact: Facts) -> Iterator[Choice]:
-    """Yield a dataset for each resolution of one of MedMNIST's: the tensors differ."""
-    for file in fact["files"]:
-        stem = file["name"].removesuffix(".npz")
-        shapes = {array["name"]: array for array in file["decoded"]}
-        pairs = [(split, kind) for split in SPLITS for kind in ("image", "label")]
-        tensors = {
-            f"{split}/{kind}": [shapes[f"{split}_{kind}s"]["dtype"], *shapes[f"{split}_{kind}s"]["shape"]]
-            for split, kind in pairs
-        }
-        size = stem.partition("_")[2]
-        yield {
-            "facts": key,
-            "name": stem.replace("_", "-"),
-            "title": f"{fact['names'][0]} (MedMNIST{f', {size} pixels' if size else ''})",
-            "aliases": [f"medmnist/{stem}", *([] if size else fact["names"])],
-            "form": "npz",
-            "files": [file["name"]],
-            "tensors": tensors,
-            "gives": {file["name"]: {f"{split}/{kind}": f"npz:{split}_{kind}s" for split, kind in pairs}},
-        }
 
 
 # --- one dataset --------------------------------------------------------------------------------------------
@@ -236,7 +162,9 @@ def artifact(choice: Choice, fact: Facts, tensors: Mapping[str, TensorSpec]) -> 
         form=choice.get("forms", {}).get(fact["name"], choice.get("form", "files")),
         size=size,
         max_size=None if size is not None else bound(choice, fact["name"], tensors),
-        **digests,
+        sha256=digests.get("sha256"),
+        sha1=digests.get("sha1"),
+        md5=digests.get("md5"),
         unproven=not digests,
         urls=tuple(live),
         known_as=tuple(known),
@@ -320,7 +248,7 @@ def write(dataset: Dataset, comment: str) -> bool:
         return False
     text = write_catalog(dataset, comment)
     assert parse_catalog(text, "built-in") == dataset, dataset.name
-    (index.CATALOGS / f"{dataset.name}.toml").write_text(text, encoding="utf-8")
+    (index.CATALOGS / f"{dataset.name}.toml").write_text(text, encoding="utf-8", newline="\n")
     return True
 
 
@@ -331,8 +259,9 @@ def remove_stale(written: set[str]) -> None:
             path.unlink()
 
 
-def report(facts: Facts, used: set[tuple[str, str]], reasons: Mapping[str, Mapping[str, str]]) -> None:
+def report(facts: Facts, chosen: list[Choice], reasons: Mapping[str, Mapping[str, str]]) -> None:
     """Print the files that no dataset has, and why."""
+    used = {(choice["facts"], name) for choice in chosen for name in wanted(choice, facts[choice["facts"]])}
     for key, fact in facts.items():
         if is_kept(key.replace("_", "-")):
             continue

@@ -80,6 +80,12 @@ def outputs() -> dict[Path, str]:
     }
 
 
+def write_all() -> None:
+    """Write every generated file."""
+    for path, text in outputs().items():
+        path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def stale() -> list[str]:
     """Return the names of generated files that are not current."""
     return [
@@ -110,8 +116,7 @@ def main(arguments: Sequence[str]) -> int:
         names = stale()
         print("\n".join(f"{name} is not current: run tools/catalog/index.py" for name in names) or "current")
         return int(bool(names))
-    for path, text in outputs().items():
-        path.write_text(text, encoding="utf-8")
+    write_all()
     return 0
 
 

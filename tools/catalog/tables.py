@@ -38,10 +38,9 @@ def main(path: Path) -> None:
         for name, table in tomllib.loads((HERE / "tables.toml").read_text(encoding="utf-8")).items():
             dataset = describe(name, table, carrier, archive, version)
             text = write_catalog(dataset, comment(path, version))
-            (index.CATALOGS / f"{name}.toml").write_text(text, encoding="utf-8")
+            (index.CATALOGS / f"{name}.toml").write_text(text, encoding="utf-8", newline="\n")
             print(name, {tensor: spec.shape for tensor, spec in dataset.tensors.items()})
-    for output, text in index.outputs().items():
-        output.write_text(text, encoding="utf-8")
+    index.write_all()
 
 
 def artifact(path: Path, version: str) -> Artifact:
