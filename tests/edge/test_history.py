@@ -90,7 +90,8 @@ def test_no_path_query_or_password_is_kept(path, clock):
 @pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b'{"origins": 7}', b"\xff\xfe", b'{"origins": {"https://fast.example": {"rate": -1}}}',
-     b'{"origins": {"https://fast.example": {"rate": "x"}}}', b'{"origins": {"https://a/b?c": {}}}', b"[" * 100_000],
+     b'{"origins": {"https://fast.example": {"rate": "x"}}}', b'{"origins": {"https://a/b?c": {}}}',
+     b"[" * 100_000],
 )  # fmt: skip
 def test_a_damaged_history_counts_as_empty(path, clock, content):
     path.parent.mkdir()

@@ -165,7 +165,7 @@ class Blobs:
 
     def make_folder(self, path: Path) -> None:
         """Make a folder below the store's, and note what has to be flushed for it to last."""
-        if path.is_dir():
+        if files.is_folder(path):
             return
         self.make_folder(path.parent)
         files.make_folder(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,8 @@ _O_BINARY: Final = getattr(os, "O_BINARY", 0)
 _O_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 #: Windows refuses to replace or remove a file while somebody maps or scans it: tries, and seconds between.
 _TRIES, _PAUSE = 8, 0.05
+#: One position per open file where writes carry none: one at a time.
+_position = threading.Lock()
 
 
 @contextmanager
@@ -64,6 +67,16 @@ def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str 
     code, why = _TROUBLES.get(error.errno or 0, ("local.path", error.strerror or str(error)))
     message = f"`{os.fspath(path)}` could not be {doing}: {why}"
     return StoreError(message, code=code, hint=hint, path=os.fspath(path), errno=error.errno)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there.
+
+    Raises:
+        StoreError: This user may not know, or the path is none.
+    """
+    with told(path, "made"):
+        return path.is_dir()
 
 
 def make_folder(path: Path, mode: int = 0o777) -> None:
@@ -307,30 +320,32 @@ def _patiently(action: Callable[[], Any]) -> None:
     action()
 
 
-if hasattr(os, "pwrite"):
+def seek_and_write(descriptor: int, view: memoryview, offset: int) -> int:
+    """Write at a position where the system has no call for that: Windows."""
+    with _position:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.write(descriptor, view)
 
-    def _pwrite(descriptor: int, view: memoryview, offset: int) -> int:
-        return os.pwrite(descriptor, view, offset)
 
-    def _pread(descriptor: int, buffer: memoryview, offset: int) -> int:
-        return os.preadv(descriptor, [buffer], offset)
+def seek_and_read(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Read at a position where the system has no call for that: Windows."""
+    with _position:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        data = os.read(descriptor, len(buffer))
+    buffer[: len(data)] = data
+    return len(data)
 
-else:  # Windows: one position per open file, so one at a time
-    import threading
 
-    _position = threading.Lock()
+def _pwrite_posix(descriptor: int, view: memoryview, offset: int) -> int:
+    return os.pwrite(descriptor, view, offset)
 
-    def _pwrite(descriptor: int, view: memoryview, offset: int) -> int:
-        with _position:
-            os.lseek(descriptor, offset, os.SEEK_SET)
-            return os.write(descriptor, view)
 
-    def _pread(descriptor: int, buffer: memoryview, offset: int) -> int:
-        with _position:
-            os.lseek(descriptor, offset, os.SEEK_SET)
-            data = os.read(descriptor, len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
+def _pread_posix(descriptor: int, buffer: memoryview, offset: int) -> int:
+    return os.preadv(descriptor, [buffer], offset)
+
+
+_pwrite = _pwrite_posix if hasattr(os, "pwrite") else seek_and_write
+_pread = _pread_posix if hasattr(os, "preadv") else seek_and_read
 
 
 def _sync_file_range() -> Callable[[int, int, int, int], int] | None:

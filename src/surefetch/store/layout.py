@@ -47,7 +47,7 @@ def make_private(folder: Path) -> Path:
         StoreError: It cannot be made.
     """
     path = folder / PRIVATE
-    if not path.is_dir():
+    if not files.is_folder(path):
         files.make_folder(folder)
         files.make_folder(path, 0o700)
     return path
