@@ -72,7 +72,9 @@ def catalog_text(site: Site, name: str = "tiny") -> str:
     lines = [f'name = "{name}"', 'version = "1"', 'title = "Tiny digits"', 'license = "CC0-1.0"', "[tensors]"]
     for _, tensor, array in rows:
         shape = list(array.shape)
-        lines.append(f'"{tensor}" = {{ dtype = "uint8", shape = {shape}, sha256 = "{sha256(array.tobytes())}" }}')
+        lines.append(
+            f'"{tensor}" = {{ dtype = "uint8", shape = {shape}, sha256 = "{sha256(array.tobytes())}" }}'
+        )
     for file, tensor, _ in rows:
         data = site.files[file]
         lines += [

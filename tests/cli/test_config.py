@@ -1,0 +1,70 @@
+"""`surefetch config`: each value and what decided it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+
+def row(text: str, name: str) -> str:
+    return next(line for line in text.splitlines() if line.split()[0] == name)
+
+
+def test_show_tells_what_decided_each_value(surefetch: Run) -> None:
+    surefetch("config", "set", "jobs", "3")
+    shown = surefetch("config", "show", SUREFETCH_STORE="/data/sf").stdout
+    assert "variable SUREFETCH_STORE" in row(shown, "store")
+    assert "file " in row(shown, "jobs")
+    assert row(shown, "jobs").split()[1] == "3"
+    assert "default" in row(shown, "proxy")
+
+
+def test_set_and_unset_leave_the_rest_of_the_file(surefetch: Run) -> None:
+    path = Path(surefetch("config", "path").stdout.strip())
+    path.parent.mkdir(parents=True)
+    path.write_text('# mine\njobs = 2\n\n[rewrite]\n"https://a/" = "https://b/"\n', encoding="utf-8")
+    assert surefetch("config", "set", "contact", "ann@example.org").returncode == 0
+    assert surefetch("config", "unset", "jobs").returncode == 0
+    text = path.read_text(encoding="utf-8")
+    assert "# mine" in text
+    assert "jobs" not in text
+    assert 'contact = "ann@example.org"' in text
+    assert text.index("contact") < text.index("[rewrite]")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("nonsense", "1", "there is no setting `nonsense`"),
+        ("jobs", "many", "must be a number"),
+        ("offline", "maybe", "must be 1 or 0"),
+        ("jobs", "-1", "may not be negative"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused(surefetch: Run, name: str, value: str, says: str) -> None:
+    result = surefetch("config", "set", "--", name, value)
+    assert result.returncode == 2
+    assert says in result.stderr
+
+
+def test_set_says_when_a_variable_still_decides(surefetch: Run) -> None:
+    result = surefetch("config", "set", "jobs", "3", SUREFETCH_JOBS="5")
+    assert "variable SUREFETCH_JOBS still decides" in result.stderr
+
+
+def test_a_broken_settings_file_is_named(surefetch: Run) -> None:
+    path = Path(surefetch("config", "path").stdout.strip())
+    path.parent.mkdir(parents=True)
+    path.write_text("jobs = [\n", encoding="utf-8")
+    result = surefetch("config", "show")
+    assert result.returncode == 2
+    assert str(path) in result.stderr
+
+
+def test_other_tools_offline_switch_us_off_but_never_on(surefetch: Run) -> None:
+    shown = surefetch("config", "show", HF_HUB_OFFLINE="1", SUREFETCH_OFFLINE="0").stdout
+    assert "variable HF_HUB_OFFLINE" in row(shown, "offline")
+    assert row(surefetch("config", "show", UV_OFFLINE="0").stdout, "offline").split()[1] == "no"

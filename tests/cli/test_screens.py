@@ -1,0 +1,128 @@
+"""First touch, lists and the store: what people see."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Site
+from tests.cli.test_get import named
+from tests.conftest import Run
+
+
+def test_alone_it_prints_at_most_twelve_lines(surefetch: Run, site: Site) -> None:
+    first = surefetch()
+    assert first.returncode == 0
+    assert len(first.stdout.splitlines()) <= 12
+    assert "Nothing is here yet" in first.stdout
+    surefetch("get", "tiny", "--quiet", *named(site))
+    assert "Here: tiny" in surefetch().stdout
+
+
+def test_hints_are_written_in_the_form_it_was_called_in(surefetch: Run) -> None:
+    result = surefetch("get", "minst")
+    assert "python -m surefetch list" in result.stderr
+
+
+def test_list_marks_what_is_here(surefetch: Run, site: Site) -> None:
+    surefetch("get", "tiny", "--quiet", *named(site))
+    result = surefetch("list", "--catalog", str(site.catalog))
+    rows = {line[1:].split()[0]: line for line in result.stdout.splitlines()}
+    assert rows["tiny"].startswith("●")
+    assert rows["mnist"].startswith(" ")
+    assert "MNIST handwritten digits" in rows["mnist"]
+
+
+def test_list_searches_names_titles_and_tasks(surefetch: Run) -> None:
+    result = surefetch("list", "--search", "fashion")
+    assert [line[1:].split()[0] for line in result.stdout.splitlines()] == ["fashion-mnist"]
+    nothing = surefetch("list", "--search", "zzz")
+    assert "no dataset matches `zzz`" in nothing.stderr
+
+
+def test_info_tells_licence_digests_and_sources(surefetch: Run) -> None:
+    text = surefetch("info", "mnist").stdout
+    assert "CC-BY-SA-3.0" in text
+    assert "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609" in text
+    assert "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz" in text
+    assert surefetch("info", "mnist", "--bibtex").stdout.lstrip().startswith("@article{")
+
+
+def test_verify_names_any_known_file_by_its_digest(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    stray = tmp_path / "whatever.bin"
+    stray.write_bytes(site.files["images.gz"])
+    result = surefetch("verify", str(stray), "--catalog", str(site.catalog))
+    assert result.returncode == 0
+    assert "tiny: images.gz" in result.stdout
+
+
+def test_verify_moves_damaged_files_of_the_store_aside(surefetch: Run, site: Site) -> None:
+    folder = Path(surefetch("get", "tiny", "--quiet", *named(site)).stdout.strip())
+    blob = next(
+        path
+        for path in folder.parents[2].joinpath("blobs-v1").rglob("*")
+        if path.is_file() and _holds(path, site)
+    )
+    blob.chmod(0o644)
+    data = bytearray(blob.read_bytes())
+    data[-1] ^= 1
+    blob.write_bytes(data)
+    result = surefetch("verify")
+    assert result.returncode == 10
+    assert "damaged" in result.stdout
+    assert surefetch("get", "tiny", "--quiet", *named(site)).returncode == 0
+    assert surefetch("verify").returncode == 0
+
+
+def _holds(path: Path, site: Site) -> bool:
+    return path.read_bytes() == site.files["images.gz"]
+
+
+def test_cache_list_rm_and_dir(surefetch: Run, site: Site) -> None:
+    surefetch("get", "tiny", "--quiet", *named(site))
+    folder = surefetch("cache", "dir").stdout.strip()
+    assert "tiny 1" in surefetch("cache", "list").stdout
+    assert surefetch("cache", "rm", "tiny").returncode == 0
+    assert "tiny 1" not in surefetch("cache", "list").stdout
+    surefetch("get", "tiny", "--quiet", *named(site))
+    assert surefetch("cache", "rm", "--all").returncode == 0
+    assert not Path(folder).exists()
+
+
+def test_cache_rm_all_refuses_a_folder_that_holds_something_else(surefetch: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
+    result = surefetch("cache", "rm", "--all", "--store", str(tmp_path))
+    assert result.returncode == 11
+    assert (tmp_path / "thesis.tex").exists()
+
+
+def test_a_store_on_a_full_disk_is_said_before_the_first_byte(surefetch: Run, site: Site) -> None:
+    big = site.catalog.read_text(encoding="utf-8").replace("size = ", "size = 1000000000000", 1)
+    site.catalog.write_text(big, encoding="utf-8")
+    result = surefetch("get", "tiny", *named(site))
+    assert result.returncode == 11
+    assert "free" in result.stderr
+    assert "SUREFETCH_STORE=" in result.stderr
+    assert site.server.targets() == []
+
+
+@pytest.mark.parametrize("command", ["get", "list", "info", "verify", "cache", "config"])
+def test_every_command_has_one_sentence_and_one_example(surefetch: Run, command: str) -> None:
+    text = surefetch(command, "--help").stdout
+    assert f"Example: surefetch {command}" in text
+
+
+def test_text_survives_a_console_that_has_no_unicode(surefetch: Run) -> None:
+    result = surefetch("list", PYTHONIOENCODING="cp1252:strict")
+    assert result.returncode == 0, result.stderr
+
+
+def test_the_default_folders_are_those_of_the_platform(home: Path) -> None:
+    import platformdirs
+
+    from surefetch import paths
+
+    assert paths.default_store(os.environ) == platformdirs.user_cache_dir("surefetch", appauthor=False)
+    assert paths.config_folder(os.environ) == platformdirs.user_config_dir("surefetch", appauthor=False)
