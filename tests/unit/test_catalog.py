@@ -222,7 +222,16 @@ def test_a_dataset_without_files_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["mnist", "MNIST", "mnist_784", "MNIST-784", "ylecun/mnist", "digits mnist", "Mnist"]
+    "name",
+    [
+        "mnist",
+        "MNIST",
+        "mnist_784",
+        "MNIST-784",
+        "ylecun/mnist",
+        "digits mnist",
+        "http://yann.lecun.com/exdb/mnist",
+    ],
 )
 def test_a_dataset_is_found_by_name_and_alias(name: str) -> None:
     assert Catalog().find(name).name == "mnist"

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from surefetch.catalog import fold, normalise_url, parse_catalog, summarise
+from surefetch.catalog import name_keys, normalise_url, parse_catalog, summarise
 from surefetch.catalog.entries import CatalogFile
 from surefetch.model import ALGORITHMS, Artifact, Dataset
 
@@ -48,8 +48,8 @@ def lookup_text(datasets: Sequence[Dataset]) -> str:
     urls: dict[str, list[str]] = {}
     digests: dict[str, list[list[str]]] = {}
     for dataset in datasets:
-        for name in (dataset.name, *dataset.aliases):
-            _claim(names, fold(name), dataset.name)
+        for key in name_keys(dataset):
+            _claim(names, key, dataset.name)
         for artifact in dataset.artifacts:
             for url in (*artifact.urls, *artifact.known_as):
                 _claim_url(urls, normalise_url(url), dataset, artifact, datasets)

@@ -20,6 +20,7 @@ __all__ = [
     "Catalog",
     "fold",
     "merge",
+    "name_keys",
     "normalise_url",
     "parse_catalog",
     "summarise",
@@ -53,12 +54,14 @@ class Catalog:
             self._add(parse_catalog(text, path))
 
     def find(self, name: str) -> Dataset:
-        """Return a dataset by name or alias; case, `-`, `_` and spaces do not matter.
+        """Return a dataset by name, by alias, or by the address of a page that it is known as.
+
+        Case, `-`, `_` and spaces make no difference to names.
 
         Raises:
             UnknownDatasetError: No catalog knows the name; `details` hold `suggestions`.
         """
-        known = self._resolve(fold(name))
+        known = self._resolve(_key(name))
         if known is None:
             raise self._unknown(name)
         return self._read(known)
@@ -115,11 +118,11 @@ class Catalog:
         return self._datasets[name]
 
     def _add(self, dataset: Dataset) -> None:
-        known = self._resolve(fold(dataset.name))
+        known = self._resolve(_key(dataset.name))
         if known is not None:
             dataset = merge(self._read(known), dataset)
         for index, alias in enumerate(dataset.aliases):
-            other = self._resolve(fold(alias))
+            other = self._resolve(_key(alias))
             if other not in (None, dataset.name):
                 raise CatalogError(
                     f"catalog `{dataset.origin}`, key `aliases[{index}]`: "
@@ -131,7 +134,7 @@ class Catalog:
                 )
         self._datasets[dataset.name] = dataset
         self._own[dataset.name] = None
-        self._names |= {fold(name): dataset.name for name in (dataset.name, *dataset.aliases)}
+        self._names |= dict.fromkeys(name_keys(dataset), dataset.name)
 
     def _unknown(self, name: str) -> UnknownDatasetError:
         suggestions = self._suggest(name)
@@ -160,6 +163,11 @@ class Catalog:
         return tuple(dict.fromkeys(names[known] for known in (*longer, *alike)))[:3]
 
 
+def name_keys(dataset: Dataset) -> list[str]:
+    """Return what a dataset is looked up by: its name, aliases and pages, each in one spelling."""
+    return [_key(name) for name in (dataset.name, *dataset.aliases, *dataset.known_as)]
+
+
 def summarise(dataset: Dataset) -> Row:
     """Return a dataset's row for lists, with the keys that `catalogs.builtin_index` describes."""
     forms = [_form_row(name, dataset) for name in _form_names(dataset)]
@@ -182,6 +190,10 @@ def summarise(dataset: Dataset) -> Row:
         ],
         "origin": dataset.origin,
     }
+
+
+def _key(name: str) -> str:
+    return normalise_url(name).rstrip("/") if "://" in name else fold(name)
 
 
 def _form_names(dataset: Dataset) -> list[str]:
