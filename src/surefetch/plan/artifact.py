@@ -50,12 +50,14 @@ SILENT: Final = 3.0
 SAME_AGAIN: Final = 2.0
 #: A request that gives bytes is raced for so many at most; of more, a part is taken over.
 RACE_BYTES: Final = 4 << 20
+#: With less than this to go, both run a race to its end.
+RACE_END: Final = 512 << 10
 #: Seconds between two looks at whether somebody could help.
 LOOK_AGAIN: Final = 0.05
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
-PIECE_ROUNDS: Final = 3
+PIECE_ROUNDS: Final = 6
 
 
 class State(Enum):
@@ -176,7 +178,8 @@ class ArtifactPlan:
             case Disproven():
                 return self._disproven(event)
             case PieceJudged():
-                return self._piece_wrong(event.index, "body.corrupt") if not event.is_right else []
+                is_news = not event.is_right and self.state in (State.IDLE, State.FETCHING)
+                return self._piece_wrong(event.index, "body.corrupt") if is_news else []
             case Opened() | Finished() | Failed() | Cancelled() if event.id in self.running:
                 return self._answered(self.running[event.id], event, now)
         return []
@@ -394,7 +397,7 @@ class ArtifactPlan:
         if now < self._look_at:
             return orders
         self._look_at = now + LOOK_AGAIN
-        orders += self._cull()
+        orders += self._cull(now)
         orders += self._fill(now)
         if self.running or self._waiting():
             self.state = State.FETCHING
@@ -434,7 +437,7 @@ class ArtifactPlan:
         waiting = [r for r in self.running.values() if r.candidate.host.dropped and r.opened_at is None]
         return [order for run in waiting for order in self._break_off(run, Ending.DROPPED)]
 
-    def _cull(self) -> list[Order]:
+    def _cull(self, now: float) -> list[Order]:
         """Break off requests whose bytes others have brought, or that may not be used any more."""
         orders: list[Order] = []
         for run in self.running.values():
@@ -442,7 +445,16 @@ class ArtifactPlan:
                 orders += self._break_off(run, Ending.LOST)
             elif run.candidate.is_dropped or not self._blame.allows(run.candidate):
                 orders += self._break_off(run, Ending.LOST)
+            elif run.twin and not run.twin.ending and self._has_lost(run, run.twin, now):
+                orders += self._break_off(run, Ending.LOST)
         return orders
+
+    def _has_lost(self, run: Running, other: Running, now: float) -> bool:
+        """Whether a race is decided, and too long to be run to its end by both."""
+        if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
+            return False
+        mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
+        return (mine, run.request.id) > (others, other.request.id)
 
     def _stop(self, ending: Ending) -> list[Order]:
         return [order for run in self.running.values() for order in self._break_off(run, ending)]
@@ -557,6 +569,9 @@ class ArtifactPlan:
             others = sum(c.belief(belief) for c in idle[1:]) * (gap[1] - gap[0]) / count
             least = max(segments.LEAST_TAKEN, grain)
             gap = segments.share(gap, candidate.belief(belief), others, least)
+        piece = gap[0] // PIECE_BYTES
+        if piece in self._rounds:  # one mirror shall answer for it
+            return gap[0], min(gap[1], (piece + 1) * PIECE_BYTES)
         if candidate.failures and self.running:
             return gap[0], min(gap[1], gap[0] + START_SMALL)
         return gap
@@ -564,7 +579,11 @@ class ArtifactPlan:
     def _take_over(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
         """Shorten the request that will take longest, and give its rest to an idle mirror."""
         grain = segments.grain_of(self.size or 0, bool(self.artifact.pieces))
-        runs = [r for r in self.running.values() if not r.ending and not r.twin and r.stop is not None]
+        runs = [
+            run
+            for run in self.running.values()
+            if not run.ending and not run.twin and run.at // PIECE_BYTES not in self._rounds
+        ]
         for victim in sorted(runs, key=lambda run: -self._eta(run, now, belief))[:2]:
             for candidate in dict.fromkeys(idle):
                 point = segments.take_over(
@@ -659,7 +678,7 @@ class ArtifactPlan:
 
     def _belief(self, runs: list[Running], now: float) -> float:
         """Bytes per second to expect of a connection that nothing is known about: what the others give."""
-        rates = [run.rate(now, UNKNOWN_RATE) for run in runs if run.opened_at is not None]
+        rates = [run.meter.rate(run.last_byte, UNKNOWN_RATE) for run in runs if run.opened_at is not None]
         return sum(rates) / len(rates) if rates else UNKNOWN_RATE
 
     def _pace(self, run: Running, now: float, belief: float) -> Pace:

@@ -96,8 +96,10 @@ class Running:
         """Bytes per second, never 0; `belief` is assumed of a connection that has shown nothing."""
         if self.opened_at is None:
             return belief
-        trust = belief if now - self.opened_at < 2 * BELIEF else 0.0
-        return max(1.0, self.meter.rate(now, trust))
+        youth = max(2 * BELIEF, self.candidate.host.first_byte)  # a connection starts slowly
+        if now - self.opened_at < youth and now - self.last_byte < BREATH:
+            return max(belief, self.meter.rate(now, belief))
+        return max(1.0, self.meter.rate(now, 0.0))
 
     def wait(self, now: float, first_byte: float) -> float:
         """Seconds until its next byte, by guess: what was silent for long will be so for as long again."""
