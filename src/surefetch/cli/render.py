@@ -82,7 +82,9 @@ def as_called(text: str) -> str:
     from surefetch.session.called import program_name
 
     called = program_name()
-    return text if called == "surefetch" else re.sub(r"(?<!import )\bsurefetch (?=[a-z-])", f"{called} ", text)
+    return (
+        text if called == "surefetch" else re.sub(r"(?<!import )\bsurefetch (?=[a-z-])", f"{called} ", text)
+    )
 
 
 def style(text: str, colour: str) -> str:

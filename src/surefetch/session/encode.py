@@ -13,21 +13,12 @@ from surefetch.errors import UsageError
 from surefetch.formats import encoders
 from surefetch.model import Artifact, Dataset
 from surefetch.receipts import FileReceipt, Receipt
+from surefetch.session.rebuilding import EQUALS
 from surefetch.session.supplier import SessionSupplier
 from surefetch.store import files
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
-
-#: Published form -> the encoder that gives the same content where the published bytes cannot be had.
-EQUALS = {
-    "keras-npz": "npz",
-    "pickle": "pickle",
-    "openml-arff": "arff",
-    "openml-parquet": "parquet",
-    "hf-parquet": "parquet",
-    "idx-raw": "idx",
-}
 
 
 def write_form(

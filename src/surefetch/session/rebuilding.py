@@ -15,6 +15,15 @@ from surefetch.model import Artifact, Dataset, Recipe, Step
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
+#: Published form -> the encoder that gives the same content where the published bytes cannot be had.
+EQUALS = {
+    "keras-npz": "npz",
+    "pickle": "pickle",
+    "openml-arff": "arff",
+    "openml-parquet": "parquet",
+    "hf-parquet": "parquet",
+    "idx-raw": "idx",
+}
 #: Bytes at most of a file that is read out of an archive.
 TWIN_LIMIT = 1 << 30
 #: Gives a tensor of the dataset by name, as an array.
