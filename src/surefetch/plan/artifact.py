@@ -336,7 +336,7 @@ class ArtifactPlan:
         if event.wrong_pieces:
             return [order for index in event.wrong_pieces for order in self._piece_wrong(index, event.cause)]
         others = [c for c in self._roster.candidates if not c.is_out]
-        verdict = self._blame.judge(self.spans.givers(), others)
+        verdict = self._blame.judge(self.spans.given(), others, self._total_rate)
         if verdict.measure is Measure.DROP:
             self._drop(verdict.candidate, event.cause, event.detail or f"its digest is {event.actual}")
             return self._start_over()
@@ -509,7 +509,8 @@ class ArtifactPlan:
         if not others:
             return []
         if self._blame.is_searching:
-            return self._carry_out(self._blame.next_alone(others))
+            verdict = self._blame.reopen(others)
+            return self._carry_out(verdict) if verdict else []
         if self.artifact.size is None:
             return self._start_over()
         return []
@@ -607,7 +608,9 @@ class ArtifactPlan:
             return []
         victim = max(runs, key=lambda run: self._eta(run, now, belief))
         pace = self._pace(victim, now, belief)
-        count = victim.left if victim.stop is not None else 0
+        count = victim.left
+        if victim.stop is not None and not count:
+            return []
         if victim.opened_at is not None and (
             victim.stop is None or (count > RACE_BYTES and now - victim.last_byte < SAME_AGAIN)
         ):
@@ -680,6 +683,10 @@ class ArtifactPlan:
         """Bytes per second to expect of a connection that nothing is known about: what the others give."""
         rates = [run.meter.rate(run.last_byte, UNKNOWN_RATE) for run in runs if run.opened_at is not None]
         return sum(rates) / len(rates) if rates else UNKNOWN_RATE
+
+    def _total_rate(self, candidate: Candidate) -> float:
+        """Bytes per second to expect of a mirror over all connections that it may have."""
+        return candidate.belief(UNKNOWN_RATE) * max(1, candidate.lanes)
 
     def _pace(self, run: Running, now: float, belief: float) -> Pace:
         wait = run.wait(now, run.candidate.first_byte(UNKNOWN_FIRST_BYTE))

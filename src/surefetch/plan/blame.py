@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ class Measure(Enum):
     """What to do about an artifact whose bytes are wrong."""
 
     DROP = "drop"  # the candidate gave them all: it is out, and so are its bytes
-    LEAVE_OUT = "leave out"  # fetch its bytes from the others: right then, and it was the culprit
-    ALONE = "alone"  # more than one gives wrong bytes: fetch everything from this one
+    LEAVE_OUT = "leave out"  # fetch its bytes from the others: if they are right then, it was the culprit
+    ALONE = "alone"  # fetch everything that it did not give from it: if they are wrong then, it is one
 
 
 class Verdict(NamedTuple):
@@ -25,50 +25,68 @@ class Verdict(NamedTuple):
 
 
 class Blame:
-    """Mutable: which candidates are left out while the culprit is looked for.
+    """Mutable: which candidates may be asked while the culprit is looked for.
 
-    Only the bytes of one suspect are fetched again in each round, from all others at once; that costs a
-    share of the artifact, where going alone to one mirror costs most of it at the rate of one.
+    Each round tries what is cheapest of: one suspect's bytes from all others, or all others' bytes from one. The
+    first costs a share of the artifact at the rate of many, and names the culprit if there is only one.
     """
 
     def __init__(self) -> None:
         self.suspect: Candidate | None = None  # left out in this round
+        self.alone: Candidate | None = None  # the only one to be asked in this round
         self._cleared: list[Candidate] = []  # were left out, and the bytes were wrong without them too
-        self._alone: Candidate | None = None
-        self._is_alone = False  # several culprits: one at a time from here on
 
     def allows(self, candidate: Candidate) -> bool:
         """Whether the candidate may be asked in this round."""
-        if self._is_alone:
-            return candidate is self._alone
-        return candidate is not self.suspect
+        return candidate is self.alone if self.alone else candidate is not self.suspect
 
     @property
     def is_searching(self) -> bool:
         """Whether somebody is left out."""
-        return self._is_alone or self.suspect is not None
+        return bool(self.alone or self.suspect)
 
-    def judge(self, givers: Sequence[Candidate], others: Sequence[Candidate]) -> Verdict:
+    def judge(
+        self,
+        given: Mapping[Candidate, int],
+        others: Sequence[Candidate],
+        rate: Callable[[Candidate], float],
+    ) -> Verdict:
         """Say what follows from wrong bytes.
 
         Args:
-            givers: Who gave them.
+            given: Who gave how many of them.
             others: Everybody who may still be asked, givers among them, the best first.
+            rate: Bytes per second to expect of each.
         """
-        if len(givers) == 1:
-            self.suspect, self._cleared, self._alone = None, [], None
-            return Verdict(Measure.DROP, givers[0])
-        # Bytes of an earlier run first, then the mirrors that are ranked last.
-        order = sorted(givers, key=lambda giver: others.index(giver) if giver in others else len(others))
-        for giver in reversed(order):
-            if giver not in self._cleared and any(other is not giver for other in others):
-                self._cleared.append(giver)
-                self.suspect = giver
-                return Verdict(Measure.LEAVE_OUT, giver)
-        return self.next_alone(others or givers)
+        self.suspect = self.alone = None
+        if len(given) == 1:
+            self._cleared = []
+            return Verdict(Measure.DROP, next(iter(given)))
+        rates = {candidate: rate(candidate) for candidate in others}
+        total, all_bytes = sum(rates.values()), sum(given.values())
+        rounds = [
+            (count / (total - rates.get(giver, 0.0)), Verdict(Measure.LEAVE_OUT, giver))
+            for giver, count in given.items()
+            if giver not in self._cleared and any(other is not giver for other in others)
+        ]
+        rounds += [
+            ((all_bytes - given.get(other, 0)) / rates[other], Verdict(Measure.ALONE, other)) for other in others
+        ]
+        if not rounds:  # nobody is left to ask
+            return Verdict(Measure.DROP, next(iter(given)))
+        return self._begin(min(rounds, key=lambda pair: pair[0])[1])
 
-    def next_alone(self, others: Sequence[Candidate]) -> Verdict:
-        """Go to one mirror alone: those asked so far give wrong bytes together, or no bytes at all."""
-        self.suspect, self._is_alone = None, True
-        self._alone = others[0]
-        return Verdict(Measure.ALONE, self._alone)
+    def reopen(self, others: Sequence[Candidate]) -> Verdict | None:
+        """Nobody who may be asked is left: say how to go on with the others."""
+        suspect, self.suspect, self.alone = self.suspect, None, None
+        if suspect is not None and suspect in others:
+            return self._begin(Verdict(Measure.ALONE, suspect))
+        return None
+
+    def _begin(self, verdict: Verdict) -> Verdict:
+        if verdict.measure is Measure.LEAVE_OUT:
+            self.suspect = verdict.candidate
+            self._cleared.append(verdict.candidate)
+        else:
+            self.alone = verdict.candidate
+        return verdict

@@ -85,6 +85,13 @@ class Spans(Generic[Giver]):
                 found.setdefault(id(giver), giver)
         return list(found.values())
 
+    def given(self) -> dict[Giver, int]:
+        """Return how many bytes each giver gave."""
+        given: dict[Giver, int] = {}
+        for low, high, giver in self:
+            given[giver] = given.get(giver, 0) + high - low
+        return given
+
     @property
     def end(self) -> int:
         """One past the last byte that is here."""
