@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -22,9 +22,14 @@ from surefetch.model import Dataset, Struct
 from surefetch.session.ledger import Entry, Ledger, PlantedFile
 from surefetch.session.planting import State, Workshop, file_digest, judge, move_aside, place, shadows_of
 from surefetch.session.proof import Proof, prove
+from surefetch.session.supplier import SessionSupplier
 from surefetch.session.supply import Supplier
 from surefetch.session.user_python import Python, find_python, probe
 from surefetch.store.files import trouble
+from surefetch.store.layout import make_private
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
 
 Say = Callable[[str], None]
 DEFAULT_ROOT = "data"
@@ -150,6 +155,23 @@ def install(
         chosen_by=python.chosen_by,
         frameworks=frameworks,
     )
+
+
+def install_for(session: Session, name: str, wish: Wish) -> InstallResult:
+    """Install a dataset by name with a session's catalog, store and environment; errors as `install`."""
+    dataset = session.catalog.find(name)
+    supplier = SessionSupplier(session)
+    return install(dataset, supplier, ledger_of(session), wish, session.environ, session.reporter.say)
+
+
+def uninstall_for(session: Session, name: str, into: Sequence[str] = ()) -> UninstallResult:
+    """Take away what was planted of a dataset; errors as `uninstall`."""
+    return uninstall(ledger_of(session), session.catalog.find(name).name, into)
+
+
+def ledger_of(session: Session) -> Ledger:
+    """Return the ledger in the store's private folder."""
+    return Ledger(make_private(session.store.folder) / "planted-v1")
 
 
 def uninstall(ledger: Ledger, dataset: str, into: Sequence[str] = ()) -> UninstallResult:

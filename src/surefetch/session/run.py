@@ -10,15 +10,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from surefetch.errors import UsageError
+from surefetch.session.answering import SessionAnswers
 from surefetch.session.clerk import KnownFiles
 from surefetch.session.desk import Desk
 from surefetch.session.supply import Answers
 from surefetch.session.user_python import find_python
 
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
 #: Tells the hook where the desk is; the hook's own `VARIABLE`.
 VARIABLE = "SUREFETCH_HOOK"
+
 #: Switches with which Python ignores PYTHONPATH (-E, -I) or does not run `sitecustomize` (-S).
 _DEAF = set("EIS")
 
@@ -56,6 +62,21 @@ def run(
     if not clerk.processes:
         say(deafness(words))
     return code
+
+
+def run_for(
+    session: Session,
+    command: Sequence[str],
+    *,
+    python: str | None = None,
+    explain: Callable[[str], str] = lambda text: "",
+) -> int:
+    """Run a program with a session's catalog, store and environment; result and errors as `run`."""
+    answers = SessionAnswers(session, explain)
+    try:
+        return run(answers, command, environ=session.environ, say=session.reporter.say, python=python)
+    finally:
+        answers.close()
 
 
 def resolve(command: Sequence[str], environ: Mapping[str, str], python: str | None = None) -> list[str]:

@@ -94,13 +94,17 @@ class Agent:
         version = ".".join(map(str, sys.version_info[:3]))
         self.post("hello", {"python": sys.executable, "pid": os.getpid(), "version": version})
 
+    def rest(self) -> None:
+        """Ask nothing any more: downloads go out as always."""
+        self._is_dead = True
+
     def is_alive(self) -> bool:
         """Whether the parent still answers."""
         try:
             self.greet()
         except (OSError, ValueError):
             return False
-        return True
+        return not self._is_dead
 
     def target(self, url: str, method: str = "GET", body: bytes | None = None) -> str | None:
         """Ask the parent for a URL's stand-in.
