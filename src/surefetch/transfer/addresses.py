@@ -10,7 +10,7 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 #: Shared address space of carriers (RFC 6598): inside a provider's network, so not public.
 _SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
 #: Addresses of no network's inside: benchmarking (RFC 2544), which VPN clients hand out as stand-ins for
-#: public hosts ("fake IP"), and documentation (RFC 5737, RFC 3849), used likewise by gateways of closed networks.
+#: public hosts ("fake IP"), and documentation (RFC 5737, RFC 3849), as gateways of closed networks do.
 _STAND_INS: Final = tuple(
     ipaddress.ip_network(network)
     for network in ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")

@@ -1,15 +1,16 @@
-"""A channel: one reusable libcurl handle and the bytes it hands over. The only module that sets options.
+"""A channel: one reusable libcurl handle. The only module that sets its options.
 
-libcurl calls back once for every 16 KiB of a body: some 60,000 times per gigabyte. The callbacks are
-therefore the bare `list.append` of two lists, which the engine empties after each round; nothing of ours runs
-inside libcurl but the check of an address, once per connection and request.
+libcurl hands a body over in pieces of 16 KiB, some 60,000 per gigabyte. They are gathered in one buffer that
+all channels share, because fresh memory for each piece costs more page faults than the network costs time:
+with lists of pieces a gigabyte took 2.0 s of CPU, gathered 0.75 s.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import pycurl
@@ -23,6 +24,32 @@ _PROXY_AUTH: Final = pycurl.HTTPAUTH_BASIC | pycurl.HTTPAUTH_DIGEST
 _KEEPALIVE_SECONDS: Final = 30
 
 
+class Staging:
+    """Mutable: the buffer in which the pieces of one body gather until they are taken on."""
+
+    def __init__(self, size: int) -> None:
+        self._buffer = bytearray(size)
+        self._view = memoryview(self._buffer)
+        self._filled = 0
+        self._owner: Channel | None = None
+        self._size = size
+
+    def add(self, owner: Channel, data: bytes) -> None:
+        """Add a piece; what does not fit, or is another channel's, is passed on first."""
+        stop = self._filled + len(data)
+        if owner is not self._owner or stop > self._size:
+            self.pass_on()
+            self._owner, stop = owner, len(data)
+        self._buffer[self._filled : stop] = data
+        self._filled = stop
+
+    def pass_on(self) -> None:
+        """Hand what has gathered to its owner's taker."""
+        filled, self._filled = self._filled, 0
+        if filled and self._owner and self._owner.take:
+            self._owner.take(self._view[:filled])
+
+
 class _Socket(socket.socket):
     """A socket that libcurl has a duplicate of: ours is closed without a warning when it goes."""
 
@@ -33,10 +60,11 @@ class _Socket(socket.socket):
 class Channel:
     """Mutable: a libcurl handle, reused from request to request, with the last values of its options."""
 
-    def __init__(self, options: Options, trust: Trust, user_agent: str) -> None:
+    def __init__(self, options: Options, trust: Trust, user_agent: str, staging: Staging) -> None:
         """Make a handle with everything set that stays the same for all requests."""
         self.head: list[bytes] = []
-        self.body: list[bytes] = []
+        self.take: Callable[[memoryview], None] | None = None  # valid until it returns
+        self._staging = staging
         self.may_be_private = False
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
@@ -59,7 +87,6 @@ class Channel:
     ) -> None:
         """Make ready for a request; only what differs from the last one is set."""
         self.head.clear()
-        self.body.clear()
         self.refused_address = self.tried_address = ""
         self.is_ready = False
         self.may_be_private = may_be_private or route.proxy is not None
@@ -84,7 +111,7 @@ class Channel:
 
     def _set_constants(self, options: Options, trust: Trust, user_agent: str) -> None:
         setopt = self.curl.setopt
-        setopt(pycurl.WRITEFUNCTION, self.body.append)
+        setopt(pycurl.WRITEFUNCTION, partial(self._staging.add, self))
         setopt(pycurl.HEADERFUNCTION, self.head.append)
         setopt(pycurl.OPENSOCKETFUNCTION, self._open_socket)
         setopt(pycurl.PREREQFUNCTION, self._check_address)

@@ -9,6 +9,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -24,36 +25,25 @@ from surefetch.events import (
     Finished,
     Halted,
     LookupFailed,
-    Opened,
     Phase,
-    Received,
     Request,
 )
 from surefetch.model import Lookup
 from surefetch.observation import Observation
 from surefetch.transfer import addresses, answers, urls
-from surefetch.transfer.answers import Accepted, Redirected, Refused
-from surefetch.transfer.channel import Channel
+from surefetch.transfer.answers import Refused
+from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
+from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.judge import E_PROXY, SOCKS, Verdict, judge_observation
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
-from surefetch.transfer.transfers import Download, Page, Stage, Transfer
+from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.trust import Trust
 
-#: `Received` is sent at most this often, or when this much has come.
-_TELL_SECONDS: Final = 0.05
-_TELL_BYTES: Final = 1 << 20
-#: Of the body of an answer that is refused: kept, to be hashed and named.
-_EVIDENCE_BYTES: Final = 256 << 10
-#: Of the body of a redirect: read, so that the connection can be used again.
-_REDIRECT_BODY_BYTES: Final = 64 << 10
-#: Seconds that a complete file waits for its answer's end, where the answer does not name its length.
-_END_GRACE: Final = 0.5
 _POOL: Final = 256
 _OBSERVATIONS: Final = 512
-_OFF_THE_WIRE: Final = (Stage.LEFT,)
 
 Judge = Callable[[Observation], Verdict | None]
 
@@ -93,6 +83,8 @@ class Engine:
         self._by_curl: dict[Any, Transfer] = {}
         self._pool: list[Channel] = []
         self._events: deque[Event] = deque()
+        self._intake = Intake(options, self._events)
+        self._staging = Staging(options.staging_bytes)
         self._observations: dict[int, Observation] = {}
         self._routes: dict[str, Route] = {}
         self._pages: dict[
@@ -249,19 +241,29 @@ class Engine:
                 pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
             )
             self._multi.socket_action(key.fd, flags)
-            self._take_bodies()
         if self._timer is not None and time.monotonic() >= self._timer:
             self._timer = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
-        self._take_bodies()
+        self._staging.pass_on()
+        self._carry_out()
         self._take_endings()
         self._check_deadlines()
         return is_awake
 
-    def _take_bodies(self) -> None:
-        for transfer in list(self._by_curl.values()):
-            if transfer.channel and transfer.channel.body:
-                self._take_body(transfer)
+    def _carry_out(self) -> None:
+        """End what the intake has found an outcome for."""
+        due, self._intake.due[:] = list(self._intake.due), []
+        for transfer in due:
+            self._leave_wire(transfer)
+            match transfer.outcome:
+                case Outcome.FINISH:
+                    self._finish(transfer)
+                case Outcome.FOLLOW:
+                    self._follow(transfer)
+                case Outcome.HALT:
+                    self._halt(transfer)
+                case Outcome.FAIL:
+                    self._fail(transfer, 0, "")
 
     def _take_endings(self) -> None:
         left = 1
@@ -278,7 +280,7 @@ class Engine:
             if transfer.deadline is not None and now >= transfer.deadline:
                 self._overdue(transfer)
             elif transfer.position > transfer.told:
-                self._tell(transfer)
+                self._intake.tell(transfer)
         for host, said in self._names.answers(now):
             for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
                 if urls.host(transfer.url) == host:
@@ -286,7 +288,7 @@ class Engine:
 
     def _next_deadline(self, now: float) -> float:
         times = [t.deadline for t in self._active.values() if t.deadline is not None]
-        times += [t.told_at + _TELL_SECONDS for t in self._active.values() if t.position > t.told]
+        times += [t.told_at + TELL_SECONDS for t in self._active.values() if t.position > t.told]
         if self._timer is not None:
             times.append(self._timer)
         if (due := self._names.due) is not None:
@@ -346,6 +348,7 @@ class Engine:
         if isinstance(transfer, Page) and transfer.deadline is None:
             transfer.deadline = transfer.began + self._options.page_timeout
         self._by_curl[channel.curl] = transfer
+        channel.take = partial(self._intake.take, transfer)
         self._share_rate()
         self._multi.add_handle(channel.curl)
 
@@ -382,7 +385,7 @@ class Engine:
     def _channel(self) -> Channel:
         if self._pool:
             return self._pool.pop()
-        return Channel(self._options, self._trust, self._user_agent)
+        return Channel(self._options, self._trust, self._user_agent, self._staging)
 
     def _share_rate(self) -> None:
         if self._options.limit_rate:
@@ -391,168 +394,22 @@ class Engine:
                 if transfer.channel:
                     transfer.channel.limit_rate(share)
 
-    # --- taking in ------------------------------------------------------------------------------------------
-
-    def _take_body(self, transfer: Transfer) -> None:
-        assert transfer.channel
-        chunks = transfer.channel.body
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
-        chunks.clear()
-        transfer.received += len(data)
-        match transfer.stage:
-            case Stage.ACCEPTED:
-                self._write(transfer, data)
-            case Stage.ASKED:
-                transfer.kept += data
-                self._weigh(transfer, is_whole=False)
-            case Stage.REFUSED:
-                self._keep_evidence(transfer, data)
-            case Stage.REDIRECTED if transfer.received > _REDIRECT_BODY_BYTES:
-                self._leave_wire(transfer)
-                self._follow(transfer)
-
-    def _weigh(self, transfer: Transfer, *, is_whole: bool) -> None:
-        """Judge an answer by its head and first bytes, and take the stage that follows."""
-        assert transfer.channel
-        lines = transfer.channel.head
-        head = transfer.head = answers.parse_head(lines)
-        if head is None or sum(map(len, lines)) > self._options.header_bytes:
-            cause = "http.malformed" if head is None else "policy.header-size"
-            self._refuse(transfer, Refused(cause=cause))
-            return
-        if head.status == 407 and self._negotiate(transfer):
-            return
-        match answers.weigh(head, transfer.wanted):
-            case Redirected() as verdict:
-                transfer.stage, transfer.redirected = Stage.REDIRECTED, verdict
-                self._set_deadline(transfer, self._options.evidence_timeout)
-            case Refused() as verdict:
-                self._refuse(transfer, verdict)
-            case Accepted() as verdict:
-                self._weigh_first_bytes(transfer, verdict, is_whole=is_whole)
-
-    def _weigh_first_bytes(self, transfer: Transfer, verdict: Accepted, *, is_whole: bool) -> None:
-        assert transfer.head
-        first = bytes(transfer.kept)
-        if verdict.start == 0:
-            if not first and transfer.limit > 0:
-                self._refuse(transfer, Refused(cause="body.empty")) if is_whole else None
-                return
-            if answers.needs_more(first) and not is_whole:
-                return
-            kind = transfer.head.get("content-type")
-            if refused := answers.sniff(first, kind, transfer.wanted.artifact.name):
-                self._refuse(transfer, refused)
-                return
-        self._open(transfer, verdict)
-
-    def _open(self, transfer: Transfer, verdict: Accepted) -> None:
-        transfer.stage, transfer.accepted = Stage.ACCEPTED, verdict
-        now = time.monotonic()
-        transfer.is_held = verdict.start != transfer.wanted.start
-        transfer.position = transfer.told = verdict.start
-        transfer.told_at = now
-        assert transfer.channel
-        if isinstance(transfer, Download):
-            self._events.append(
-                Opened(
-                    id=transfer.id,
-                    start=verdict.start,
-                    size=verdict.size,
-                    takes_ranges=verdict.takes_ranges,
-                    validator=verdict.validator,
-                    is_multiplexed=transfer.head is not None and transfer.head.version == "2",
-                    address=transfer.channel.info(pycurl.PRIMARY_IP) or "",
-                    seconds=now - transfer.began,
-                )
-            )
-        if not transfer.is_held:
-            self._write(transfer, b"")
-
-    def _write(self, transfer: Transfer, data: bytes) -> None:
-        """Pass bytes on, with those kept while the answer was judged; end when all is here."""
-        if transfer.kept or transfer.is_held:
-            transfer.kept += data
-            if transfer.is_held:
-                return
-            data = bytes(transfer.kept)
-            transfer.kept.clear()
-        surplus = (
-            transfer.position + len(data) - (transfer.stop if transfer.stop is not None else transfer.limit)
-        )
-        if surplus > 0:
-            data = data[: len(data) - surplus]
-        if data and not self._store(transfer, data):
-            return
-        transfer.position += len(data)
-        self._tell(transfer)
-        if surplus > 0 and (transfer.stop is None or transfer.stop == transfer.limit):
-            detail = f"more than {transfer.limit:,} bytes came"
-            transfer.refused = Refused(cause="body.too-large", detail=detail)
-            self._fail(transfer, 0, "")
-        elif transfer.is_complete:
-            self._complete(transfer)
-
     def _let_go(self, transfer: Transfer) -> None:
         """Go on with an answer that begins elsewhere: the owner knows and has not cancelled."""
         transfer.is_held = False
-        self._write(transfer, b"")
+        self._intake.write(transfer, b"")
+        self._carry_out()
         if transfer.held_ending and transfer.id in self._active:
             self._ended_body(transfer, *transfer.held_ending)
 
-    def _complete(self, transfer: Transfer) -> None:
-        """Everything is here: wait for the answer's end if it is due, so that the connection can be kept."""
-        assert transfer.accepted and transfer.stop is not None
-        if transfer.accepted.stop is not None and transfer.accepted.stop > transfer.stop:
-            self._finish(transfer)
-        elif transfer.stage is Stage.ACCEPTED and transfer.deadline is None:
-            self._set_deadline(transfer, _END_GRACE)
-
-    def _store(self, transfer: Transfer, data: bytes) -> bool:
-        if isinstance(transfer, Page):
-            transfer.content += data
-            return True
-        assert isinstance(transfer, Download)
-        try:
-            transfer.sink.write(transfer.position, data)
-        except (OSError, SurefetchError) as error:
-            self._halt(transfer, error)
-            return False
-        return True
-
-    def _halt(self, transfer: Transfer, error: OSError | SurefetchError) -> None:
+    def _halt(self, transfer: Transfer) -> None:
+        error = transfer.local
         if isinstance(error, SurefetchError):
             cause, detail = error.code, error.message
         else:
-            cause, detail = LOCAL_CAUSES.get(error.errno or 0, "local.path"), str(error)
+            cause, detail = LOCAL_CAUSES.get(error.errno or 0 if error else 0, "local.path"), str(error)
         self._end(transfer, Failed(id=transfer.id, failure=Failure.LOCAL, cause=cause, detail=detail))
         self._events.append(Halted(cause=cause, detail=detail))
-
-    def _tell(self, transfer: Transfer, *, is_last: bool = False) -> None:
-        if transfer.position == transfer.told or not isinstance(transfer, Download):
-            return
-        now = time.monotonic()
-        if (
-            is_last
-            or now - transfer.told_at >= _TELL_SECONDS
-            or transfer.position - transfer.told >= _TELL_BYTES
-        ):
-            self._events.append(Received(id=transfer.id, start=transfer.told, stop=transfer.position))
-            transfer.told, transfer.told_at = transfer.position, now
-
-    def _refuse(self, transfer: Transfer, refused: Refused) -> None:
-        transfer.stage, transfer.refused = Stage.REFUSED, refused
-        self._set_deadline(transfer, self._options.evidence_timeout)
-        self._keep_evidence(transfer, b"")
-
-    def _keep_evidence(self, transfer: Transfer, data: bytes) -> None:
-        transfer.kept += data[: _EVIDENCE_BYTES - len(transfer.kept)]
-        if transfer.received > _EVIDENCE_BYTES:
-            self._fail(transfer, 0, "")
-
-    def _set_deadline(self, transfer: Transfer, seconds: float) -> None:
-        due = time.monotonic() + seconds
-        transfer.deadline = due if transfer.deadline is None else min(due, transfer.deadline)
 
     # --- endings --------------------------------------------------------------------------------------------
 
@@ -560,8 +417,9 @@ class Engine:
         """libcurl is through with a transfer."""
         self._leave_wire(transfer)
         if transfer.stage is Stage.ASKED and (code == 0 or transfer.kept):
-            self._weigh(transfer, is_whole=True)
-            if transfer.id not in self._active or transfer.channel is None or self._is_on_wire(transfer):
+            self._intake.weigh(transfer, is_whole=True)
+            self._carry_out()
+            if transfer.id not in self._active:
                 return
         match transfer.stage:
             case Stage.REDIRECTED:
@@ -571,7 +429,8 @@ class Engine:
             case Stage.ACCEPTED if transfer.id in self._active:
                 self._ended_body(transfer, code, message)
             case Stage.REFUSED:
-                self._fail(transfer, 0, "", is_whole=code == 0)
+                if not (transfer.head and transfer.head.status == 407 and self._negotiate(transfer)):
+                    self._fail(transfer, 0, "", is_whole=code == 0)
             case Stage.ASKED:
                 self._failed_on_the_way(transfer, code, message)
 
@@ -666,7 +525,7 @@ class Engine:
             self._fail(transfer, pycurl.E_OPERATION_TIMEDOUT, "the time for it is used up")
 
     def _finish(self, transfer: Transfer) -> None:
-        self._tell(transfer, is_last=True)
+        self._intake.tell(transfer, is_last=True)
         if self._record:
             self._remember(transfer, 0, "")
         if isinstance(transfer, Page):
@@ -678,7 +537,7 @@ class Engine:
     def _fail(
         self, transfer: Transfer, code: int, message: str, *, is_whole: bool = False, resolver: str = ""
     ) -> None:
-        self._tell(transfer, is_last=True)
+        self._intake.tell(transfer, is_last=True)
         seen = self._remember(transfer, code, message, resolver)
         failure, cause, detail = self._verdict(transfer, seen)
         if isinstance(transfer, Page):
@@ -739,15 +598,12 @@ class Engine:
         if transfer.channel is None:
             return
         transfer.channel.head.clear()
-        transfer.channel.body.clear()
+        transfer.channel.take = None
         if len(self._pool) < _POOL:
             self._pool.append(transfer.channel)
         else:
             transfer.channel.close()
         transfer.channel = None
-
-    def _is_on_wire(self, transfer: Transfer) -> bool:
-        return transfer.channel is not None and transfer.channel.curl in self._by_curl
 
     def _leave_wire(self, transfer: Transfer) -> None:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):

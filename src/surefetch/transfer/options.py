@@ -18,7 +18,8 @@ class Options(Struct, frozen=True, kw_only=True):
     limit_rate: int = 0  # bytes per second over all connections; 0: no limit
     redirects: int = 8  # at most
     header_bytes: int = 64 << 10  # of one answer at most
-    buffer_bytes: int = 128 << 10  # libcurl's receive buffer
+    buffer_bytes: int = 512 << 10  # libcurl's receive buffer
+    staging_bytes: int = 256 << 10  # gathered before they are written
     multiplex_below: int = 4 << 20  # requests for fewer bytes share an HTTP/2 connection
     keep_exchanges: bool = False  # an `Exchange` for every request, for the network log
 
@@ -26,8 +27,8 @@ class Options(Struct, frozen=True, kw_only=True):
 class Sink(Protocol):
     """Where the bytes of one artifact go."""
 
-    def write(self, start: int, data: bytes) -> None:
-        """Write bytes at an offset.
+    def write(self, start: int, data: bytes | bytearray | memoryview) -> None:
+        """Write bytes at an offset. What `data` shows is valid until this returns.
 
         Raises:
             OSError: This machine cannot: a full disk, a lost folder.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
+from surefetch.errors import SurefetchError
 from surefetch.events import Phase, Request
 from surefetch.model import Artifact, Lookup
 from surefetch.transfer.answers import Accepted, Head, Redirected, Refused, Wanted
@@ -24,6 +25,15 @@ class Stage(Enum):
     LEFT = "left"  # off the wire; its ending waits for a name server
 
 
+class Outcome(Enum):
+    """What is to be done with a transfer once libcurl is not at work."""
+
+    FINISH = "finish"  # everything is here
+    FOLLOW = "follow"  # to where the redirect leads
+    FAIL = "fail"  # `refused` says why
+    HALT = "halt"  # `local` says why
+
+
 class Transfer:
     """Mutable account of one request on one channel."""
 
@@ -42,6 +52,8 @@ class Transfer:
         self.accepted: Accepted | None = None
         self.refused: Refused | None = None
         self.redirected: Redirected | None = None
+        self.outcome: Outcome | None = None
+        self.local: OSError | SurefetchError | None = None  # why the sink refused
         self.is_held = False  # until the owner has seen that it begins elsewhere
         self.held_ending: tuple[int, str] | None = None  # (libcurl's code, message) that came meanwhile
         self.has_negotiated = False
@@ -70,7 +82,7 @@ class Transfer:
     def restart(self, url: str) -> None:
         """Forget the last answer before the next hop."""
         self.url, self.stage, self.head = url, Stage.ASKED, None
-        self.accepted = self.refused = self.redirected = self.deadline = None
+        self.accepted = self.refused = self.redirected = self.deadline = self.outcome = None
         self.kept.clear()
         self.received = 0
 

@@ -1,0 +1,189 @@
+"""Taking answers in: judged by head and first bytes, then written to their sinks. Never talks to libcurl.
+
+Everything here may run inside libcurl's callbacks, where a transfer cannot be ended: it only gets an outcome,
+which the engine carries out once libcurl is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import MutableSequence
+from typing import Final
+
+from surefetch.errors import SurefetchError
+from surefetch.events import Event, Opened, Received
+from surefetch.transfer import answers
+from surefetch.transfer.answers import Accepted, Redirected, Refused
+from surefetch.transfer.options import Options
+from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
+
+#: `Received` is sent at most this often, or when this much has come.
+TELL_SECONDS: Final = 0.05
+TELL_BYTES: Final = 1 << 20
+#: Of the body of an answer that is refused: kept, to be hashed and named.
+_EVIDENCE_BYTES: Final = 256 << 10
+#: Of the body of a redirect: read, so that the connection can be used again.
+_REDIRECT_BODY_BYTES: Final = 64 << 10
+#: Seconds that a complete file waits for its answer's end, where the answer does not name its length.
+_END_GRACE: Final = 0.5
+
+
+class Intake:
+    """Mutable: adds to the engine's events, and to `due` each transfer that has got an outcome."""
+
+    def __init__(self, options: Options, events: MutableSequence[Event]) -> None:
+        self._options, self._events = options, events
+        self.due: list[Transfer] = []
+
+    def take(self, transfer: Transfer, data: memoryview) -> None:
+        """Take bytes of an answer's body in; they are copied or written before this returns."""
+        transfer.received += len(data)
+        if transfer.outcome is not None:
+            return
+        match transfer.stage:
+            case Stage.ACCEPTED:
+                self.write(transfer, data)
+            case Stage.ASKED:
+                transfer.kept += data
+                self.weigh(transfer, is_whole=False)
+            case Stage.REFUSED:
+                self._keep_evidence(transfer, data)
+            case Stage.REDIRECTED if transfer.received > _REDIRECT_BODY_BYTES:
+                self._decide(transfer, Outcome.FOLLOW)
+
+    def weigh(self, transfer: Transfer, *, is_whole: bool) -> None:
+        """Judge an answer by its head and first bytes, and take the stage that follows.
+
+        Args:
+            transfer: Its channel has the head, `kept` the first bytes.
+            is_whole: Nothing more will come.
+        """
+        assert transfer.channel
+        lines = transfer.channel.head
+        head = transfer.head = answers.parse_head(lines)
+        if head is None or sum(map(len, lines)) > self._options.header_bytes:
+            cause = "http.malformed" if head is None else "policy.header-size"
+            self._refuse(transfer, Refused(cause=cause))
+            return
+        match answers.weigh(head, transfer.wanted):
+            case Redirected() as verdict:
+                transfer.stage, transfer.redirected = Stage.REDIRECTED, verdict
+                set_deadline(transfer, self._options.evidence_timeout)
+            case Refused() as verdict:
+                self._refuse(transfer, verdict)
+            case Accepted() as verdict:
+                self._weigh_first_bytes(transfer, verdict, is_whole=is_whole)
+
+    def write(self, transfer: Transfer, data: bytes | memoryview) -> None:
+        """Pass bytes on, after those kept while the answer was judged; see whether all is here."""
+        if transfer.kept or transfer.is_held:
+            transfer.kept += data
+            if transfer.is_held:
+                return
+            data = bytes(transfer.kept)
+            transfer.kept.clear()
+        stop = transfer.stop if transfer.stop is not None else transfer.limit
+        surplus = transfer.position + len(data) - stop
+        if surplus > 0:
+            data = data[: max(0, len(data) - surplus)]
+        if len(data) and not self._store(transfer, data):
+            return
+        transfer.position += len(data)
+        self.tell(transfer)
+        if surplus > 0 and stop == transfer.limit:
+            detail = f"more than {transfer.limit:,} bytes came"
+            transfer.refused = Refused(cause="body.too-large", detail=detail)
+            self._decide(transfer, Outcome.FAIL)
+        elif transfer.is_complete:
+            self._complete(transfer)
+
+    def tell(self, transfer: Transfer, *, is_last: bool = False) -> None:
+        """Send `Received` if there is something to tell and it is time."""
+        untold = transfer.position - transfer.told
+        if not untold or not isinstance(transfer, Download):
+            return
+        now = time.monotonic()
+        if is_last or untold >= TELL_BYTES or now - transfer.told_at >= TELL_SECONDS:
+            self._events.append(Received(id=transfer.id, start=transfer.told, stop=transfer.position))
+            transfer.told, transfer.told_at = transfer.position, now
+
+    def _weigh_first_bytes(self, transfer: Transfer, verdict: Accepted, *, is_whole: bool) -> None:
+        assert transfer.head
+        first = bytes(transfer.kept[:4096])
+        if verdict.start == 0:
+            if not first and transfer.limit > 0:
+                if is_whole:
+                    self._refuse(transfer, Refused(cause="body.empty"))
+                return
+            if answers.needs_more(first) and not is_whole:
+                return
+            kind = transfer.head.get("content-type")
+            if refused := answers.sniff(first, kind, transfer.wanted.artifact.name):
+                self._refuse(transfer, refused)
+                return
+        self._open(transfer, verdict)
+
+    def _open(self, transfer: Transfer, verdict: Accepted) -> None:
+        assert transfer.channel and transfer.head
+        now = time.monotonic()
+        transfer.stage, transfer.accepted = Stage.ACCEPTED, verdict
+        transfer.is_held = verdict.start != transfer.wanted.start
+        transfer.position = transfer.told = verdict.start
+        transfer.told_at = now
+        if isinstance(transfer, Download):
+            self._events.append(
+                Opened(
+                    id=transfer.id,
+                    start=verdict.start,
+                    size=verdict.size,
+                    takes_ranges=verdict.takes_ranges,
+                    validator=verdict.validator,
+                    is_multiplexed=transfer.head.version == "2",
+                    address=transfer.channel.tried_address,
+                    seconds=now - transfer.began,
+                )
+            )
+        if not transfer.is_held:
+            self.write(transfer, b"")
+
+    def _complete(self, transfer: Transfer) -> None:
+        """Everything is here: wait for the answer's end if it is due, so that the connection can be kept."""
+        assert transfer.accepted and transfer.stop is not None
+        if transfer.accepted.stop is not None and transfer.accepted.stop > transfer.stop:
+            self._decide(transfer, Outcome.FINISH)
+        elif transfer.deadline is None or isinstance(transfer, Page):
+            set_deadline(transfer, _END_GRACE)
+
+    def _store(self, transfer: Transfer, data: bytes | memoryview) -> bool:
+        if isinstance(transfer, Page):
+            transfer.content += data
+            return True
+        assert isinstance(transfer, Download)
+        try:
+            transfer.sink.write(transfer.position, data)
+        except (OSError, SurefetchError) as error:
+            transfer.local = error
+            self._decide(transfer, Outcome.HALT)
+            return False
+        return True
+
+    def _refuse(self, transfer: Transfer, refused: Refused) -> None:
+        transfer.stage, transfer.refused = Stage.REFUSED, refused
+        set_deadline(transfer, self._options.evidence_timeout)
+        self._keep_evidence(transfer, b"")
+
+    def _keep_evidence(self, transfer: Transfer, data: bytes | memoryview) -> None:
+        transfer.kept += data
+        del transfer.kept[_EVIDENCE_BYTES:]
+        if transfer.received > _EVIDENCE_BYTES:
+            self._decide(transfer, Outcome.FAIL)
+
+    def _decide(self, transfer: Transfer, outcome: Outcome) -> None:
+        transfer.outcome = outcome
+        self.due.append(transfer)
+
+
+def set_deadline(transfer: Transfer, seconds: float) -> None:
+    """Have a transfer looked at after so many seconds, unless it is looked at earlier anyway."""
+    due = time.monotonic() + seconds
+    transfer.deadline = due if transfer.deadline is None else min(due, transfer.deadline)
