@@ -49,14 +49,19 @@ def parse(url: str) -> Request | None:
     """Return what a URL asks of a repository that we can answer for, None if it is none of them."""
     parts = urlsplit(url)
     path = unquote(parts.path).strip("/")
-    if (parts.hostname or "").startswith("datasets-server."):
+    if parts.hostname not in HOSTS:
+        return None
+    if parts.hostname.startswith("datasets-server."):
         name = unquote(parts.query.partition("dataset=")[2].partition("&")[0])
         return _found(name, "viewer", path)
     for start, separator, verb in _ROUTES:
-        if path.startswith(start):
-            name, found, rest = path[len(start) :].partition(separator)
-            if found or not separator:
-                return _found(name, verb, rest.partition("/")[2])
+        if not path.startswith(start):
+            continue
+        if not separator:
+            return _found(path.removeprefix(start), verb, "")
+        name, found, rest = path.removeprefix(start).partition(separator)
+        if found:
+            return _found(name, verb, rest.partition("/")[2])
     return None
 
 

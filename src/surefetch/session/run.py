@@ -74,9 +74,15 @@ def run_for(
     """Run a program with a session's catalog, store and environment; result and errors as `run`."""
     answers = SessionAnswers(session, explain)
     try:
-        return run(answers, command, environ=session.environ, say=session.reporter.say, python=python)
+        say = _prefixed(session.reporter.say)
+        return run(answers, command, environ=session.environ, say=say, python=python)
     finally:
         answers.close()
+
+
+def _prefixed(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Say whose line it is, among those of the user's program."""
+    return lambda line: say(f"surefetch: {line}")
 
 
 def resolve(command: Sequence[str], environ: Mapping[str, str], python: str | None = None) -> list[str]:
