@@ -44,7 +44,7 @@ STEPS: Final[dict[str, Signature]] = {
     "mat": Signature(BYTES, ARRAY, "name of the variable"),
     "arff": Signature(BYTES, ARRAY, "column or first-last column, both inclusive"),
     "csv": Signature(BYTES, ARRAY, "column or first-last column, both inclusive, or a heading"),
-    "parquet": Signature(BYTES, COLUMN, "name of the column, dots for fields of a struct"),
+    "parquet": Signature(BYTES, COLUMN, "name of the column, dots for fields of a struct; or FIRST..LAST"),
     "images": Signature(BYTES, COLUMN, "pattern of member paths in a zip or tar, taken in sorted order"),
     "folders": Signature(BYTES, ARRAY, "pattern of member paths; gives the number of each member's folder"),
     "lines": Signature(BYTES, COLUMN),

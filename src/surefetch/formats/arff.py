@@ -6,6 +6,7 @@ Source: "Attribute-Relation File Format (ARFF)", Weka's documentation; liac-arff
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -51,6 +52,7 @@ class Attribute(Struct, frozen=True, kw_only=True):
     kind: str  # "numeric", "nominal", or the type as the file writes it
     labels: tuple[str, ...] = ()
     values: Mapping[str, float] = {}  # of a nominal attribute: label -> number
+    is_indexed: bool = False  # the labels do not spell the numbers
 
 
 def decode(data: Buffer, argument: str, context: Context) -> Array:
@@ -76,8 +78,13 @@ def decode(data: Buffer, argument: str, context: Context) -> Array:
         raise DecodeError(
             f"columns {argument} are wanted of {len(attributes)}", offset=start, code="body.content-mismatch"
         )
-    columns = Columns(start=wanted[0], stop=wanted[1], total=len(attributes))
-    chosen = attributes[columns.start : columns.stop]
+    chosen = attributes[wanted[0] : wanted[1]]
+    columns = Columns(
+        start=wanted[0],
+        stop=wanted[1],
+        total=len(attributes),
+        are_numbers=not any(attribute.is_indexed for attribute in chosen),
+    )
     for attribute in chosen:
         if attribute.kind not in ("numeric", "nominal"):
             raise DecodeError(f"attribute `{attribute.name}` is of type `{attribute.kind}`, not of numbers")
@@ -146,17 +153,20 @@ def _attribute(line: str, position: int) -> Attribute:
     labels = _values(kind[1:-1])
     if labels is None:
         raise DecodeError(f"the labels of `{name[:40]}` cannot be read", offset=position)
-    return Attribute(name=name, kind="nominal", labels=tuple(labels), values=_label_numbers(labels))
+    spelled = _spelled(labels)
+    values = spelled or {label: float(index) for index, label in enumerate(labels)}
+    return Attribute(
+        name=name, kind="nominal", labels=tuple(labels), values=values, is_indexed=spelled is None
+    )
 
 
-def _label_numbers(labels: Sequence[str]) -> dict[str, float]:
+def _spelled(labels: Sequence[str]) -> dict[str, float] | None:
+    """Return the numbers that labels spell, None if one of them does not."""
     try:
-        spelled = {label: number(label) for label in labels}
+        values = {label: number(label) for label in labels}
     except ValueError:
-        return {label: float(index) for index, label in enumerate(labels)}
-    if any(value != value for value in spelled.values()):
-        return {label: float(index) for index, label in enumerate(labels)}
-    return spelled
+        return None
+    return values if all(map(math.isfinite, values.values())) else None
 
 
 def _rows(lines: Sequence[str], attributes: Sequence[Attribute], columns: Columns) -> Iterator[list[float]]:

@@ -74,9 +74,10 @@ def scale(array: Array, argument: str, context: Context) -> Array:
     dtype = np.dtype(context.dtype or (array.dtype if array.dtype.kind == "f" else "float64"))
     output = np.empty(array.shape, dtype)
     for source, target in _blocks(array, output):
-        product = source.astype(np.float64) * factor
-        whole = np.rint(product)
-        wrong = ~(np.abs(product - whole) <= WHOLE_TOLERANCE)
+        with np.errstate(over="ignore", invalid="ignore"):  # infinities are found below
+            product = source.astype(np.float64) * factor
+            whole = np.rint(product)
+            wrong = ~(np.abs(product - whole) <= WHOLE_TOLERANCE)
         if wrong.any():
             raise DecodeError(
                 f"{product[wrong][0]} is no whole number, so `scale:{argument}` does not fit these data",

@@ -11,6 +11,7 @@ from surefetch.errors import DecodeError
 from surefetch.formats.arrays import contiguous, digest_of
 from surefetch.formats.buffers import Array, Buffer, Context, output_limit, view_of
 from surefetch.formats.steps import FUNCTIONS
+from surefetch.formats.tars import read_tar
 from surefetch.model import DTYPES, Recipe, Step, TensorSpec
 
 #: Steps that only move numbers about: a cast behind them can as well be made before them.
@@ -76,8 +77,11 @@ def _join(recipe: Recipe, spec: TensorSpec | None, views: Mapping[str, memoryvie
     if spec is None:
         return contiguous(np.concatenate([run(part.steps, views[part.input], limit) for part in recipe]))
     output, position = np.empty(spec.shape, np.dtype(spec.dtype).newbyteorder("<")), 0
+    members = _members(recipe, views, limit)
     for part in recipe:
-        array = run(part.steps, views[part.input], limit)
+        member = members.pop((part.input, part.steps[0]), None)
+        steps = part.steps if member is None else part.steps[1:]
+        array = run(steps, views[part.input] if member is None else view_of(member), limit)
         if (
             array.dtype.newbyteorder("<") != output.dtype
             or array.shape[1:] != output.shape[1:]
@@ -91,6 +95,20 @@ def _join(recipe: Recipe, spec: TensorSpec | None, views: Mapping[str, memoryvie
     if position != len(output):
         raise DecodeError(f"{position} rows came of {len(output)} promised", code="body.content-mismatch")
     return output
+
+
+def _members(recipe: Recipe, views: Mapping[str, memoryview], limit: int) -> dict[tuple[str, Step], Buffer]:
+    """Read the members that several parts take from one tar archive in one pass: (input, step) -> member."""
+    wanted: dict[str, dict[str, Step]] = {}
+    for part in recipe:
+        if part.steps[0].name == "tar":
+            wanted.setdefault(part.input, {})[part.steps[0].argument] = part.steps[0]
+    members: dict[tuple[str, Step], Buffer] = {}
+    for name, steps in wanted.items():
+        if len(steps) > 1:
+            for path, member in read_tar(views[name], list(steps), limit).items():
+                members[name, steps[path]] = member
+    return members
 
 
 def _check(array: Array, spec: TensorSpec | None) -> None:

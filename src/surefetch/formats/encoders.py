@@ -5,6 +5,7 @@ Nothing is put on a disk here: each encoder gives paths and bytes.
 
 from __future__ import annotations
 
+import math
 import pickle
 import struct
 import zlib
@@ -163,7 +164,7 @@ def _pickle_file(name: str, tensors: Tensors) -> Iterator[File]:
 def _fractions(images: Array) -> Array:
     if images.dtype != np.uint8:
         raise UsageError(f"the pickle form holds bytes as fractions, not {images.dtype.name}")
-    return images.reshape(len(images), -1).astype("<f4") / np.float32(256)
+    return _flat(images).astype("<f4") / np.float32(256)
 
 
 def _arff_file(name: str, tensors: Tensors) -> Iterator[File]:
@@ -216,7 +217,7 @@ def _arrow_column(pyarrow: Any, array: Array) -> Any:
         return pyarrow.array([{"bytes": png_bytes(image), "path": None} for image in array], kind)
     if array.ndim == 1:
         return pyarrow.array(np.asarray(array, np.int64) if array.dtype.kind in "iu" else array)
-    flat = contiguous(array).reshape(len(array), -1)
+    flat = _flat(contiguous(array))
     return pyarrow.FixedSizeListArray.from_arrays(pyarrow.array(flat.ravel()), flat.shape[1])
 
 
@@ -262,16 +263,21 @@ def _headings(what: str, array: Array) -> list[str]:
     if array.ndim == 1:
         return [what]
     prefix = "pixel" if what == "image" else what
-    return [f"{prefix}{index + 1}" for index in range(array.size // max(1, len(array)))]
+    return [f"{prefix}{index + 1}" for index in range(math.prod(array.shape[1:]))]
 
 
 def _text_rows(columns: Sequence[Array]) -> Iterator[bytes]:
     """Write rows of numbers, comma between, the shortest text that reads back equal."""
-    flat = [array.reshape(len(array), -1) for array in columns]
+    flat = [_flat(array) for array in columns]
     for start in range(0, len(flat[0]), ROWS_AT_ONCE):
         blocks = [array[start : start + ROWS_AT_ONCE].tolist() for array in flat]
         rows = (",".join(map(repr, (number for part in parts for number in part))) for parts in zip(*blocks))
         yield ("\n".join(rows) + "\n").encode("ascii")
+
+
+def _flat(array: Array) -> Array:
+    """Give each row as one line of numbers."""
+    return array.reshape(len(array), math.prod(array.shape[1:]))
 
 
 def _take(tensors: Tensors, name: str) -> Array:

@@ -36,6 +36,7 @@ class Columns(Struct, frozen=True, kw_only=True):
     stop: int  # half-open
     total: int
     delimiter: str | None = ","  # None: any white space
+    are_numbers: bool = True  # as they stand; else only the slow reader knows what they mean
 
     @property
     def count(self) -> int:
@@ -152,6 +153,8 @@ class _PlainReader:
 
     def read(self, block: bytes) -> Array | None:
         """Read a block; None if it is not plain or not right (the slow reader says what is wrong)."""
+        if not self._columns.are_numbers:
+            return None
         if b"'" in block or b'"' in block:
             block = _PLAIN_QUOTED.sub(rb"\2", block)
         if any(mark in block for mark in (b"'", b'"', b"{", b"%", b"\\")):

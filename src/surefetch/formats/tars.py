@@ -41,7 +41,7 @@ def read_tar(data: Buffer, members: Sequence[str], limit: int) -> Mapping[str, B
     Args:
         data: The archive; gzip, bzip2 or xz around it is seen through.
         members: Their paths, exactly as the archive writes them but for a leading `./`.
-        limit: Bytes at most, each.
+        limit: Bytes at most, all together.
 
     Raises:
         DecodeError: The archive is damaged, or a member is missing, no plain file, or too large.
@@ -51,6 +51,7 @@ def read_tar(data: Buffer, members: Sequence[str], limit: int) -> Mapping[str, B
     for member in _members(reader):
         if member.name in wanted and member.name not in found:
             found[member.name] = _read(reader, member, limit)
+            limit -= member.size
             if len(found) == len(wanted):
                 return found
         else:
