@@ -58,7 +58,14 @@ def simulate(seed: int) -> Result:
     try:
         done = drawn.world.run()
     except Exception as error:  # a broken promise of any kind is a result
-        return seed, f"BROKEN {type(error).__name__}: {error}", drawn.world.now, drawn.bound, kinds, drawn.size
+        return (
+            seed,
+            f"BROKEN {type(error).__name__}: {error}",
+            drawn.world.now,
+            drawn.bound,
+            kinds,
+            drawn.size,
+        )
     if done.missing:
         outcome = "FAILED" if drawn.has_good else "no good mirror"
     else:

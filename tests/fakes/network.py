@@ -11,7 +11,7 @@ import itertools
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from surefetch.events import Cancelled, Event, Failed, Failure, Finished, Opened, Phase, Received, Request
 
@@ -88,7 +88,7 @@ class Flow:
     report_at: float = math.inf
     due: float = math.inf
     is_over: bool = False
-    opened: Opened | None = field(default=None)
+    is_warm: bool = False  # over a connection that has its window already
 
     def position(self, now: float) -> float:
         return min(self.at + self.rate * (now - self.since), float(self.stop), self.limit)
@@ -125,6 +125,7 @@ class Network:
         self.most_open[origin] = max(self._open[origin], self.most_open.get(origin, 0))
         habit.busy += 1
         trips = 1 if habit.idle else 1 + habit.setup
+        flow.is_warm = habit.idle > 0
         habit.idle = max(0, habit.idle - 1)
         seconds = habit.latency * trips + habit.jitter * self._chance.random()
         if habit.pauses and habit not in self._pausing:
@@ -215,7 +216,7 @@ class Network:
         is_wrong = habit.is_wrong or bool(habit.other_size) or version > 0
         flow.giver = Giver(habit, version, ALL if is_wrong else habit.wrong)
         self._set_trap(flow, start, breaks)
-        if habit.slow_start:
+        if habit.slow_start and not flow.is_warm:
             flow.cap = FIRST_WINDOW / max(habit.latency, 0.001)
             self.later(habit.latency, lambda: self._grow(flow))
         flow.report_at = self.now + flow.interval

@@ -52,6 +52,8 @@ SAME_AGAIN: Final = 2.0
 RACE_BYTES: Final = 4 << 20
 #: With less than this to go, both run a race to its end.
 RACE_END: Final = 512 << 10
+#: A request that is silent for so many seconds has lost its race (healthy mirrors pause for up to a second).
+RACE_SILENCE: Final = 1.25
 #: Seconds between two looks at whether somebody could help.
 LOOK_AGAIN: Final = 0.05
 #: Seconds after which to look although nothing happened.
@@ -240,12 +242,9 @@ class ArtifactPlan:
 
     def _began_elsewhere(self, run: Running) -> list[Order]:
         """A mirror sends the whole file where a range was asked for: take it if nobody does better."""
-        others = [other for other in self.running.values() if other is not run and not other.ending]
+        others = any(other is not run and not other.ending for other in self.running.values())
         better = any(c.takes_ranges is not False and c is not run.candidate for c in self._usable())
-        if others or better:
-            return self._break_off(run, Ending.NO_RANGES)
-        run.stop = self.size
-        return []
+        return self._break_off(run, Ending.NO_RANGES) if others or better else []
 
     def _received(self, run: Running, event: Received, now: float) -> None:
         candidate, host = run.candidate, run.candidate.host
@@ -258,7 +257,7 @@ class ArtifactPlan:
 
     def _finished(self, run: Running, stop: int, now: float) -> None:
         candidate = run.candidate
-        candidate.given += self.spans.add(run.at, stop, candidate)
+        candidate.given += self.spans.add(run.position, stop, candidate)
         self.last_byte = candidate.host.last_byte = now
         if self.size is None and run.stop is None:
             self.size = candidate.size = stop
@@ -450,7 +449,9 @@ class ArtifactPlan:
         return orders
 
     def _has_lost(self, run: Running, other: Running, now: float) -> bool:
-        """Whether a race is decided, and too long to be run to its end by both."""
+        """Whether a race is decided: the other goes on and this one is silent, or it is too long for both."""
+        if now - run.last_byte >= RACE_SILENCE:
+            return now - run.last_byte > now - other.last_byte
         if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
             return False
         mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
@@ -472,14 +473,13 @@ class ArtifactPlan:
         return [c for c in self._roster.candidates if not c.is_out]
 
     def _usable(self) -> list[Candidate]:
-        """Mirrors that may be asked in this round, the best first; those that take no ranges only alone."""
+        """Mirrors that may be asked in this round, the best first; those that take no ranges last."""
         allowed = [
             c
             for c in self._roster.candidates
             if not c.is_out and self._blame.allows(c) and (self.size is None or c.size in (None, self.size))
         ]
-        splitting = [c for c in allowed if c.takes_ranges is not False]
-        return sorted(splitting or allowed, key=_preference)
+        return sorted(allowed, key=_preference)
 
     def _fill(self, now: float) -> list[Order]:
         """Begin as many requests as are worth it."""
@@ -532,27 +532,26 @@ class ArtifactPlan:
         able = [c for c in asked if c.running or c.host.room(self._limits) > 0]
         if not able and not is_busy:
             self.blocked = [candidate.host for candidate in asked]
-        if not able or not self._is_splittable() or able[0].takes_ranges is False:
+        if not able or not self._is_splittable():
             return [] if is_busy else able[:1]
         idle = []
         for candidate in able[: self._breadth()]:
-            wanted = candidate.lanes - candidate.running
+            lanes = 1 if candidate.takes_ranges is False else candidate.lanes
+            wanted = lanes - candidate.running
             idle += [candidate] * max(0, min(wanted, candidate.host.room(self._limits)))
         return idle
 
     def _work(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
         """Give one of the idle mirrors something to do: a gap, or a part of what another one has."""
         candidate = idle[0]
-        if candidate.takes_ranges is False:
-            return [self._begin(candidate, 0, self.size, now)]
         if self.size is None:
             start = self.spans.gaps(0, self.spans.end + 1)[0][0]
-            return [self._begin(candidate, start, None, now)]
+            return self._begin(candidate, start, None, now)
         gaps = self._gaps()
         if not gaps:
             return self._take_over(idle, now, belief)
         start, stop = self._share(gaps, idle, belief)
-        return [self._begin(candidate, start, stop, now)]
+        return self._begin(candidate, start, stop, now)
 
     def _gaps(self) -> list[segments.Range]:
         """What is neither here nor asked for."""
@@ -590,15 +589,13 @@ class ArtifactPlan:
                 point = segments.take_over(
                     (victim.at, victim.stop or 0),
                     self._pace(victim, now, belief),
-                    Pace(candidate.first_byte(UNKNOWN_FIRST_BYTE), candidate.belief(belief)),
+                    self._promise(candidate, victim.at, belief),
                     grain,
                 )
                 if point is not None:
                     stop, victim.stop = victim.stop, point
-                    return [
-                        Shorten(id=victim.request.id, stop=point),
-                        self._begin(candidate, point, stop, now),
-                    ]
+                    shorten = Shorten(id=victim.request.id, stop=point)
+                    return [shorten, *self._begin(candidate, point, stop, now)]
         return []
 
     def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
@@ -618,9 +615,7 @@ class ArtifactPlan:
         for rival in ready:
             if not self._may_race(rival, victim, now):
                 continue
-            if segments.is_worth_a_race(
-                count, pace, Pace(rival.first_byte(UNKNOWN_FIRST_BYTE), rival.belief(belief))
-            ):
+            if segments.is_worth_a_race(count, pace, self._promise(rival, victim.at, belief)):
                 return self._begin_race(victim, rival, now)
         return []
 
@@ -632,29 +627,31 @@ class ArtifactPlan:
         return rival.running < rival.lanes
 
     def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
-        if rival.takes_ranges is False and victim.at > 0:
-            return []
         self._shared.hosts.races += 1
-        request = self._begin(rival, victim.at, victim.stop, now)
-        run = self.running[request.id]
+        orders = self._begin(rival, victim.at, victim.stop, now)
+        run = next(reversed(self.running.values()))
         run.twin, victim.twin = victim, run
-        return [request]
+        return orders
 
-    def _begin(self, candidate: Candidate, start: int, stop: int | None, now: float) -> Request:
+    def _begin(self, candidate: Candidate, start: int, stop: int | None, now: float) -> list[Order]:
+        """Ask for [start, stop); a mirror that takes no ranges is asked for everything, as far as `stop`."""
+        is_plain = candidate.takes_ranges is False
         request = Request(
             id=next(self._shared.ids),
             artifact=self.artifact,
             mirror=candidate.mirror,
-            start=start,
-            stop=stop,
+            start=0 if is_plain else start,
+            stop=self.size if is_plain else stop,
             validator=None if candidate.is_fickle else candidate.validator,
         )
-        self.running[request.id] = Running(request, candidate, stop, now)
+        self.running[request.id] = Running(request, candidate, start, stop, now)
         candidate.running += 1
         candidate.host.open += 1
         self._shared.hosts.requests += 1
         self.state = State.FETCHING
-        return request
+        if is_plain and stop is not None and stop != self.size:
+            return [request, Shorten(id=request.id, stop=stop)]
+        return [request]
 
     # --- helpers ------------------------------------------------------------------------------------------
 
@@ -689,8 +686,14 @@ class ArtifactPlan:
         return candidate.belief(UNKNOWN_RATE) * max(1, candidate.lanes)
 
     def _pace(self, run: Running, now: float, belief: float) -> Pace:
-        wait = run.wait(now, run.candidate.first_byte(UNKNOWN_FIRST_BYTE))
-        return Pace(wait, run.rate(now, run.candidate.belief(belief)))
+        candidate = run.candidate
+        return run.pace(now, candidate.belief(belief), candidate.first_byte(UNKNOWN_FIRST_BYTE))
+
+    def _promise(self, candidate: Candidate, start: int, belief: float) -> Pace:
+        """What to expect of a new request for bytes from `start` on."""
+        rate = candidate.belief(belief)
+        skipped = start if candidate.takes_ranges is False else 0
+        return Pace(candidate.first_byte(UNKNOWN_FIRST_BYTE) + skipped / rate, rate)
 
     def _eta(self, run: Running, now: float, belief: float) -> float:
         pace = self._pace(run, now, belief)
@@ -716,4 +719,5 @@ class ArtifactPlan:
 def _preference(candidate: Candidate) -> tuple[object, ...]:
     """Local ones first, those in doubt last, else as they are ranked."""
     doubt = bool(candidate.failures or candidate.host.in_row)
-    return (not candidate.mirror.is_local, candidate.is_suspect, doubt, candidate.rank)
+    is_plain = candidate.takes_ranges is False
+    return (not candidate.mirror.is_local, is_plain, candidate.is_suspect, doubt, candidate.rank)

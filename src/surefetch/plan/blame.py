@@ -70,7 +70,8 @@ class Blame:
             if giver not in self._cleared and any(other is not giver for other in others)
         ]
         rounds += [
-            ((all_bytes - given.get(other, 0)) / rates[other], Verdict(Measure.ALONE, other)) for other in others
+            ((all_bytes - given.get(other, 0)) / rates[other], Verdict(Measure.ALONE, other))
+            for other in others
         ]
         if not rounds:  # nobody is left to ask
             return Verdict(Measure.DROP, next(iter(given)))

@@ -8,6 +8,7 @@ from typing import Final
 from surefetch.events import Request
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import Limits
+from surefetch.plan.segments import Pace
 
 #: A rate is measured over this many seconds at least, and twice as many at most.
 WINDOW: Final = 0.4
@@ -55,19 +56,23 @@ class Running:
     """Mutable account of one request under way."""
 
     __slots__ = (
-        "at", "began", "candidate", "ending", "last_byte", "meter", "opened_at", "request", "stop", "twin"
+        "at", "began", "candidate", "ending", "last_byte", "meter", "opened_at", "position", "request", "stop",
+        "twin",
     )  # fmt: skip
 
-    def __init__(self, request: Request, candidate: Candidate, stop: int | None, now: float) -> None:
+    def __init__(
+        self, request: Request, candidate: Candidate, start: int, stop: int | None, now: float
+    ) -> None:
         self.request = request
         self.candidate = candidate
-        self.at = request.start  # of the next byte expected
+        self.position = request.start  # of the next byte expected
+        self.at = start  # of the next byte of use: a mirror that takes no ranges sends others before
         self.stop = stop  # as it stands; None: to an end that nobody knows
         self.began = self.last_byte = now
         self.opened_at: float | None = None
         self.ending: Ending | None = None  # set when it was broken off
         self.twin: Running | None = None  # another request for the same bytes
-        self.meter = Meter(self.at, now)
+        self.meter = Meter(self.position, now)
 
     @property
     def left(self) -> int:
@@ -80,17 +85,18 @@ class Running:
             return self.last_byte + limits.stall_timeout
         return self.began + limits.first_byte_timeout
 
-    def opened(self, at: int, now: float) -> None:
+    def opened(self, position: int, now: float) -> None:
         """Note that its bytes begin."""
-        self.at = at
+        self.position = position
         self.opened_at = self.last_byte = now
-        self.meter = Meter(at, now)
+        self.meter = Meter(position, now)
 
-    def advanced(self, at: int, now: float) -> None:
-        """Note that bytes came, up to `at`."""
-        self.at = max(self.at, at)
+    def advanced(self, position: int, now: float) -> None:
+        """Note that bytes came, up to `position`."""
+        self.position = position
+        self.at = max(self.at, position)
         self.last_byte = now
-        self.meter.note(self.at, now)
+        self.meter.note(position, now)
 
     def rate(self, now: float, belief: float) -> float:
         """Bytes per second, never 0; `belief` is assumed of a connection that has shown nothing."""
@@ -109,6 +115,7 @@ class Running:
         silence = now - self.last_byte
         return silence if silence > BREATH else 0.0
 
-    def eta(self, now: float, belief: float, first_byte: float) -> float:
-        """Seconds until it has brought everything, by guess."""
-        return self.wait(now, first_byte) + self.left / self.rate(now, belief)
+    def pace(self, now: float, belief: float, first_byte: float) -> Pace:
+        """What to expect of it from now on."""
+        rate = self.rate(now, belief)
+        return Pace(self.wait(now, first_byte) + max(0, self.at - self.position) / rate, rate)
