@@ -172,6 +172,12 @@ def test_a_file_beyond_the_bound_is_not_copied(store, tmp_path):
         store.adopt_copy(file, sha256(DATA), bound=10)
 
 
+def test_a_pipe_is_not_waited_for(store, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        store.adopt_copy(tmp_path / "pipe", sha256(DATA))
+
+
 def test_a_layer_is_looked_into_after_the_own_folder(tmp_path):
     layer = Store(tmp_path / "lab")
     lab = publish(layer, DATA)

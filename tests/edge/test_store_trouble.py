@@ -76,7 +76,8 @@ def fill(store):
         part.close()
         names = [path.name for path in store.folder.rglob("*.tmp")]
         again = store.part(sha256(data), bound=len(data))
-        return dict(code=error.code, message=error.message, hint=error.hint, names=names, kept=again.received.total)
+        told = dict(code=error.code, message=error.message, hint=error.hint)
+        return dict(told, names=names, kept=again.received.total)
 """
     said = among(tmp_path / "disk", SMALL, body, before)
     assert said["code"] == "local.disk-full"

@@ -1,5 +1,6 @@
 """Verify, prune, remove: damage is found and moved aside, nothing needed is lost."""
 
+import json
 import os
 import time
 from pathlib import Path
@@ -123,6 +124,25 @@ def test_a_mapped_blob_can_be_read_while_it_is_removed(store):
         store.remove("mnist")
         store.remove("kmnist")
         assert mapped[:] == SHARED
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"7", b'{"x": 5}', b'{"x": {"sha256": 5}}'])
+def test_a_damaged_record_stops_neither_prune_nor_remove(store, content):
+    path = store.folder / "index-v1" / "kmnist.json"
+    record = json.loads(path.read_bytes())
+    for key in ("tensors", "names", "recorded", "files"):
+        path.write_text(json.dumps({**record, key: json.loads(content or b"null")}))
+        assert store.remove("mnist").blobs <= 2
+        store.prune(keep=["kmnist"])
+        store.datasets_here()
+
+
+def test_records_of_another_release_are_listed_and_kept(store, monkeypatch):
+    monkeypatch.setattr(warm, "__version__", "99.0")
+    age(store)
+    assert store.prune(keep=["mnist", "kmnist"]).blobs == 0
+    assert here(store) == ["kmnist", "mnist"]
+    assert warm.find_ready(store.folder, "mnist") is None
 
 
 def test_usage_counts_a_file_with_several_names_once(store):

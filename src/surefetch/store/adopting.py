@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from pathlib import Path
@@ -18,10 +19,12 @@ def adopt_copy(
     blobs: Blobs, parts: Parts, path: Path, digest: Digest, *, bound: int | None, is_private: bool
 ) -> tuple[Proof, Path | None]:
     """See `Store.adopt_copy`."""
+    if not path.is_file():  # opening a pipe would wait for its writer
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb", buffering=0) as source:
         size = os.fstat(source.fileno()).st_size
         if bound is not None and size > bound:
-            raise OSError(f"`{path}` has {size} bytes, more than {bound}")
+            raise OSError(errno.EFBIG, f"{size} bytes, more than {bound}", str(path))
         part = parts.new(str(digest), None, size)
         try:
             proof = _copy(source.fileno(), part, dict.fromkeys(["sha256", digest.algorithm]))

@@ -93,14 +93,19 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
                 raise
 
 
-def create(path: Path, mode: int = 0o600) -> int:
+def create(path: Path, mode: int = 0o600, *, is_new: bool = True) -> int:
     """Open a new file for reading and writing that nobody else has; its folder is made if missing.
+
+    Args:
+        path: Its name.
+        mode: Its permissions, less the umask.
+        is_new: False: fine if it is there already, because nobody else uses the name.
 
     Raises:
         StoreError: It cannot be made.
         FileExistsError: Somebody has that name already.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _O_BINARY | _O_CLOEXEC
+    flags = os.O_RDWR | os.O_CREAT | (os.O_EXCL if is_new else 0) | _O_BINARY | _O_CLOEXEC
     try:
         return os.open(path, flags, mode)
     except FileNotFoundError:

@@ -17,17 +17,17 @@ PRIVATE = "private-v1"  # 0700: receipts, history, weak digests, what came with 
 
 def blob(folder: Path, sha256: str) -> Path:
     """Return the path of a blob, whether it is there or not."""
-    return folder / BLOBS / "sha256" / sha256[:2] / sha256
+    return folder.joinpath(BLOBS, "sha256", sha256[:2], sha256)  # one step: `/` costs 8 us each
 
 
 def private_blob(folder: Path, sha256: str) -> Path:
     """Return the path of a blob that came with a credential."""
-    return folder / PRIVATE / "blobs" / "sha256" / sha256[:2] / sha256
+    return folder.joinpath(PRIVATE, "blobs", "sha256", sha256[:2], sha256)
 
 
 def weak(folder: Path, algorithm: str, hexadecimal: str) -> Path:
     """Return the path of the note that tells which SHA-256 a weak digest belongs to."""
-    return folder / PRIVATE / "weak" / algorithm / hexadecimal
+    return folder.joinpath(PRIVATE, "weak", algorithm, hexadecimal)
 
 
 def quarantine(folder: Path) -> Path:

@@ -106,11 +106,11 @@ class Parts:
             files.remove(path)
 
     def _clear_scraps(self) -> int:
-        """Delete journals without a part, and temporary files, a day after a crash left them."""
+        """Delete journals without a part, locks and temporary files that are a day old."""
         limit = self._disk_time() - FOREIGN_SECONDS
         parts = {name.path.stem for name in self._names()}
         freed = 0
-        for path in [*self.folder.glob("*.json"), *self.folder.glob(".*.tmp")]:
+        for path in [*self.folder.glob("*.json"), *self.folder.glob("*.lock"), *self.folder.glob(".*.tmp")]:
             if path.stem not in parts and _changed(path) < limit:
                 freed += _allocated(path)
                 files.remove(path)

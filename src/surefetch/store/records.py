@@ -54,18 +54,11 @@ class Records:
             StoreError: A blob is missing, or the disk refuses.
         """
         self._blobs.settle()
-        specs = {name: self._tensor(dataset, name, sha256) for name, sha256 in tensors.items()}
-        record: dict[str, Any] = {
-            "release": __version__,
-            "dataset": dataset.name,
-            "version": dataset.version,
-            "names": list(dict.fromkeys([dataset.name, *dataset.aliases])),
-            "title": dataset.title,
-            "classes": list(dataset.classes),
+        record = {
+            **_facts(dataset),
             "origins": [_origin(path) for path in origins],
-            "recorded": round(time.time()),
             "view": self._relative(view),
-            "tensors": specs,
+            "tensors": {name: self._tensor(dataset, name, sha256) for name, sha256 in tensors.items()},
             "files": {name: self._blob(name, sha256) for name, sha256 in names.items()},
             "details": dict(details or {}),
         }
@@ -89,7 +82,10 @@ class Records:
         folder = self._folder / layout.INDEX
         for record in self.all():
             if record["dataset"] == dataset:
-                for name in [*record["names"][1:], dataset]:  # its own name last: a crash leaves it listed
+                for name in [
+                    *map(str, record["names"][1:]),
+                    dataset,
+                ]:  # its own last: a crash leaves it listed
                     files.remove(folder / f"{warm.quote(name)}.json")
         self.unpin(dataset)
 
@@ -163,6 +159,18 @@ class Records:
 
     def _pin_path(self, dataset: str) -> Path:
         return self._folder / layout.PINS / warm.quote(dataset)
+
+
+def _facts(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "release": __version__,
+        "dataset": dataset.name,
+        "version": dataset.version,
+        "names": list(dict.fromkeys([dataset.name, *dataset.aliases])),
+        "title": dataset.title,
+        "classes": list(dataset.classes),
+        "recorded": round(time.time()),
+    }
 
 
 def _origin(path: Path) -> list[Any]:

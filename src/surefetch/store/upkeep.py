@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,8 +88,7 @@ class Upkeep:
     def remove(self, dataset: str) -> Removal:
         """Delete one dataset, by its own name: its records, its view, and blobs that no other one needs."""
         gone = [record for record in self._records.all() if record["dataset"] == dataset]
-        wanted = {blob["sha256"] for record in gone for blob in _blobs_of(record)}
-        return self._remove(gone, float("-inf"), only=wanted)
+        return self._remove(gone, float("-inf"), only=_digests(gone))
 
     def usage(self) -> dict[str, int]:
         """Return the bytes that each folder takes on the disk; a file with several names counts once."""
@@ -107,45 +106,47 @@ class Upkeep:
         dry_run: bool = False,
     ) -> Removal:
         names = tuple(record["dataset"] for record in gone)
-        kept = [record for record in self._records.all() if record["dataset"] not in names]
-        needed = {blob["sha256"] for record in kept for blob in _blobs_of(record)}
-        gone_blobs = {blob["sha256"] for record in gone for blob in _blobs_of(record)}
-        left: list[str] = []
-        if not dry_run:
-            for record in gone:
-                self._records.forget(record["dataset"])
-                left += self._remove_view(record)
-        freed = blobs = 0
-        for path in list(self._all_blobs()):
-            if path.name in needed or (only is not None and path.name not in only):
-                continue
-            if path.name not in gone_blobs and _changed(path) > older_than:
-                continue
-            size = _size(path)
-            if not dry_run and not _delete(path):
-                left.append(str(path))
-                continue
-            freed, blobs = freed + size, blobs + 1
-        if only is None and not dry_run:
+        needed = _digests(record for record in self._records.all() if record["dataset"] not in names)
+        theirs = _digests(gone)
+        paths = [
+            path
+            for path in self._all_blobs()
+            if path.name not in needed
+            and (only is None or path.name in only)
+            and (path.name in theirs or _changed(path) < older_than)
+        ]
+        sizes = {path: _size(path) for path in paths}
+        if dry_run:
+            return Removal(freed=sum(sizes.values()), blobs=len(sizes), datasets=names)
+        left = [str(path) for record in gone for path in self._forget(record)]
+        stuck = [path for path in paths if not _delete(path)]
+        freed = sum(size for path, size in sizes.items() if path not in stuck)
+        if only is None:
             freed += self._parts.clear() + self._clear_quarantine()
-        return Removal(freed=freed, blobs=blobs, datasets=names, left=tuple(left))
+        left += map(str, stuck)
+        return Removal(freed=freed, blobs=len(paths) - len(stuck), datasets=names, left=tuple(left))
 
-    def _remove_view(self, record: dict[str, Any]) -> list[str]:
-        """Delete a view's own files; the user's stay, and the folders that hold them."""
-        left = []
-        for is_private in (False, True):
-            root = views.view_folder(
-                self._folder, record["dataset"], record["version"], is_private=is_private
+    def _forget(self, record: dict[str, Any]) -> list[Path]:
+        """Delete a dataset's records and views; return what was left alone."""
+        self._records.forget(record["dataset"])
+        return [
+            path
+            for is_private in (False, True)
+            for path in self._remove_view(
+                views.view_folder(self._folder, record["dataset"], record["version"], is_private=is_private),
+                record["files"],
             )
-            for name in record["files"]:
-                if not _delete(root / name):
-                    left.append(str(root / name))
-            for folder, _, found in os.walk(root, topdown=False):
-                left += [str(Path(folder, name)) for name in found]
-                with files.at_best():
-                    Path(folder).rmdir()
+        ]
+
+    def _remove_view(self, root: Path, names: Collection[str]) -> list[Path]:
+        """Delete a view's own files; the user's stay, and the folders that hold them."""
+        left = [root / name for name in names if not _delete(root / name)]
+        for folder, _, found in os.walk(root, topdown=False):
+            left += [path for name in found if (path := Path(folder, name)) not in left]
             with files.at_best():
-                root.parent.rmdir()
+                Path(folder).rmdir()
+        with files.at_best():
+            root.parent.rmdir()
         return left
 
     def _clear_quarantine(self) -> int:
@@ -160,10 +161,10 @@ class Upkeep:
 
     def _last_used(self, record: dict[str, Any]) -> float:
         """Return when a dataset was got, or a blob of it last read, as far as the disk notes that."""
-        times = [float(record.get("recorded", 0))]
-        for blob in _blobs_of(record):
+        times = [float(record["recorded"]) if isinstance(record.get("recorded"), int) else 0.0]
+        for sha256 in _digests([record]):
             with files.at_best():
-                times.append(layout.blob(self._folder, blob["sha256"]).stat().st_atime)
+                times.append(layout.blob(self._folder, sha256).stat().st_atime)
         return max(times)
 
     def _quarantine(self, path: Path) -> str:
@@ -175,8 +176,10 @@ class Upkeep:
         return str(target)
 
 
-def _blobs_of(record: dict[str, Any]) -> list[dict[str, Any]]:
-    return [*record["tensors"].values(), *record["files"].values()]
+def _digests(records: Iterable[dict[str, Any]]) -> set[str]:
+    """Return the digests of all blobs that records name; a damaged one may name nothing."""
+    blobs = [blob for record in records for blob in (*record["tensors"].values(), *record["files"].values())]
+    return {str(blob.get("sha256")) for blob in blobs if isinstance(blob, dict)}
 
 
 def _look(path: Path) -> tuple[int, str]:

@@ -16,7 +16,10 @@ from surefetch import __version__
 
 FOLDER = "index-v1"
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
-_SHAPE = {"dataset": str, "names": list, "origins": list, "view": str, "tensors": dict, "files": dict}
+_SHAPE = {
+    "release": str, "dataset": str, "version": str, "names": list, "origins": list, "view": str,
+    "tensors": dict, "files": dict,
+}  # fmt: skip
 _RESERVED = frozenset(
     ["con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))]
 )
@@ -37,6 +40,8 @@ def find_ready(folder: str | os.PathLike[str], name: str) -> dict[str, Any] | No
     root = os.path.abspath(folder)
     record = _read(os.path.join(root, FOLDER, quote(name) + ".json"))
     if record is None or name not in record["names"]:
+        return None
+    if record["release"] != __version__:  # another one may know another version: the catalog decides
         return None
     return _checked(record, root)
 
@@ -79,8 +84,8 @@ def _read(path: str) -> dict[str, Any] | None:
             record = json.load(file)
     except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(record, dict) or record.get("release") != __version__:
-        return None  # another release may know another version of the dataset: the catalog decides
+    if not isinstance(record, dict):
+        return None
     return record if all(isinstance(record.get(key), kind) for key, kind in _SHAPE.items()) else None
 
 
