@@ -519,7 +519,7 @@ def test_a_name_that_does_not_exist_is_known(driver: Driver) -> None:
 
 
 def test_schemes_other_than_http_open_nothing(driver: Driver) -> None:
-    for url in ("ftp://127.0.0.1/x", "file:///etc/passwd", "x"):
+    for url in ("ftp://127.0.0.1/x", "file:///etc/passwd", "x", "http://", "http://[::1/x", "https://h:99999/x"):
         assert fails(driver, url).cause == "policy.scheme"
 
 

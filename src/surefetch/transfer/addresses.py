@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -19,6 +20,7 @@ _STAND_INS: Final = tuple(
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
+@lru_cache(maxsize=1024)
 def is_private(address: str) -> bool:
     """Whether an IP address is loopback, private, link-local, a cloud's metadata service or no host at all.
 

@@ -221,8 +221,8 @@ def _length(head: Head) -> int | None:
 
 
 def _fields(lines: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
-    pairs = (_text(line).partition(":") for line in lines)
-    return tuple((name.strip().lower(), value.strip()) for name, colon, value in pairs if colon)
+    pairs = (line.decode("latin-1").partition(":") for line in lines)
+    return tuple([(name.strip().lower(), value.strip()) for name, colon, value in pairs if colon])
 
 
 def _text(line: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import selectors
 import socket
 import time
@@ -30,12 +29,19 @@ from surefetch.events import (
 )
 from surefetch.model import Lookup
 from surefetch.observation import Observation
-from surefetch.transfer import addresses, answers, urls
+from surefetch.transfer import addresses, answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
 from surefetch.transfer.intake import TELL_SECONDS, Intake
-from surefetch.transfer.judge import E_PROXY, SOCKS, Verdict, judge_observation
+from surefetch.transfer.judge import (
+    E_PROXY,
+    ENGINE_KNOWS,
+    LOCAL_CAUSES,
+    SOCKS,
+    Verdict,
+    judge_observation,
+)
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
@@ -322,7 +328,7 @@ class Engine:
     def _ask(self, transfer: Transfer) -> None:
         """Put the request for the transfer's current URL on the wire."""
         url, user, password = urls.split_userinfo(transfer.url)
-        if refused := self._refuse_url(url, transfer):
+        if refused := self._refuse(url, transfer):
             transfer.refused = refused
             self._fail(transfer, 0, "")
             return
@@ -336,7 +342,7 @@ class Engine:
                 headers=headers,
                 byte_range=_byte_range(transfer),
                 multiplex=_is_small(transfer, self._options.multiplex_below),
-                may_be_private=transfer.may_be_private or urls.host(url) in self._named_hosts,
+                may_be_private=transfer.may_be_private or self._is_named(url),
                 negotiate=transfer.has_negotiated,
             )
         except (SurefetchError, ValueError, UnicodeError, pycurl.error) as error:
@@ -352,17 +358,18 @@ class Engine:
         self._share_rate()
         self._multi.add_handle(channel.curl)
 
-    def _refuse_url(self, url: str, transfer: Transfer) -> Refused | None:
-        scheme = url.partition("://")[0].lower()
-        if scheme not in urls.PORTS:
-            return Refused(cause="policy.scheme", detail=f"`{urls.mask(url)}` is neither https nor http")
-        host = urls.host(url)
-        is_named = transfer.may_be_private or host in self._named_hosts
-        if addresses.names_private(host) and not is_named:
-            return Refused(cause="policy.private-address", detail=f"`{host}` is a private address")
-        if scheme == "https" and self._trust.problem:
+    def _refuse(self, url: str, transfer: Transfer) -> Refused | None:
+        if refused := policy.refuse_url(url, is_named=transfer.may_be_private or self._is_named(url)):
+            return refused
+        if url[:6].lower() == "https:" and self._trust.problem:
             return Refused(cause="tls.no-trust-store", detail=self._trust.problem)
         return None
+
+    def _is_named(self, url: str) -> bool:
+        try:
+            return urls.host(url) in self._named_hosts
+        except ValueError:  # what it is refused for
+            return False
 
     def _route(self, url: str) -> Route:
         origin = urls.origin(url)
@@ -449,7 +456,9 @@ class Engine:
         channel = transfer.channel
         assert channel
         if channel.refused_address:
-            transfer.refused = self._refused_address(transfer, channel.refused_address)
+            transfer.refused = policy.refused_address(
+                urls.host(transfer.url), channel.refused_address, is_redirected=bool(transfer.hops)
+            )
         elif code == pycurl.E_COULDNT_RESOLVE_HOST and transfer.stage is not Stage.LEFT:
             transfer.stage = Stage.LEFT
             self._names.ask(urls.host(transfer.url), time.monotonic())
@@ -460,12 +469,6 @@ class Engine:
             cause = SOCKS.get(channel.info(pycurl.PROXY_ERROR), "proxy.not-a-proxy")
             transfer.refused = Refused(cause=cause, detail=message)
         self._fail(transfer, code, message)
-
-    def _refused_address(self, transfer: Transfer, address: str) -> Refused:
-        host = urls.host(transfer.url)
-        if not transfer.hops and addresses.is_nowhere(address):
-            return Refused(cause="dns.blocked", detail=f"`{host}` is given as {address}")
-        return Refused(cause="policy.private-address", detail=f"`{host}` is at {address}")
 
     def _negotiate(self, transfer: Transfer) -> bool:
         """Ask once more with Kerberos, if that is what the proxy wants and no password is known."""
@@ -485,13 +488,13 @@ class Engine:
         assert transfer.redirected
         here = urls.split_userinfo(transfer.url)[0]
         there = urls.follow(here, transfer.redirected.location)
-        refused = self._refuse_hop(transfer, here, there)
+        asked = (transfer.asked_url, *transfer.hops)
+        transfer.refused = policy.refuse_hop(here, there, asked, self._options.redirects)
         transfer.hops.append(there)
-        if refused:
-            transfer.refused = refused
+        if transfer.refused:
             self._fail(transfer, 0, "")
             return
-        if urls.host(there) != urls.host(here):
+        if urls.base(there).lower() != urls.base(here).lower():
             transfer.may_be_private = self._is_inside(transfer)
         transfer.restart(there)
         self._ask(transfer)
@@ -504,13 +507,6 @@ class Engine:
         if transfer.proxy:  # the address is the proxy's
             return addresses.names_private(urls.host(transfer.url))
         return addresses.is_private(transfer.channel.tried_address)
-
-    def _refuse_hop(self, transfer: Transfer, here: str, there: str) -> Refused | None:
-        if len(transfer.hops) >= self._options.redirects or there in (*transfer.hops, transfer.asked_url):
-            return Refused(cause="http.redirect-loop", detail=f"to {urls.mask(there)}")
-        if here.startswith("https:") and there.startswith("http:"):
-            return Refused(cause="http.downgrade", detail=f"to {urls.mask(there)}")
-        return None
 
     def _overdue(self, transfer: Transfer) -> None:
         transfer.deadline = None
@@ -609,27 +605,6 @@ class Engine:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
             self._multi.remove_handle(transfer.channel.curl)
             self._share_rate()
-
-
-#: What a failed write means.
-LOCAL_CAUSES: Final = {
-    errno.ENOSPC: "local.disk-full",
-    errno.EDQUOT: "local.disk-full",
-    errno.EFBIG: "local.disk-full",
-    errno.EROFS: "local.read-only",
-    errno.EACCES: "local.permission",
-    errno.EPERM: "local.permission",
-    errno.ENAMETOOLONG: "local.name-too-long",
-}
-#: Causes that the engine knows by itself, whatever an observation looks like.
-ENGINE_KNOWS: Final = frozenset(
-    {
-        "body.too-large", "body.unasked-encoding", "dns.blocked", "http.downgrade", "http.range-lie",
-        "http.redirect-loop", "policy.header-size", "policy.private-address", "policy.scheme",
-        "proxy.auth-required", "proxy.denied", "proxy.malformed", "proxy.not-a-proxy", "proxy.scheme",
-        "tls.no-trust-store",
-    }
-)  # fmt: skip
 
 
 def _byte_range(transfer: Transfer) -> str | None:

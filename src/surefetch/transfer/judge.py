@@ -138,6 +138,25 @@ SOCKS: Final = {
     33: "proxy.auth-required",  # USER_REJECTED
 }
 E_PROXY: Final = 97  # CURLE_PROXY, which pycurl does not name
+#: What a failed write means.
+LOCAL_CAUSES: Final = {
+    errno.ENOSPC: "local.disk-full",
+    errno.EDQUOT: "local.disk-full",
+    errno.EFBIG: "local.disk-full",
+    errno.EROFS: "local.read-only",
+    errno.EACCES: "local.permission",
+    errno.EPERM: "local.permission",
+    errno.ENAMETOOLONG: "local.name-too-long",
+}
+#: Causes that the engine knows by itself, whatever an observation looks like.
+ENGINE_KNOWS: Final = frozenset(
+    {
+        "body.too-large", "body.unasked-encoding", "dns.blocked", "http.downgrade", "http.range-lie",
+        "http.redirect-loop", "policy.header-size", "policy.private-address", "policy.scheme",
+        "proxy.auth-required", "proxy.denied", "proxy.malformed", "proxy.not-a-proxy", "proxy.scheme",
+        "tls.no-trust-store",
+    }
+)  # fmt: skip
 #: What came was no HTTP, or nothing: from a proxy, that it is none.
 _OTHER_WORDS: Final = frozenset({1, 8})
 _NO_WORD_OF_HTTP: Final = _OTHER_WORDS | {pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING}

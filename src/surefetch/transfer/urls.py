@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
 
 PORTS: Final = {"http": 80, "https": 443}
@@ -19,27 +20,35 @@ _USERINFO: Final = re.compile(
 )
 
 
+class Place(NamedTuple):
+    """Where a URL leads: what is the same for all URLs of a server."""
+
+    origin: str  # scheme://host:port, lower case, the port always said
+    host: str  # lower case, without brackets
+    port: int
+
+
 def origin(url: str) -> str:
     """Return scheme, host and port, lower case, the port always said: `https://example.org:443`.
 
     Raises:
         ValueError: The URL has no host, or a port that is none.
     """
-    parts = urlsplit(url)
-    if not parts.hostname:
-        raise ValueError(f"`{mask(url)}` has no host")
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port(parts)}"
+    return _place(base(url)).origin
+
+
+def host(url: str) -> str:
+    """Return the host in lower case, without brackets.
+
+    Raises:
+        ValueError: As `origin`.
+    """
+    return _place(base(url)).host
 
 
 def port(parts: SplitResult) -> int:
     """Return the port, the scheme's own if none is said."""
     return parts.port if parts.port is not None else PORTS.get(parts.scheme, 0)
-
-
-def host(url: str) -> str:
-    """Return the host in lower case, without brackets; "" if there is none."""
-    return urlsplit(url).hostname or ""
 
 
 def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
@@ -48,12 +57,31 @@ def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
     Returns:
         The URL without them; the user and the password, decoded, None where there is none.
     """
+    if "@" not in url:
+        return url, None, None
     parts = urlsplit(url)
     userinfo, at, hostport = parts.netloc.rpartition("@")
     if not at:
         return url, None, None
     user, colon, password = userinfo.partition(":")
     return urlunsplit(parts._replace(netloc=hostport)), unquote(user), unquote(password) if colon else None
+
+
+def base(url: str) -> str:
+    """Return scheme and authority as they stand."""
+    start = url.find("://") + 3
+    ends = [end for end in (url.find(mark, start) for mark in "/?#") if end >= 0]
+    return url[: min(ends)] if ends else url
+
+
+@lru_cache(maxsize=1024)
+def _place(base: str) -> Place:
+    parts = urlsplit(base)
+    if not parts.hostname:
+        raise ValueError(f"`{mask(base)}` has no host")
+    name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    number = port(parts)
+    return Place(f"{parts.scheme}://{name}:{number}", parts.hostname, number)
 
 
 def follow(base: str, location: str) -> str:

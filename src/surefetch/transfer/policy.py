@@ -1,0 +1,50 @@
+"""Where a request may go: schemes, private hosts, redirects. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from surefetch.transfer import addresses, urls
+from surefetch.transfer.answers import Refused
+
+
+def refuse_url(url: str, *, is_named: bool) -> Refused | None:
+    """Say why a URL is not asked, if it is not.
+
+    Args:
+        url: Without userinfo.
+        is_named: The user, a setting, a mirror rule or their package client named its host.
+    """
+    scheme = url.partition("://")[0].lower()
+    if scheme not in urls.PORTS:
+        return Refused(cause="policy.scheme", detail=f"`{urls.mask(url)}` is neither https nor http")
+    try:
+        host = urls.host(url)
+    except ValueError as error:
+        return Refused(cause="policy.scheme", detail=urls.mask(str(error)))
+    if addresses.names_private(host) and not is_named:
+        return Refused(cause="policy.private-address", detail=f"`{host}` is a private address")
+    return None
+
+
+def refuse_hop(here: str, there: str, hops: Sequence[str], limit: int) -> Refused | None:
+    """Say why a redirect is not followed, if it is not.
+
+    Args:
+        here: The URL that answered.
+        there: Where it leads.
+        hops: All URLs that were asked for this, `here` too.
+        limit: How many redirects are followed.
+    """
+    if len(hops) > limit or there in hops:
+        return Refused(cause="http.redirect-loop", detail=f"to {urls.mask(there)}")
+    if here.lower().startswith("https:") and there.lower().startswith("http:"):
+        return Refused(cause="http.downgrade", detail=f"to {urls.mask(there)}")
+    return None
+
+
+def refused_address(host: str, address: str, *, is_redirected: bool) -> Refused:
+    """Say what it means that a host which nobody named turned out to be at a private address."""
+    if not is_redirected and addresses.is_nowhere(address):
+        return Refused(cause="dns.blocked", detail=f"`{host}` is given as {address}")
+    return Refused(cause="policy.private-address", detail=f"`{host}` is at {address}")
