@@ -8,16 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from surefetch.session import Session, datasets, get, load
+    from surefetch.session.facade import Session
+    from surefetch.session.load import load
+    from surefetch.session.verbs import datasets, get
 
 __version__ = "0.1.0"
 
 #: Public name -> module that has it.
 _PUBLIC = {
-    "Session": "surefetch.session",
-    "datasets": "surefetch.session",
-    "get": "surefetch.session",
-    "load": "surefetch.session",
+    "Session": "surefetch.session.facade",
+    "datasets": "surefetch.session.verbs",
+    "get": "surefetch.session.verbs",
+    "load": "surefetch.session.load",
 }
 __all__ = ["Session", "__version__", "datasets", "get", "load"]
 

@@ -66,9 +66,12 @@ def _print_rows(rows: list[dict[str, Any]], search: str | None, here: bool) -> N
     from surefetch.reporters import human_size
 
     width = max((len(row["name"]) for row in rows), default=0)
+    lines = []
     for row in rows:
         size = human_size(row["size"]) if row["size"] else ""
-        print_line(f"{'●' if row['here'] else ' '} {row['name']:{width}}  {size:>8}  {row['title']}")
+        lines.append(f"{'●' if row['here'] else ' '} {row['name']:{width}}  {size:>8}  {row['title']}")
+    if lines:
+        print_line("\n".join(lines))  # at once: each `echo` flushes
     if not rows and search:
         tell(f"no dataset matches `{search}`")
     elif not rows and here:

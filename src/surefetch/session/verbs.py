@@ -1,0 +1,51 @@
+"""The verbs as functions of the default session. Light to import: the facade comes with the first call.
+
+`load` has a module of its own, because its warm path imports even less.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from surefetch.receipts import Receipt
+
+
+def get(
+    name: str,
+    *,
+    sha256: str | None = None,
+    sha1: str | None = None,
+    md5: str | None = None,
+    size: int | None = None,
+    mirrors: Sequence[str] = (),
+    local: Sequence[str | os.PathLike[str]] = (),
+    output: str | os.PathLike[str] | None = None,
+    form: str | None = None,
+) -> Receipt:
+    """Get a dataset's proven files, or any file by URL and digest, with the default session.
+
+    Arguments, result and errors are those of `Session.get`.
+    """
+    from surefetch.session.facade import Session
+
+    return Session.default().get(
+        name,
+        sha256=sha256,
+        sha1=sha1,
+        md5=md5,
+        size=size,
+        mirrors=mirrors,
+        local=local,
+        output=output,
+        form=form,
+    )
+
+
+def datasets() -> list[dict[str, Any]]:
+    """Return a row per dataset: name, title, bytes, licence, forms, and whether it is here."""
+    from surefetch.session.facade import Session
+
+    return Session.default().datasets()
