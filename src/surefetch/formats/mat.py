@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 
@@ -73,11 +73,11 @@ def _decode_v5(view: memoryview, name: str, limit: int) -> Array:
 
 def _check_elements(view: memoryview, limit: int) -> None:
     """Unpack the compressed elements once, keeping nothing: scipy trusts the sizes that they announce."""
-    order = "little" if bytes(view[126:128]) == b"IM" else "big"
+    order: Literal["little", "big"] = "little" if bytes(view[126:128]) == b"IM" else "big"
     position, total = HEADER_BYTES, 0
     while position + 8 <= len(view):
-        kind = int.from_bytes(view[position : position + 4], order)  # type: ignore[arg-type]  # one of two literals
-        size = int.from_bytes(view[position + 4 : position + 8], order)  # type: ignore[arg-type]  # as above
+        kind = int.from_bytes(view[position : position + 4], order)
+        size = int.from_bytes(view[position + 4 : position + 8], order)
         stop = position + 8 + size
         if stop > len(view):
             raise DecodeError("an element of the MAT file is cut", offset=position, code="body.truncated")

@@ -20,6 +20,8 @@ from surefetch.errors import DecodeError
 from surefetch.formats.buffers import Array, Buffer, bomb, quote, view_of
 
 MAX_OPCODES: Final = 50_000_000
+#: An opcode counts as this much: the shortest ones make the smallest lists and numbers.
+OPCODE_BYTES: Final = 32
 LINE_BYTES: Final = 1 << 16
 DTYPE: Final = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248])")
 
@@ -43,6 +45,7 @@ class _Dtype:
 
 
 _MARK: Final = object()
+_KEYS: Final = (str, bytes, int, float, type(None))
 #: (module, name) -> how it is known here.
 GLOBALS: Final = {
     ("numpy.core.multiarray", "_reconstruct"): "reconstruct",
@@ -97,7 +100,7 @@ class _Machine:
     def run(self) -> Any:
         """Carry out the opcodes up to STOP and return what is left on the stack."""
         opcodes = OPCODES
-        for _ in range(MAX_OPCODES):
+        for _ in range(min(MAX_OPCODES, self.limit // OPCODE_BYTES)):
             start = self.position
             code = self.take(1)[0]
             if code == 0x2E:  # STOP
@@ -109,7 +112,7 @@ class _Machine:
                 action(self)
             except (IndexError, KeyError, TypeError, ValueError, AttributeError, struct.error) as error:
                 raise DecodeError(f"the pickle is damaged at opcode `{code:#04x}`", offset=start) from error
-        raise DecodeError(f"a pickle of more than {MAX_OPCODES} steps is not read", offset=self.position)
+        raise bomb("the pickle", self.limit)
 
     def finish(self) -> Any:
         """Check that nothing is left over."""
@@ -474,7 +477,10 @@ def _fill(target: Any, values: list[Any]) -> dict[Any, Any]:
     if not isinstance(target, dict) or len(values) % 2:
         raise TypeError("a dictionary and pairs were expected")
     for key, value in zip(values[::2], values[1::2]):
-        target[bytes(key) if isinstance(key, memoryview) else key] = value
+        plain = bytes(key) if isinstance(key, memoryview) else key
+        if not isinstance(plain, _KEYS):  # the hash of a tuple in a tuple in … overflows the stack
+            raise TypeError("keys are text, bytes or numbers")
+        target[plain] = value
     return target
 
 

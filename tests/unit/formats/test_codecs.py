@@ -86,13 +86,11 @@ class TestNpz(CodecTests):
 
 class TestPickle(CodecTests):
     steps, sample, expected = "pickle:0.0", pickle.dumps([(IMAGES, LABELS)], 4), IMAGES
-    is_bounded = False
 
 
 class TestPickleOfPython2(CodecTests):
     steps, expected = "pickle:data > shape:7,6", IMAGES
     sample = python2_pickle(IMAGES.reshape(20, 42), LABELS.tolist())
-    is_bounded = False
 
 
 class TestPickledFractions(CodecTests):

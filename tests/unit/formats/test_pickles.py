@@ -153,6 +153,7 @@ def test_the_refusal_names_what_was_asked_for() -> None:
         b"\x80\x02\x82\x01.",
         b"\x80\x05\x97.",
         b"N.N.",
+        b"})" + b"\x85" * 20_000 + b"Ns.",
         b"",
     ],
 )
@@ -209,3 +210,11 @@ def test_every_opcode_that_is_read_is_one() -> None:
     }
     codes = {opcode.name: ord(opcode.code) for opcode in pickletools.opcodes}
     assert not {codes[name] for name in dangerous} & set(pickles.OPCODES)
+
+
+def test_a_million_opcodes_need_a_limit_that_allows_them() -> None:
+    lists = b"(" + b"]" * 1_000_000 + b"t."
+    with pytest.raises(DecodeError) as caught:
+        pickles.load(lists, MIB)
+    assert caught.value.code == "body.bomb"
+    assert len(pickles.load(lists, 64 * MIB)) == 1_000_000
