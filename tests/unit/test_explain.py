@@ -1,0 +1,201 @@
+"""Explain other tools' errors: right or silent, never misleading."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from surefetch.causes import table
+from surefetch.diagnose.explain import Explanation, explain, named, read_loaders, read_rules
+from surefetch.diagnose.texts import episodes_of, hosts_in, mask
+
+TEXTS = Path(__file__).with_name("explain_texts.txt")
+KERAS = """Traceback (most recent call last):
+  File "/usr/lib/python3.12/socket.py", line 978, in getaddrinfo
+socket.gaierror: [Errno -3] Temporary failure in name resolution
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "train.py", line 4, in <module>
+    (x, y), _ = tf.keras.datasets.mnist.load_data()
+Exception: URL fetch failure on https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz: None -- [Errno -3] Temporary failure in name resolution
+"""  # noqa: E501 - a text as it is printed
+
+
+def cases() -> list[tuple[set[str], str | None, str]]:
+    """(causes that are right, the host if it is given apart, the text)."""
+    found = []
+    for block in re.split(r"^=== ", TEXTS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+        head, _, body = block.partition("\n")
+        words = head.split()
+        host = next((word[5:] for word in words if word.startswith("host=")), None)
+        found.append(({word for word in words if not word.startswith("host=")}, host, body))
+    return found
+
+
+def test_the_texts_are_explained_rightly_and_never_misleadingly() -> None:
+    right = abstained = 0
+    misleading = []
+    for wanted, host, body in cases():
+        cause = explain(body, host).cause or "none"
+        right += cause in wanted
+        abstained += cause == "none" and cause not in wanted
+        if cause != "none" and cause not in wanted:
+            misleading.append((wanted, cause, body[-200:]))
+    assert misleading == []
+    assert right >= 0.95 * len(cases()) and len(cases()) >= 150, (right, abstained)
+
+
+def test_every_expected_cause_is_in_the_table() -> None:
+    assert set().union(*(wanted for wanted, _, _ in cases())) - {"none"} <= set(table())
+    assert {rule.cause for rule in read_rules()} - {""} <= set(table())
+
+
+def test_the_root_exception_decides_and_the_loader_gets_its_cure() -> None:
+    explained = explain(KERAS)
+    assert explained.cause == "dns.unavailable" and explained.fault == "network"
+    assert explained.evidence == "socket.gaierror: [Errno -3] Temporary failure in name resolution"
+    assert explained.command == "surefetch install mnist --into keras"
+    assert (explained.dataset, explained.framework) == ("mnist", "keras")
+
+
+def test_commands_are_written_in_the_form_that_was_called() -> None:
+    assert explain(KERAS, surefetch="python -m surefetch").command.startswith("python -m surefetch install")
+
+
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        (
+            "torchvision/datasets/mnist.py: class FashionMNIST: HTTP Error 503",
+            "install fashion-mnist --into torchvision",
+        ),
+        ("fetch_openml('mnist_784'): HTTP Error 404: Not Found", "install mnist --into sklearn"),
+        ('load_dataset("ylecun/mnist"): Connection refused', "install mnist --into huggingface"),
+        ("tfds.load('mnist'): [Errno 101] Network is unreachable", "install mnist --into tfds"),
+        ("curl: (22) error: 403 https://x.example/cifar-10-python.tar.gz", "get cifar10"),
+        ("wget: unable to resolve host address ‘a.example.org’", "doctor a.example.org"),
+        (
+            "HTTP Error 404: Not Found https://a.example.org/f.zip?sig=abc",
+            "doctor https://a.example.org/f.zip",
+        ),
+        ("OSError: [Errno 28] No space left on device", ""),
+    ],
+)
+def test_the_last_line_is_the_command_that_cures_it(text: str, command: str) -> None:
+    assert explain(text).command == (f"surefetch {command}" if command else "")
+
+
+def test_a_catalog_names_datasets_by_their_address() -> None:
+    known = {"https://a.example/x.zip": "demo"}.get
+    assert (
+        explain("HTTP Error 404 for https://a.example/x.zip.", lookup=known).command == "surefetch get demo"
+    )
+
+
+def test_the_host_is_a_second_input() -> None:
+    text = "urllib.error.HTTPError: HTTP Error 403: Forbidden"
+    assert explain(text).verdict == table()["http.forbidden"].sentence
+    assert "it is not you" in explain(text, "yann.lecun.com").verdict
+    assert explain("403 Client Error: Forbidden", "www.kaggle.com").cause == "service.auth"
+
+
+def test_an_issuer_of_a_known_vendor_is_named() -> None:
+    text = (
+        "ERROR: cannot verify x.example's certificate, issued by ‘CN=ca.acme.goskope.com,O=Netskope’:\n"
+        "  Unable to locally verify the issuer's authority."
+    )
+    explained = explain(text)
+    assert explained.cause == "tls.intercepted" and "Netskope" in explained.verdict and explained.is_sure
+
+
+def test_what_is_only_likely_is_said_to_be_likely() -> None:
+    text = "certificate verify failed: self-signed certificate in certificate chain"
+    assert explain(text).verdict.startswith("most likely: ") and not explain(text).is_sure
+
+
+def test_source_lines_of_frames_are_no_evidence() -> None:
+    text = (
+        "Traceback (most recent call last):\n"
+        '  File "a.py", line 3, in get\n'
+        "    except ConnectionRefusedError:  # HTTP Error 404, timed out, No space left on device\n"
+        '  File "a.py", line 9, in get\n'
+        '    raise KeyError("x")\n'
+        "KeyError: 'x'\n"
+    )
+    assert explain(text).cause is None
+
+
+def test_a_later_error_of_another_kind_is_not_explained_by_an_earlier_one() -> None:
+    text = KERAS + "\nTraceback (most recent call last):\n  File \"b.py\", line 1\nKeyError: 'label'\n"
+    assert explain(text).cause is None
+
+
+def test_secrets_are_masked() -> None:
+    text = (
+        "ProxyError: https://ann:hunter2@proxy.example:8080 Tunnel connection failed: 407"
+        " token=abc hf_abcdefghijklmnopqrst"
+    )
+    explained = explain(text)
+    assert not re.search("hunter2|token=abc|hf_abcdefghijk", str(explained))
+    assert (
+        mask("https://h.example/x?X-Amz-Signature=123&b=1") == "https://h.example/x?X-Amz-Signature=***&b=1"
+    )
+
+
+def test_actions_are_safe_and_written_for_the_shell() -> None:
+    for _, host, body in cases():
+        action = explain(body, host, shell="powershell").action
+        assert not re.search(
+            r"verify=False|--insecure|trusted-host|sudo pip|_create_unverified|\{\w+\}", action
+        ), action
+    assert "$env:HTTPS_PROXY" in explain("Tunnel connection failed: 407", shell="powershell").action
+
+
+def test_every_explanation_of_a_cause_has_evidence_that_stands_in_the_text() -> None:
+    for _, host, body in cases():
+        explained = explain(body, host)
+        if explained.cause:
+            assert explained.action and explained.verdict
+            assert explained.evidence.strip("…") in mask(body), explained.evidence
+
+
+def test_prefixes_colours_and_progress_do_not_hide_the_error() -> None:
+    ranks = "".join(f"[rank{n}]: OSError: [Errno 28] No space left on device\n" for n in range(3))
+    assert explain(ranks).cause == "local.disk-full"
+    assert (
+        explain("\x1b[31mE   urllib.error.HTTPError: HTTP Error 404: Not Found\x1b[0m").cause
+        == "http.not-found"
+    )
+    assert (
+        explain("10%|#  | 1/10\r20%|## | 2/10\rcurl: (52) Empty reply from server").cause == "connect.reset"
+    )
+
+
+def test_hosts_are_found_and_documents_left_out() -> None:
+    text = "HTTPSConnectionPool(host='zenodo.org', port=443) see https://curl.se/docs and https://download.pytorch.org/x"
+    assert hosts_in(text) == ["zenodo.org", "download.pytorch.org"]
+
+
+def test_chains_are_taken_apart_with_the_root_first() -> None:
+    episode = episodes_of(KERAS)[-1]
+    assert [message.split(":")[0] for message in episode.messages] == ["socket.gaierror", "Exception"]
+    assert episode.last_exception == "Exception"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n\n", "ok", "é" * 1000, "(" * 5000, "Traceback (most recent call last):\n"]
+)
+def test_any_text_gives_an_explanation(text: str) -> None:
+    assert isinstance(explain(text), Explanation) and explain(text).cause is None
+
+
+def test_long_logs_are_read_from_their_end() -> None:
+    assert explain("epoch 1 loss 0.3\n" * 60_000 + "HTTP Error 404: Not Found").cause == "http.not-found"
+
+
+def test_datasets_and_frameworks_have_names_of_the_catalog() -> None:
+    catalogs = Path(__file__).parents[2] / "src" / "surefetch" / "catalogs"
+    assert all((catalogs / f"{row['name']}.toml").exists() for row in read_loaders()["dataset"])
+    assert named("~/.keras/datasets/fashion-mnist/train-images-idx3-ubyte.gz") == ("keras", "fashion-mnist")
