@@ -59,6 +59,7 @@ class Observation(Struct, frozen=True, kw_only=True):
     chain: tuple[Certificate, ...] = ()  # as sent, the server's own first
 
     status: int | None = None  # of the last answer
+    http_version: str = ""  # "1.1", "2"
     headers: tuple[tuple[str, str], ...] = ()  # of the last answer, names in lower case
     content_type: str = ""
     first_bytes: bytes = b""  # at most FIRST_BYTES of the body

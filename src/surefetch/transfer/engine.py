@@ -33,6 +33,7 @@ from surefetch.transfer import addresses, answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
+from surefetch.transfer.har import NetworkLog
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.judge import (
     E_PROXY,
@@ -67,7 +68,6 @@ class Engine:
         named_hosts: frozenset[str] = frozenset(),
         user_agent: str = "surefetch",
         judge: Judge | None = None,
-        record: Callable[[Observation, float], None] | None = None,
     ) -> None:
         """Make an engine; it opens no connection before the first request.
 
@@ -79,12 +79,11 @@ class Engine:
             named_hosts: Hosts that may be private, because the user or a setting named them.
             user_agent: Sent with each request.
             judge: Names the cause of a failure before the engine's own judge does; it may return None.
-            record: Is told of every exchange, for the network log: what was seen, and when it began
-                in seconds since 1970.
         """
         self._options, self._router, self._trust = options, proxies, trust
         self._credentials, self._named_hosts = credentials, named_hosts
-        self._user_agent, self._judge, self._record = user_agent, judge, record
+        self._user_agent, self._judge = user_agent, judge
+        self.log = NetworkLog(user_agent) if options.keep_exchanges else None
         self._active: dict[int, Transfer] = {}
         self._by_curl: dict[Any, Transfer] = {}
         self._pool: list[Channel] = []
@@ -353,6 +352,7 @@ class Engine:
         transfer.proxy = route.proxy or ""
         if isinstance(transfer, Page) and transfer.deadline is None:
             transfer.deadline = transfer.began + self._options.page_timeout
+        transfer.asked_at = time.monotonic()
         self._by_curl[channel.curl] = transfer
         channel.take = partial(self._intake.take, transfer)
         self._share_rate()
@@ -490,6 +490,8 @@ class Engine:
         there = urls.follow(here, transfer.redirected.location)
         asked = (transfer.asked_url, *transfer.hops)
         transfer.refused = policy.refuse_hop(here, there, asked, self._options.redirects)
+        if self.log and not transfer.refused:
+            self._remember(transfer, 0, "")
         transfer.hops.append(there)
         if transfer.refused:
             self._fail(transfer, 0, "")
@@ -522,7 +524,7 @@ class Engine:
 
     def _finish(self, transfer: Transfer) -> None:
         self._intake.tell(transfer, is_last=True)
-        if self._record:
+        if self.log:
             self._remember(transfer, 0, "")
         if isinstance(transfer, Page):
             self._pages[transfer.lookup] = (urls.split_userinfo(transfer.url)[0], self._is_inside(transfer))
@@ -571,8 +573,8 @@ class Engine:
         self._observations[transfer.id] = seen
         if len(self._observations) > _OBSERVATIONS:
             del self._observations[next(iter(self._observations))]
-        if self._record:
-            self._record(seen, time.time() - (time.monotonic() - transfer.began))
+        if self.log:
+            self.log.add(seen, time.time() - (time.monotonic() - transfer.asked_at))
         return seen
 
     def _phase(self, transfer: Transfer) -> Phase:

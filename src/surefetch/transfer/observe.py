@@ -37,6 +37,8 @@ _TIMES: Final = (
     (Phase.WAIT, pycurl.STARTTRANSFER_TIME_T),
     (Phase.BODY, pycurl.TOTAL_TIME_T),
 )
+#: libcurl sets the clocks of later phases too when an earlier one fails.
+_BEFORE_READY: Final = (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)
 
 
 def phase_of(transfer: Transfer) -> Phase:
@@ -103,21 +105,20 @@ def _wire_facts(channel: Channel, transfer: Transfer) -> dict[str, Any]:
         "address": info(pycurl.PRIMARY_IP) or channel.refused_address or channel.tried_address,
         "port": info(pycurl.PRIMARY_PORT) or None,
         "seconds": tuple(
-            (phase.value, microseconds / 1e6) for phase, name in _TIMES if (microseconds := info(name)) > 0
+            (phase.value, microseconds / 1e6)
+            for phase, name in _TIMES
+            if (microseconds := info(name)) > 0 and (channel.is_ready or phase in _BEFORE_READY)
         ),
         "os_errno": info(pycurl.OS_ERRNO),
         "proxy_status": info(pycurl.HTTP_CONNECTCODE) or None,
-        "proxy_headers": _masked(head.proxy_headers if head else _proxy_headers(channel)),
+        "proxy_headers": _masked(head.proxy_headers if head else ()),
         "tls_verify_result": verify if is_tls else None,
         "chain": certificates(info(pycurl.INFO_CERTINFO)),
         "status": head.status if head else None,
+        "http_version": head.version if head else "",
         "headers": _masked(headers),
         "content_type": head.get("content-type") if head else "",
     }
-
-
-def _proxy_headers(channel: Channel) -> tuple[tuple[str, str], ...]:
-    return ()
 
 
 def _length(transfer: Transfer) -> int | None:

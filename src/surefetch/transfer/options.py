@@ -21,7 +21,7 @@ class Options(Struct, frozen=True, kw_only=True):
     buffer_bytes: int = 512 << 10  # libcurl's receive buffer
     staging_bytes: int = 256 << 10  # gathered before they are written
     multiplex_below: int = 4 << 20  # requests for fewer bytes share an HTTP/2 connection
-    keep_exchanges: bool = False  # an `Exchange` for every request, for the network log
+    keep_exchanges: bool = False  # in a network log, `Engine.log`
 
 
 class Sink(Protocol):

@@ -42,6 +42,7 @@ class Transfer:
     ) -> None:
         self.id, self.url, self.wanted, self.began = number, url, wanted, began
         self.asked_url = url
+        self.asked_at = began  # the current hop
         self.may_be_private = may_be_private
         self.validator = validator
         self.channel: Channel | None = None
