@@ -67,6 +67,20 @@ def test_bytes_beyond_the_bound_are_refused(store):
     part.abandon()
 
 
+def test_the_size_that_a_liar_told_is_forgotten_with_its_bytes(store):
+    part = store.part(KEY, bound=10 * MIB)
+    part.fix_size(MIB)
+    part.write(0, bytes(MIB))
+    with Prover() as prover:
+        prover.watch(part)
+        assert prove(prover, part).size == MIB
+        part.discard(0, MIB)
+        part.fix_size(len(DATA))
+        part.write(0, DATA)
+        assert prove(prover, part).matches(KEY)
+    assert store.publish(part, KEY.hex).read_bytes() == DATA
+
+
 def test_a_part_of_unknown_size_ends_where_its_bytes_end(store):
     part = store.part(KEY, bound=10 * MIB)
     part.write(0, DATA)

@@ -45,6 +45,7 @@ class Part:
         self.size = size
         self.bound = bound
         self.written = 0
+        self._is_size_certain = size is not None
         self._store = path.parents[1]
         self._descriptor = descriptor
         self._journal_file = -1
@@ -89,7 +90,7 @@ class Part:
         return self._descriptor
 
     def fix_size(self, size: int) -> None:
-        """Learn the size of the whole artifact.
+        """Learn the size of the whole artifact, e.g. from a mirror; forgotten once all bytes are discarded.
 
         Raises:
             ValueError: It is beyond the bound, or contradicts what was known.
@@ -151,6 +152,8 @@ class Part:
         with self._writing, self._state:
             self._received.remove(start, stop)
             self._discarded.add(start, stop)
+            if not (self._received or self._is_size_certain):
+                self.size = None  # the mirror that told it was not to be believed
         self.save()
 
     def take_discarded(self) -> Ranges:
