@@ -55,7 +55,9 @@ RACE_END: Final = 512 << 10
 #: A request that is silent for so many seconds has lost its race (healthy mirrors pause for up to a second).
 RACE_SILENCE: Final = 1.25
 #: Seconds between two looks at whether somebody could help.
-LOOK_AGAIN: Final = 0.05
+LOOK_AGAIN: Final = 0.1
+#: Seconds of bytes from which a rate is read.
+LEAST_MEASURED: Final = 0.05
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
@@ -393,7 +395,7 @@ class ArtifactPlan:
             late = [run for run in self.running.values() if run.stop is None or run.at < run.stop]
             orders += [order for run in late for order in self._break_off(run, Ending.LOST)]
             return [*orders, Prove(artifact=self.artifact)]
-        if now < self._look_at:
+        if self.running and now < self._look_at:
             return orders
         self._look_at = now + LOOK_AGAIN
         orders += self._cull(now)
@@ -403,6 +405,10 @@ class ArtifactPlan:
         else:
             self.state = State.EXHAUSTED
         return orders
+
+    def is_due(self, now: float) -> bool:
+        """Whether a step could find something to do."""
+        return now >= self._look_at or self.spans.total == self.size
 
     def stop(self) -> list[Order]:
         """Break off: the artifact is no longer wanted."""
@@ -663,7 +669,11 @@ class ArtifactPlan:
         candidate.running -= 1
         candidate.host.open -= 1
         self._shared.hosts.freed.append(candidate.host)
-        if run.opened_at is not None and now - run.opened_at > LOOK_AGAIN and not run.request.mirror.is_local:
+        if (
+            run.opened_at is not None
+            and now - run.opened_at > LEAST_MEASURED
+            and not run.request.mirror.is_local
+        ):
             rate = run.meter.rate(now, 0.0)
             if rate > 0:
                 candidate.rate = rate

@@ -37,6 +37,8 @@ from surefetch.sources import Source, misses
 
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
+#: How far away a form is whose mirrors nobody knows before an index is asked (`_distance`).
+BEHIND_LOOKUP = 2
 #: A form crawls when so many seconds are left at its rate, and no more than CRAWL bytes come per second.
 CRAWL_SECONDS = 30.0
 CRAWL = 100e3
@@ -100,7 +102,7 @@ class Planner:
         self._asking: set[Lookup] = set()
         self._scanning = 0  # of them on this machine
         self._askers: dict[Lookup, dict[ArtifactPlan, None]] = {}
-        self._began = self._since = 0.0
+        self._began = self._since = self._last_byte = 0.0
         self._crawl_at, self._crawl_bytes, self._bytes = 0.0, 0, 0
         self._is_scanning = False
         self._halted: Halted | None = None
@@ -112,7 +114,7 @@ class Planner:
 
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
-        self._began = self._since = self._crawl_at = now
+        self._began = self._since = self._last_byte = self._crawl_at = now
         orders: list[Order] = []
         for plan in self._plans.values():
             if plan.want and plan.state is not State.PROVEN:
@@ -157,8 +159,12 @@ class Planner:
         if plan is None:
             return []
         if isinstance(event, Received):
-            self._since = now
+            self._since = self._last_byte = now
             self._bytes += event.stop - event.start
+            plan.handle(event, now)
+            if plan.is_due(now):
+                self._touch(plan)
+            return []
         orders = plan.handle(event, now)
         if id not in plan.running:
             del self._owner[id]
@@ -230,14 +236,26 @@ class Planner:
             pass
         if self._ways.deriving:
             return
+        if now - self._last_byte >= self._limits.escalate_after:
+            # However many near forms take their time to fail: an index is asked after one such pause.
+            self._activate_next(now, nearness=BEHIND_LOOKUP)
         if now - self._since >= self._limits.escalate_after or self._crawls(now):
             self._since = self._crawl_at = now
             self._crawl_bytes = self._bytes
             self._activate_next(now)
 
-    def _activate_next(self, now: float) -> bool:
-        """Activate the nearest form that could give something missing; False when there is none."""
-        idle = [form for form in self._ways.forms if not form.is_active and self._ways.is_promising(form)]
+    def _activate_next(self, now: float, nearness: int = 0) -> bool:
+        """Activate the nearest form that could give something missing; False when there is none.
+
+        Args:
+            now: The time.
+            nearness: Only forms at least so far away, as `_distance` counts it.
+        """
+        idle = [
+            form
+            for form in self._ways.forms
+            if not form.is_active and self._ways.is_promising(form) and self._distance(form)[0] >= nearness
+        ]
         if not idle:
             return False
         self._ways.activate(min(idle, key=self._distance))
@@ -265,7 +283,7 @@ class Planner:
         is_remote = any(not mirror.is_local for plan in inputs for mirror in plan.mirrors[:1])
         rank = sum(min(map(self._rank, plan.mirrors), default=0.0) for plan in inputs)
         left = sum(plan.artifact.bound - plan.received for plan in inputs)
-        return (2 if needs_lookup else int(is_remote), -len(ways), rank, left.bit_length())
+        return (BEHIND_LOOKUP if needs_lookup else int(is_remote), -len(ways), rank, left.bit_length())
 
     def _derive(self) -> list[Order]:
         orders: list[Order] = []
@@ -419,7 +437,10 @@ class Planner:
     def _wait(self, now: float) -> list[Order]:
         times = [self._turns.next_time()]
         if any(not form.is_active for form in self._ways.forms):
-            times.append(self._since + self._limits.escalate_after)
+            times += [
+                self._since + self._limits.escalate_after,
+                self._last_byte + self._limits.escalate_after,
+            ]
         if self._is_scanning:
             times.append(self._began + self._limits.scan_head_start)
         if self._limits.deadline:
