@@ -315,6 +315,88 @@ def socks(user: str = "", password: str = "") -> Iterator[Proxy]:
         yield Proxy(port, Path())
 
 
+# --- Kerberos ---------------------------------------------------------------------------------------------
+
+_KRB5 = """
+[libdefaults]
+  default_realm = {realm}
+  dns_lookup_realm = false
+  dns_lookup_kdc = false
+  dns_canonicalize_hostname = false
+  rdns = false
+  udp_preference_limit = 1
+[realms]
+  {realm} = {{ kdc = 127.0.0.1:{port} }}
+[dbmodules]
+  {realm} = {{ db_library = db2 database_name = {folder}/principal }}
+"""
+_KDC = """
+[kdcdefaults]
+  kdc_listen = 127.0.0.1:{port}
+  kdc_tcp_listen = 127.0.0.1:{port}
+[realms]
+  {realm} = {{ database_name = {folder}/principal key_stash_file = {folder}/stash acl_file = {folder}/acl }}
+"""
+
+
+@dataclass(frozen=True)
+class Kerberos:
+    """A running key distribution centre. `environ` makes programs use it; `tickets` is empty until `log_in`."""
+
+    realm: str
+    folder: Path
+    environ: Mapping[str, str]
+
+    def keytab(self, principal: str) -> Path:
+        """Add a service and return the file with its key."""
+        path = self.folder / f"{principal.replace('/', '-')}.keytab"
+        self._admin(f"addprinc -randkey {principal}")
+        self._admin(f"ktadd -k {path} {principal}")
+        path.chmod(0o644)  # squid's helper runs as another user
+        return path
+
+    def add_user(self, name: str, password: str) -> None:
+        """Add somebody who can log in."""
+        self._admin(f"addprinc -pw {password} {name}")
+
+    def log_in(self, name: str, password: str) -> None:
+        """Get a ticket, as `kinit` does."""
+        self._run([program("kinit"), name], f"{password}\n")
+
+    def _admin(self, query: str) -> None:
+        self._run([program("kadmin.local"), "-r", self.realm, "-q", query])
+
+    def _run(self, command: Sequence[str], text: str = "") -> None:
+        subprocess.run(
+            command, env=dict(self.environ), input=text, check=True, capture_output=True, text=True, timeout=60
+        )
+
+
+@contextmanager
+def kerberos(realm: str = "TEST.EXAMPLE") -> Iterator[Kerberos]:
+    """Run a KDC of our own on loopback."""
+    port = free_port()
+    folder = Path(tempfile.mkdtemp(prefix="kdc-"))
+    folder.chmod(0o755)
+    values = {"realm": realm, "port": port, "folder": folder}
+    (folder / "krb5.conf").write_text(_KRB5.format(**values), encoding="utf-8")
+    (folder / "kdc.conf").write_text(_KDC.format(**values), encoding="utf-8")
+    environ = {
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "KRB5_CONFIG": str(folder / "krb5.conf"),
+        "KRB5_KDC_PROFILE": str(folder / "kdc.conf"),
+        "KRB5CCNAME": f"FILE:{folder}/tickets",
+        "KRB5RCACHEDIR": str(folder),
+    }
+    create = [program("kdb5_util"), "create", "-s", "-r", realm, "-P", "master"]
+    try:
+        subprocess.run(create, env=environ, check=True, capture_output=True, timeout=120)
+        with running([program("krb5kdc"), "-n", "-r", realm], port, environ):
+            yield Kerberos(realm, folder, environ)
+    finally:
+        shutil.rmtree(folder)
+
+
 # --- small things in front --------------------------------------------------------------------------------
 
 
