@@ -27,8 +27,8 @@ class Verdict(NamedTuple):
 class Blame:
     """Mutable: which candidates may be asked while the culprit is looked for.
 
-    Each round tries what is cheapest of: one suspect's bytes from all others, or all others' bytes from one. The
-    first costs a share of the artifact at the rate of many, and names the culprit if there is only one.
+    Each round tries what is cheapest of: one suspect's bytes from all others, or all others' bytes from one.
+    The first costs a share of the artifact at the rate of many, and names the culprit if there is only one.
     """
 
     def __init__(self) -> None:

@@ -56,8 +56,8 @@ class Running:
     """Mutable account of one request under way."""
 
     __slots__ = (
-        "at", "began", "candidate", "ending", "last_byte", "meter", "opened_at", "position", "request", "stop",
-        "twin",
+        "at", "began", "candidate", "ending", "last_byte", "meter", "opened_at", "position", "request",
+        "stop", "twin",
     )  # fmt: skip
 
     def __init__(

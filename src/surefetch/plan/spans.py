@@ -14,6 +14,7 @@ class Spans(Generic[Giver]):
     """Mutable map of disjoint stretches [start, stop), each with its giver, compared by identity.
 
     The first bytes stay: what is here already is not given a second time, as the store never writes over it.
+    Where two requests ran a race, nobody knows who was first: then both are givers.
     """
 
     def __init__(self) -> None:
@@ -21,6 +22,7 @@ class Spans(Generic[Giver]):
         self._starts: list[int] = []
         self._stops: list[int] = []
         self._givers: list[Giver] = []
+        self._doubles: list[tuple[int, int, Giver]] = []  # who may have given them too
 
     def add(self, start: int, stop: int, giver: Giver) -> int:
         """Note that bytes have come; return how many of them were not here yet."""
@@ -42,20 +44,22 @@ class Spans(Generic[Giver]):
 
     def remove(self, start: int, stop: int) -> int:
         """Forget [start, stop); return how many bytes of it were here."""
-        kept = [
-            (max(low, stop), high, giver) if side else (low, min(high, start), giver)
-            for low, high, giver in self
-            for side in ((0, 1) if low < start and high > stop else (int(low >= start),))
-        ]
+        kept = _without(list(self), start, stop)
+        self._doubles = _without(self._doubles, start, stop)
         before = self.total
-        self._fill([(low, high, giver) for low, high, giver in kept if low < high])
+        self._fill(kept)
         return before - self.total
 
+    def double(self, start: int, stop: int, giver: Giver) -> None:
+        """Note who else may have given [start, stop)."""
+        if self._doubles and self._doubles[-1][1] == start and self._doubles[-1][2] is giver:
+            start = self._doubles.pop()[0]
+        self._doubles.append((start, stop, giver))
+
     def remove_giver(self, giver: Giver) -> list[Range]:
-        """Forget all that one giver gave; return those stretches."""
-        gone = [(low, high) for low, high, whose in self if whose is giver]
-        self._fill([span for span in self if span[2] is not giver])
-        return gone
+        """Forget all that one giver gave, or may have given; return those stretches."""
+        gone = [(low, high) for low, high, whose in [*self, *self._doubles] if whose is giver]
+        return [(low, high) for low, high in gone if self.remove(low, high)]
 
     def gaps(self, start: int, stop: int) -> list[Range]:
         """Return what of [start, stop) is not here, in order."""
@@ -80,15 +84,15 @@ class Spans(Generic[Giver]):
     def givers(self, start: int = 0, stop: int | None = None) -> list[Giver]:
         """Return who gave bytes of [start, stop), each once, in the order of the bytes."""
         found: dict[int, Giver] = {}
-        for low, high, giver in self:
+        for low, high, giver in [*self, *self._doubles]:
             if high > start and (stop is None or low < stop):
                 found.setdefault(id(giver), giver)
         return list(found.values())
 
     def given(self) -> dict[Giver, int]:
-        """Return how many bytes each giver gave."""
+        """Return how many bytes each giver gave, or may have given."""
         given: dict[Giver, int] = {}
-        for low, high, giver in self:
+        for low, high, giver in [*self, *self._doubles]:
             given[giver] = given.get(giver, 0) + high - low
         return given
 
@@ -126,3 +130,13 @@ class Spans(Generic[Giver]):
         self._stops = [high for _, high, _ in spans]
         self._givers = [giver for _, _, giver in spans]
         self.total = sum(self._stops) - sum(self._starts)
+
+
+def _without(spans: list[tuple[int, int, Giver]], start: int, stop: int) -> list[tuple[int, int, Giver]]:
+    """Cut [start, stop) out of stretches."""
+    return [
+        (first, last, giver)
+        for low, high, giver in spans
+        for first, last in ((low, min(high, start)), (max(low, stop), high))
+        if first < last
+    ]

@@ -1,0 +1,235 @@
+"""What stands in the books of one artifact: its mirrors, its bytes, its requests under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from surefetch.events import Attempt, Cancel, Discard, Order, Request, Shorten
+from surefetch.model import Artifact, Lookup, Mirror, Struct
+from surefetch.plan import segments
+from surefetch.plan.blame import Blame
+from surefetch.plan.hosts import Host, Hosts
+from surefetch.plan.mirrors import Candidate, Roster
+from surefetch.plan.policy import PROGRESS, SMALL_BYTES, Limits
+from surefetch.plan.running import Ending, Running
+from surefetch.plan.segments import Pace
+from surefetch.plan.spans import Spans
+from surefetch.plan.widening import Widening
+
+if TYPE_CHECKING:
+    from surefetch.plan.ways import Way
+
+#: What is assumed of a mirror that nothing is known about.
+UNKNOWN_FIRST_BYTE: Final = 0.3  # seconds
+UNKNOWN_RATE: Final = 1e6  # bytes per second
+#: Seconds of bytes from which a rate is read.
+LEAST_MEASURED: Final = 0.05
+
+
+class State(Enum):
+    """How an artifact stands."""
+
+    IDLE = "idle"  # may be asked for
+    FETCHING = "fetching"
+    PROVING = "proving"
+    PROVEN = "proven"
+    EXHAUSTED = "exhausted"  # no mirror is left
+
+
+class Held(Struct, frozen=True, kw_only=True):
+    """What an earlier run left of an artifact."""
+
+    ranges: tuple[tuple[int, int], ...]
+    validators: Mapping[str, str] = {}  # URL -> validator that its mirror had
+
+
+class Shared(Struct, frozen=True, kw_only=True):
+    """What all artifacts of one fetch share."""
+
+    hosts: Hosts
+    ids: Iterator[int]
+    limits: Limits
+    jitter: Callable[[], float]
+    rank: Callable[[Mirror], float]
+    attempts: list[Attempt]
+
+
+class Account:
+    """Mutable books of one artifact. `ArtifactPlan` makes decisions of them.
+
+    Attributes:
+        artifact: The artifact.
+        state: How it stands.
+        size: Its size: promised, or told by a mirror, or None.
+        spans: Which bytes are here, and who gave them.
+        running: Requests under way, by number.
+        blocked: Hosts that it would have asked at the last step if they had room.
+    """
+
+    def __init__(self, artifact: Artifact, shared: Shared) -> None:
+        self.artifact = artifact
+        self.state = State.IDLE
+        self.size = artifact.size
+        self.spans: Spans[Candidate] = Spans()
+        self.running: dict[int, Running] = {}
+        self.blocked: list[Host] = []
+        self.last_byte = float("-inf")
+        self._shared, self._limits = shared, shared.limits
+        self._roster = Roster(shared.hosts)
+        self._blame = Blame()
+        self._widening = Widening()
+        self._rounds: dict[int, int] = {}  # piece -> times that it was wrong
+        self._look_at = float("-inf")  # not worth looking for more to do before
+        # Kept by the planner:
+        self.need = self.want = 0  # ways that need it, that could use it
+        self.ways: list[Way] = []
+        self.lookups: list[Lookup] = []  # not answered yet
+        self.is_open = True
+        self.is_queued = self.is_parked = self.has_slot = False
+        self.wakes: float | None = None
+
+    @property
+    def mirrors(self) -> list[Mirror]:
+        """Its mirrors, the best first."""
+        return [candidate.mirror for candidate in self._roster.candidates]
+
+    @property
+    def received(self) -> int:
+        """Bytes that are here."""
+        return self.spans.total
+
+    @property
+    def is_small(self) -> bool:
+        """Whether one request is right for it."""
+        return self.artifact.bound <= SMALL_BYTES
+
+    # --- mirrors --------------------------------------------------------------------------------------------
+
+    def _waiting(self) -> list[Candidate]:
+        """Mirrors that may be asked, now or after a pause."""
+        return [c for c in self._roster.candidates if not c.is_out]
+
+    def _usable(self) -> list[Candidate]:
+        """Mirrors that may be asked in this round, the best first; those that take no ranges last."""
+        allowed = [
+            c
+            for c in self._roster.candidates
+            if not c.is_out and self._blame.allows(c) and (self.size is None or c.size in (None, self.size))
+        ]
+        return sorted(allowed, key=_preference)
+
+    # --- requests -------------------------------------------------------------------------------------------
+
+    def _begin(self, candidate: Candidate, start: int, stop: int | None, now: float) -> list[Order]:
+        """Ask for [start, stop); a mirror that takes no ranges is asked for everything, as far as `stop`."""
+        is_plain = candidate.takes_ranges is False
+        request = Request(
+            id=next(self._shared.ids),
+            artifact=self.artifact,
+            mirror=candidate.mirror,
+            start=0 if is_plain else start,
+            stop=self.size if is_plain else stop,
+            validator=None if candidate.is_fickle else candidate.validator,
+        )
+        self.running[request.id] = Running(request, candidate, start, stop, now)
+        candidate.running += 1
+        candidate.host.open += 1
+        self._shared.hosts.requests += 1
+        self.state = State.FETCHING
+        if is_plain and stop is not None and stop != self.size:
+            return [request, Shorten(id=request.id, stop=stop)]
+        return [request]
+
+    def _release(self, run: Running, now: float) -> None:
+        del self.running[run.request.id]
+        if run.twin:
+            run.twin.twin = None
+        candidate = run.candidate
+        candidate.running -= 1
+        candidate.host.open -= 1
+        self._shared.hosts.freed.append(candidate.host)
+        if (
+            run.opened_at is not None
+            and now - run.opened_at > LEAST_MEASURED
+            and not run.request.mirror.is_local
+        ):
+            rate = run.meter.rate(now, 0.0)
+            if rate > 0:
+                candidate.rate = rate
+                candidate.host.rate = rate
+
+    def _break_off(self, run: Running, ending: Ending) -> list[Order]:
+        if run.ending:
+            return []
+        run.ending = ending
+        return [Cancel(id=run.request.id)]
+
+    def _stop(self, ending: Ending) -> list[Order]:
+        return [order for run in self.running.values() for order in self._break_off(run, ending)]
+
+    def _is_range(self, request: Request) -> bool:
+        return request.start > 0 or (request.stop is not None and request.stop != self.artifact.size)
+
+    def _is_splittable(self) -> bool:
+        return self.size is not None and self.size > SMALL_BYTES
+
+    def _progress(self) -> float:
+        """Bytes after which a request counts as having worked."""
+        return max(1.0, self.size * PROGRESS) if self.size else float(segments.GRAIN)
+
+    # --- guesses --------------------------------------------------------------------------------------------
+
+    def _belief(self, runs: list[Running], now: float) -> float:
+        """Bytes per second to expect of a connection that nothing is known about: what the others give."""
+        rates = [run.meter.rate(run.last_byte, UNKNOWN_RATE) for run in runs if run.opened_at is not None]
+        return sum(rates) / len(rates) if rates else UNKNOWN_RATE
+
+    def _total_rate(self, candidate: Candidate) -> float:
+        """Bytes per second to expect of a mirror over all connections that it may have."""
+        return candidate.belief(UNKNOWN_RATE) * max(1, candidate.lanes)
+
+    def _pace(self, run: Running, now: float, belief: float) -> Pace:
+        candidate = run.candidate
+        return run.pace(now, candidate.belief(belief), candidate.first_byte(UNKNOWN_FIRST_BYTE))
+
+    def _promise(self, candidate: Candidate, start: int, belief: float) -> Pace:
+        """What to expect of a new request for bytes from `start` on."""
+        rate = candidate.belief(belief)
+        skipped = start if candidate.takes_ranges is False else 0
+        return Pace(candidate.first_byte(UNKNOWN_FIRST_BYTE) + skipped / rate, rate)
+
+    def _eta(self, run: Running, now: float, belief: float) -> float:
+        pace = self._pace(run, now, belief)
+        return pace.wait + run.left / pace.rate
+
+    # --- telling --------------------------------------------------------------------------------------------
+
+    def _forget(self, start: int, stop: int) -> Discard:
+        return Discard(artifact=self.artifact, start=start, stop=stop)
+
+    def _drop(self, candidate: Candidate, cause: str, detail: str) -> None:
+        if not candidate.is_dropped or not candidate.mirror.source:
+            self._tell(candidate, cause, detail, 0.0, candidate.given)
+        candidate.is_dropped = True
+
+    def _tell(self, candidate: Candidate, cause: str, detail: str, seconds: float, count: int) -> None:
+        self._shared.attempts.append(
+            Attempt(
+                mirror=candidate.mirror.url,
+                cause=cause,
+                detail=detail,
+                artifact=self.artifact.name,
+                source=candidate.mirror.source,
+                seconds=seconds,
+                bytes=max(0, count),
+            )
+        )
+
+
+def _preference(candidate: Candidate) -> tuple[object, ...]:
+    """Local ones first, those in doubt last, else as they are ranked."""
+    doubt = bool(candidate.failures or candidate.host.in_row)
+    is_plain = candidate.takes_ranges is False
+    return (not candidate.mirror.is_local, is_plain, candidate.is_suspect, doubt, candidate.rank)

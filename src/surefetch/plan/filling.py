@@ -1,0 +1,224 @@
+"""Which mirror to ask for which bytes next: gaps, then parts of others' segments, then races at the end."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from surefetch.events import Order, Shorten
+from surefetch.model import PIECE_BYTES
+from surefetch.plan import segments
+from surefetch.plan.account import UNKNOWN_RATE, Account
+from surefetch.plan.blame import Measure, Verdict
+from surefetch.plan.mirrors import Candidate
+from surefetch.plan.running import Ending, Running
+
+#: A mirror that failed gets segments of at most this many bytes until it has given some.
+START_SMALL: Final = 1 << 20
+#: After this many seconds of silence the same mirror may be asked once more, over another connection.
+SAME_AGAIN: Final = 2.0
+#: A request that gives bytes is raced for so many at most; of more, a part is taken over.
+RACE_BYTES: Final = 4 << 20
+#: With less than this to go, both run a race to its end.
+RACE_END: Final = 512 << 10
+#: A request that is silent for so many seconds has lost its race (healthy mirrors pause for up to a second).
+RACE_SILENCE: Final = 1.25
+
+
+class Filling(Account):
+    """Mutable: finds work for idle mirrors, and takes it from requests that are too slow."""
+
+    def _watch(self, now: float) -> list[Order]:
+        orders = self._stop_dropped()
+        for run in self.running.values():
+            if not run.ending and now >= run.limit(self._limits):
+                orders += self._break_off(run, Ending.SILENT)
+        return orders
+
+    def _stop_dropped(self) -> list[Order]:
+        """Do not wait for an answer of a host that is known to be no good."""
+        waiting = [r for r in self.running.values() if r.candidate.host.dropped and r.opened_at is None]
+        return [order for run in waiting for order in self._break_off(run, Ending.DROPPED)]
+
+    def _cull(self, now: float) -> list[Order]:
+        """Break off requests whose bytes others have brought, or that may not be used any more."""
+        orders: list[Order] = []
+        for run in self.running.values():
+            if run.stop is not None and run.at < run.stop and self.spans.covers(run.at, run.stop):
+                orders += self._break_off(run, Ending.LOST)
+            elif run.candidate.is_dropped or not self._blame.allows(run.candidate):
+                orders += self._break_off(run, Ending.LOST)
+            elif run.twin and not run.twin.ending and self._has_lost(run, run.twin, now):
+                orders += self._break_off(run, Ending.LOST)
+        return orders
+
+    def _has_lost(self, run: Running, other: Running, now: float) -> bool:
+        """Whether a race is decided: the other goes on and this one is silent, or it is too long for both."""
+        if now - run.last_byte >= RACE_SILENCE:
+            return now - run.last_byte > now - other.last_byte
+        if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
+            return False
+        mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
+        return (mine, run.request.id) > (others, other.request.id)
+
+    def _fill(self, now: float) -> list[Order]:
+        """Begin as many requests as are worth it."""
+        usable, orders = self._usable(), []
+        if not usable and not self.running:
+            orders += self._reopen()
+            usable = self._usable()
+        runs = [run for run in self.running.values() if not run.ending]
+        if runs and self._is_splittable():
+            left = (self.size or 0) - self.spans.total
+            reserve = len(usable) > self._breadth()
+            self._widening.consider(now, self.spans.total, left, runs, self._limits, reserve)
+        ready = [c for c in usable if c.running or c.ready() <= now]
+        belief = self._belief(runs, now)
+        idle = self._idle(ready)
+        while idle:
+            work = self._work(idle, now, belief)
+            if not work:
+                break
+            orders += work
+            idle = self._idle(ready)
+        return orders + self._race(ready, now, belief)
+
+    def _reopen(self) -> list[Order]:
+        """Nobody may be asked in this round: let in those who were put aside, if there are any."""
+        others = [c for c in self._roster.candidates if not c.is_out]
+        if not others:
+            return []
+        if self._blame.is_searching:
+            verdict = self._blame.reopen(others)
+            return self._carry_out(verdict) if verdict else []
+        if self.artifact.size is None:
+            return self._start_over()
+        return []
+
+    def _carry_out(self, verdict: Verdict) -> list[Order]:
+        """Forget the bytes that a verdict casts doubt on."""
+        one = verdict.candidate
+        leaves_out = verdict.measure is Measure.LEAVE_OUT
+        doubtful = [giver for giver in self.spans.givers() if (giver is one) == leaves_out]
+        gone = [stretch for giver in doubtful for stretch in self.spans.remove_giver(giver)]
+        return [self._forget(start, stop) for start, stop in gone]
+
+    def _start_over(self) -> list[Order]:
+        stop = self.spans.end
+        self.spans.remove(0, stop)
+        self.size = self.artifact.size
+        return [self._forget(0, stop)] if stop else []
+
+    def _breadth(self) -> int:
+        """Mirrors to ask at once."""
+        if self.size is None or not self._is_splittable():
+            return 1
+        usual = min(self._limits.mirrors, self.size // segments.FIRST_SEGMENT)
+        return max(1, usual) + self._widening.breadth
+
+    def _idle(self, ready: list[Candidate]) -> list[Candidate]:
+        """Mirrors that should have one more request than they have, each as often as it should."""
+        is_busy = any(not run.ending for run in self.running.values())
+        asked = ready[:1] if ready and ready[0].mirror.is_local else ready
+        able = [c for c in asked if c.running or c.host.room(self._limits) > 0]
+        if not able and not is_busy:
+            self.blocked = [candidate.host for candidate in asked]
+        if not able or not self._is_splittable():
+            return [] if is_busy else able[:1]
+        idle = []
+        for candidate in able[: self._breadth()]:
+            lanes = 1 if candidate.takes_ranges is False else candidate.lanes
+            wanted = lanes - candidate.running
+            idle += [candidate] * max(0, min(wanted, candidate.host.room(self._limits)))
+        return idle
+
+    def _work(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
+        """Give one of the idle mirrors something to do: a gap, or a part of what another one has."""
+        candidate = idle[0]
+        if self.size is None:
+            start = self.spans.gaps(0, self.spans.end + 1)[0][0]
+            return self._begin(candidate, start, None, now)
+        gaps = self._gaps()
+        if not gaps:
+            return self._take_over(idle, now, belief)
+        start, stop = self._share(gaps, idle, belief)
+        return self._begin(candidate, start, stop, now)
+
+    def _gaps(self) -> list[segments.Range]:
+        """What is neither here nor asked for."""
+        assert self.size is not None
+        asked = [(run.at, run.stop or self.size) for run in self.running.values() if not run.ending]
+        return segments.subtract(self.spans.gaps(0, self.size), asked)
+
+    def _share(self, gaps: list[segments.Range], idle: list[Candidate], belief: float) -> segments.Range:
+        gap, candidate = gaps[0], idle[0]
+        if not self._is_splittable():
+            return gap
+        grain = segments.grain_of(self.size or 0, bool(self.artifact.pieces))
+        if len(gaps) < len(idle):
+            count = sum(stop - start for start, stop in gaps)
+            others = sum(c.belief(belief) for c in idle[1:]) * (gap[1] - gap[0]) / count
+            least = max(segments.LEAST_TAKEN, grain)
+            gap = segments.share(gap, candidate.belief(belief), others, least)
+        piece = gap[0] // PIECE_BYTES
+        if piece in self._rounds:  # one mirror shall answer for it
+            return gap[0], min(gap[1], (piece + 1) * PIECE_BYTES)
+        if candidate.failures and self.running:
+            return gap[0], min(gap[1], gap[0] + START_SMALL)
+        return gap
+
+    def _take_over(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
+        """Shorten the request that will take longest, and give its rest to an idle mirror."""
+        grain = segments.grain_of(self.size or 0, bool(self.artifact.pieces))
+        runs = [
+            run
+            for run in self.running.values()
+            if not run.ending and not run.twin and run.at // PIECE_BYTES not in self._rounds
+        ]
+        for victim in sorted(runs, key=lambda run: -self._eta(run, now, belief))[:2]:
+            for candidate in dict.fromkeys(idle):
+                point = segments.take_over(
+                    (victim.at, victim.stop or 0),
+                    self._pace(victim, now, belief),
+                    self._promise(candidate, victim.at, belief),
+                    grain,
+                )
+                if point is not None:
+                    stop, victim.stop = victim.stop, point
+                    shorten = Shorten(id=victim.request.id, stop=point)
+                    return [shorten, *self._begin(candidate, point, stop, now)]
+        return []
+
+    def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
+        """Ask a second mirror for bytes that seem to take much longer than it would."""
+        runs = [r for r in self.running.values() if not r.ending and not r.twin]
+        if not runs or not self._shared.hosts.may_race:
+            return []
+        victim = max(runs, key=lambda run: self._eta(run, now, belief))
+        pace = self._pace(victim, now, belief)
+        count = victim.left
+        if victim.stop is not None and not count:
+            return []
+        if victim.opened_at is not None and (
+            victim.stop is None or (count > RACE_BYTES and now - victim.last_byte < SAME_AGAIN)
+        ):
+            return []
+        for rival in ready:
+            if not self._may_race(rival, victim, now):
+                continue
+            if segments.is_worth_a_race(count, pace, self._promise(rival, victim.at, belief)):
+                return self._begin_race(victim, rival, now)
+        return []
+
+    def _may_race(self, rival: Candidate, victim: Running, now: float) -> bool:
+        if rival.host.room(self._limits) <= 0:
+            return False
+        if rival is victim.candidate:
+            return now - victim.last_byte >= SAME_AGAIN
+        return rival.running < rival.lanes
+
+    def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
+        self._shared.hosts.races += 1
+        orders = self._begin(rival, victim.at, victim.stop, now)
+        run = next(reversed(self.running.values()))
+        run.twin, victim.twin = victim, run
+        return orders
