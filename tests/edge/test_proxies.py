@@ -3,6 +3,7 @@
 import itertools
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -180,6 +181,35 @@ def test_urllib_is_described_as_it_is() -> None:
                 "data.example.org:443"
             )
         assert (others_decide(URL, environ)["urllib"] != "direct") == uses, environ
+
+
+def test_the_table_of_the_documents_is_true() -> None:
+    """docs/network.md tells what others heed; the table there and OTHERS may not drift apart."""
+    document = (Path(__file__).parents[2] / "docs" / "network.md").read_text(encoding="utf-8")
+    table = [line.split("|") for line in document.splitlines() if line.startswith("| `")]
+    rows = {cells[1].strip(): [cell.strip() for cell in cells[2:7]] for cells in table if len(cells) == 8}
+    proxy = {"http_proxy": "http://p:1"}
+    name, address = "http://data.example.org/x", "http://10.1.2.3/x"
+    cases = {
+        "`http_proxy`": (name, proxy, True),
+        "`HTTP_PROXY`": (name, {"HTTP_PROXY": "http://p:1"}, True),
+        "`HTTP_PROXY` in a CGI program": (name, {"HTTP_PROXY": "http://p:1", "REQUEST_METHOD": "GET"}, True),
+        "`ALL_PROXY`": (name, {"ALL_PROXY": "http://p:1"}, True),
+        "`NO_PROXY`: address": (address, proxy | {"NO_PROXY": "10.1.2.3"}, False),
+        "`NO_PROXY`: range": (address, proxy | {"NO_PROXY": "10.0.0.0/8"}, False),
+        "`NO_PROXY`: `host:port`": (name, proxy | {"NO_PROXY": "data.example.org:80"}, False),
+        "`NO_PROXY`: `*`": (name, proxy | {"NO_PROXY": "*"}, False),
+        "`NO_PROXY`: `.suffix`": (name, proxy | {"NO_PROXY": ".example.org"}, False),
+        "`NO_PROXY`: `*.suffix`": (name, proxy | {"NO_PROXY": "*.example.org"}, False),
+        "`NO_PROXY`: `suffix` for its subdomains": (name, proxy | {"NO_PROXY": "example.org"}, False),
+        "`NO_PROXY`: list split by spaces": (name, proxy | {"NO_PROXY": "a.b data.example.org"}, False),
+    }
+    assert set(cases) == set(rows)
+    for label, (url, environ, heeded_means_proxy) in cases.items():
+        decided = others_decide(url, environ)
+        uses = [ProxyResolver(environ).resolve(url).proxy is not None]
+        uses += [decided[client] != "direct" for client in ("requests", "urllib", "curl", "httpx")]
+        assert ["yes" if use == heeded_means_proxy else "no" for use in uses] == rows[label], label
 
 
 # --- real proxies -------------------------------------------------------------------------------------------

@@ -142,6 +142,14 @@ def running(
             process.communicate(timeout=10)
 
 
+def _succeed(command: Sequence[str], environ: Mapping[str, str], text: str = "") -> None:
+    done = subprocess.run(
+        command, env=dict(environ), input=text, capture_output=True, text=True, check=False, timeout=120
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with {done.returncode}: {done.stdout} {done.stderr}")
+
+
 def _await_port(process: subprocess.Popen[bytes], port: int) -> None:
     limit = time.monotonic() + _START_SECONDS
     while time.monotonic() < limit:
@@ -326,22 +334,31 @@ _KRB5 = """
   rdns = false
   udp_preference_limit = 1
 [realms]
-  {realm} = {{ kdc = 127.0.0.1:{port} }}
-[dbmodules]
-  {realm} = {{ db_library = db2 database_name = {folder}/principal }}
+  {realm} = {{
+    kdc = 127.0.0.1:{port}
+  }}
 """
 _KDC = """
 [kdcdefaults]
   kdc_listen = 127.0.0.1:{port}
   kdc_tcp_listen = 127.0.0.1:{port}
 [realms]
-  {realm} = {{ database_name = {folder}/principal key_stash_file = {folder}/stash acl_file = {folder}/acl }}
+  {realm} = {{
+    database_module = here
+    key_stash_file = {folder}/stash
+    acl_file = {folder}/acl
+  }}
+[dbmodules]
+  here = {{
+    db_library = db2
+    database_name = {folder}/principal
+  }}
 """
 
 
 @dataclass(frozen=True)
 class Kerberos:
-    """A running key distribution centre. `environ` makes programs use it; `tickets` is empty until `log_in`."""
+    """A running key distribution centre; `environ` makes programs use it."""
 
     realm: str
     folder: Path
@@ -367,9 +384,7 @@ class Kerberos:
         self._run([program("kadmin.local"), "-r", self.realm, "-q", query])
 
     def _run(self, command: Sequence[str], text: str = "") -> None:
-        subprocess.run(
-            command, env=dict(self.environ), input=text, check=True, capture_output=True, text=True, timeout=60
-        )
+        _succeed(command, self.environ, text)
 
 
 @contextmanager
@@ -386,11 +401,11 @@ def kerberos(realm: str = "TEST.EXAMPLE") -> Iterator[Kerberos]:
         "KRB5_CONFIG": str(folder / "krb5.conf"),
         "KRB5_KDC_PROFILE": str(folder / "kdc.conf"),
         "KRB5CCNAME": f"FILE:{folder}/tickets",
-        "KRB5RCACHEDIR": str(folder),
+        "KRB5RCACHENAME": "none:",  # the helper may not write where we may
     }
     create = [program("kdb5_util"), "create", "-s", "-r", realm, "-P", "master"]
     try:
-        subprocess.run(create, env=environ, check=True, capture_output=True, timeout=120)
+        _succeed(create, environ)
         with running([program("krb5kdc"), "-n", "-r", realm], port, environ):
             yield Kerberos(realm, folder, environ)
     finally:

@@ -95,6 +95,7 @@ class Engine:
         self._pages: dict[
             Lookup, tuple[str, bool]
         ] = {}  # where a page was found, and whether inside this network
+        self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
         self._timer: float | None = None  # when libcurl wants to be called
         self._selector = selectors.DefaultSelector()
@@ -334,6 +335,7 @@ class Engine:
         try:
             route = self._route(url)
             headers = [*self._headers(transfer), *self._authorization(url, user, password)]
+            transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
             channel = transfer.channel = transfer.channel or self._channel()
             channel.prepare(
                 url,
@@ -478,6 +480,7 @@ class Engine:
         if not offered or transfer.has_negotiated or route.user is not None or route.proxy is None:
             return False
         transfer.has_negotiated = True
+        self._negotiating.add(route.proxy)
         self._leave_wire(transfer)
         transfer.restart(transfer.url)
         self._ask(transfer)
