@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from surefetch.diagnose.bytes import name_bytes
 from surefetch.errors import IntegrityError, SurefetchError
 from surefetch.events import Derive, Derived, Disproven, Event, Halted, NotDerived, Opened, Proven, Request
 from surefetch.model import Artifact, Dataset, Digest
+from surefetch.plan.artifact import Held
 from surefetch.reporters import human_size
 from surefetch.store import Part, Prover, Store
 from surefetch.store.prover import Proof
@@ -34,6 +36,8 @@ class Bench:
         store: Store,
         held: Mapping[str, Path],
         known: Callable[[str], str | None] = lambda digest: None,
+        *,
+        learns: bool = False,
     ) -> None:
         """Take what is worked on.
 
@@ -42,6 +46,7 @@ class Bench:
             store: Takes what is proven.
             held: Artifacts that the store has already.
             known: Names a known file by any digest of it.
+            learns: Artifacts without a digest are published by the one that they are found to have.
         """
         self.dataset, self.store = dataset, store
         self.files: dict[str, Path] = dict(held)
@@ -55,7 +60,9 @@ class Bench:
         self._began: dict[str, float] = {}
         self.wrong_digests: list[tuple[str, str]] = []  # (URL, digest) of whole bodies that were wrong
         self.kept_bytes = 0  # of unfinished artifacts, for the next run
-        self._known = known
+        self.resumed = 0  # bytes that were here from earlier runs
+        self._known, self._learns = known, learns
+        self._private: set[str] = set()  # artifacts that came with a credential
         self._unproven: list[Part] = []
         self._finished = 0  # bytes of proven artifacts
         self._prover = Prover()
@@ -72,7 +79,9 @@ class Bench:
             StoreError: There is no room, or the folder cannot be written.
         """
         if artifact.name not in self._parts:
-            part = self.store.part(_key(artifact), artifact.size, artifact.bound)
+            # What is to be learned never goes on from an earlier run: nothing would prove the joint.
+            key = f"learned/{secrets.token_hex(8)}" if self._learns else _key(artifact)
+            part = self.store.part(key, artifact.size, artifact.bound)
             part.reserve()
             digest = artifact.digest
             weak = [digest.algorithm] if digest is not None and digest.is_weak else []
@@ -81,13 +90,27 @@ class Bench:
             self._began.setdefault(artifact.name, time.monotonic())
         return self._parts[artifact.name]
 
-    def opened(self, request: Request, event: Opened) -> None:
-        """Note who gives bytes, and its validator for a resume."""
+    def take_over(self, artifacts: Iterable[Artifact]) -> dict[str, Held]:
+        """Adopt what processes that died left of these artifacts; artifact name -> what is here."""
+        keys = {_key(artifact): artifact for artifact in artifacts}
+        taken = {}
+        for key in self.store.unfinished(keys):
+            artifact = keys[key]
+            part = self.part(artifact)
+            validators = {url: tag for url in artifact.urls if (tag := part.validator(url))}
+            taken[artifact.name] = Held(ranges=tuple(part.received.as_pairs()), validators=validators)
+        self.resumed = sum(part.received.total for part in self._parts.values())
+        return taken
+
+    def opened(self, request: Request, event: Opened, *, with_credential: bool = False) -> None:
+        """Note who gives bytes, its validator for a resume, and whether it was shown who asks."""
         name, url = request.artifact.name, request.mirror.url
         part = self._parts[name]
         if event.size is not None and part.size is None and event.size <= part.bound:
             part.fix_size(event.size)
         part.remember(url, event.validator)
+        if with_credential and self.dataset.origin != "built-in":  # what the built-in catalog names is public
+            self._private.add(name)
         givers = self.givers.setdefault(name, [])
         if url not in givers:
             givers.append(url)
@@ -153,7 +176,9 @@ class Bench:
             self._prover.forget(part)
         self._prover.close()
         for part in self._parts.values():
-            if not part.is_closed:
+            if self._learns:
+                part.abandon()
+            elif not part.is_closed:
                 self.kept_bytes += part.received.total
                 part.close()
         for part in self._unproven:
@@ -169,13 +194,15 @@ class Bench:
         size = proof.size
         self._prover.forget(part)
         if (
-            expected is None
+            expected is None and not self._learns
         ):  # only its content can prove it: it gets no name, and goes when the fetch is over
             part.seal()
             self.files[artifact.name] = part.path
             self._unproven.append(part)
         else:
-            self.files[artifact.name] = self.store.publish(part, proof.sha256, proof.weak)
+            self.files[artifact.name] = self.store.publish(
+                part, proof.sha256, proof.weak, is_private=artifact.name in self._private
+            )
             self.digests[artifact.name] = digest
         self._finished += size
         self._parts.pop(artifact.name, None)

@@ -19,13 +19,16 @@ if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
 
-def make_engine(session: Session, named_hosts: frozenset[str], lookups: Lookups) -> Engine:
+def make_engine(
+    session: Session, named_hosts: frozenset[str], lookups: Lookups, credentials: Credentials
+) -> Engine:
     """Make the engine; it opens no connection before the first request.
 
     Args:
         session: Its settings and environment decide.
         named_hosts: Hosts that the user, a setting or a mirror rule named: they may be private.
         lookups: Knows what the user's package client is configured for.
+        credentials: What is shown to whom.
 
     Raises:
         SettingError: A proxy or trust setting cannot be used.
@@ -42,7 +45,7 @@ def make_engine(session: Session, named_hosts: frozenset[str], lookups: Lookups)
         ),
         proxies=make_resolver(session, lookups),
         trust=find_trust(environ, settings.ca_bundle or cert),
-        credentials=Credentials(environ, given=lookups.index_credentials()),
+        credentials=credentials,
         named_hosts=named_hosts,
         user_agent=user_agent(settings.contact),
         judge=_judge,
@@ -53,6 +56,11 @@ def _judge(seen: Observation) -> tuple[Failure, str, str]:
     """Let `diagnose` say why an attempt failed."""
     verdict = judge(seen)
     return verdict.failure, verdict.cause, verdict.detail
+
+
+def make_credentials(session: Session, lookups: Lookups) -> Credentials:
+    """Make what knows credentials: netrc, tokens, and those of the configured indexes."""
+    return Credentials(session.environ, given=lookups.index_credentials())
 
 
 def make_resolver(session: Session, lookups: Lookups) -> ProxyResolver:

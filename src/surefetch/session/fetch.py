@@ -32,6 +32,7 @@ from surefetch.events import (
 from surefetch.model import Lookup
 from surefetch.plan.planner import Planner
 from surefetch.reporters import Reporter
+from surefetch.session.meter import Meter
 
 if TYPE_CHECKING:
     from surefetch.session.bench import Bench
@@ -82,6 +83,8 @@ class Loop:
         index: Callable[[Any, Lookup], None],
         finish_index: Callable[[Any, Answered], Answered],
         network: Callable[[], Any],
+        uses_credential: Callable[[str], bool],
+        meter: Meter,
         reporter: Reporter,
         total: int | None,
     ) -> None:
@@ -94,11 +97,14 @@ class Loop:
             index: Starts the lookup of an index page on the network.
             finish_index: Adds to the page where it came from.
             network: Makes the transfer engine; called at the first request, and never if there is none.
+            uses_credential: Whether a URL's origin is shown who asks.
+            meter: Notes how each request went.
             reporter: Told of progress.
             total: Bytes expected, for the progress bar; None if unknown.
         """
         self._planner, self._bench, self._look, self._index = planner, bench, look, index
         self._finish_index = finish_index
+        self._uses_credential, self._meter = uses_credential, meter
         self._make_network, self._reporter, self._total = network, reporter, total
         self._network: Any = None
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -166,6 +172,7 @@ class Loop:
 
     def _begin(self, request: Request) -> None:
         self._requests[request.id] = request
+        self._meter.begin(request)
         try:
             part = self._bench.part(request.artifact)
         except SurefetchError as error:
@@ -240,10 +247,12 @@ class Loop:
             return events
 
     def _notice(self, event: Event) -> None:
-        """Keep the bench and the progress bar up to date."""
+        """Keep the bench, the history and the progress bar up to date."""
+        self._meter.notice(event, time.monotonic())
         match event:
             case Opened() if event.id in self._requests:
-                self._bench.opened(self._requests[event.id], event)
+                request = self._requests[event.id]
+                self._bench.opened(request, event, with_credential=self._uses_credential(request.mirror.url))
             case Received() | Finished() if event.id in self._requests:
                 request = self._requests[event.id]
                 self._bench.advance(request.artifact)

@@ -21,6 +21,7 @@ from surefetch.receipts import FileReceipt, Receipt
 from surefetch.session.bench import Bench
 from surefetch.session.failure import fetch_error
 from surefetch.session.fetch import Loop
+from surefetch.session.meter import Meter
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
@@ -113,6 +114,8 @@ def obtain(
         index=network.index,
         finish_index=network.enclosed,
         network=network.make,
+        uses_credential=network.uses_credential,
+        meter=Meter(history),
         reporter=session.reporter,
         total=_total(goal),
     )
@@ -145,15 +148,19 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
         if artifact.digest is not None and (path := store.find(artifact.digest)) is not None
     }
     here = _tensors_here(session, dataset) if not target.artifacts else {}
+    bench = Bench(dataset, store, held, session.known_file, learns=target.learns)
+    bench.tensors.update(here)
+    wanted = [artifact for artifact in dataset.artifacts if artifact.name not in held]
     goal = Goal(
         dataset=dataset,
         tensors=frozenset(dataset.tensors) - set(here) if not target.artifacts else frozenset(),
         artifacts=target.artifacts - set(held),
         held=frozenset(held),
+        is_offline=session.settings.offline,
     )
-    bench = Bench(dataset, store, held, session.known_file)
-    bench.tensors.update(here)
-    return goal, bench
+    if not (goal.tensors or goal.artifacts) or target.learns:
+        return goal, bench
+    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted)), bench
 
 
 def _tensors_here(session: Session, dataset: Dataset) -> dict[str, str]:
@@ -176,7 +183,7 @@ def _receipt(target: Target, bench: Bench, done: Done, files: Sequence[File], se
         path=files[0].path if is_file else str(Path(files[0].path).parent),
         files=tuple(_file_receipt(file, bench, done) for file in files),
         seconds=seconds,
-        fetched=bench.received,
+        fetched=max(0, bench.received - bench.resumed),
         form=next(iter(bench.forms.values()), ""),
         tensors={} if is_file else {name: _described(spec) for name, spec in dataset.tensors.items()},
     )

@@ -11,6 +11,7 @@ from surefetch.machine.lookups import Lookups
 from surefetch.model import Lookup
 from surefetch.plan.planner import Goal
 from surefetch.session.targets import Target
+from surefetch.session.user_catalogs import own_hosts
 from surefetch.sources.pages import enclose
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class NetworkMaker:
     def __init__(self, session: Session, target: Target) -> None:
         self._session, self._target = session, target
         self._lookups: Lookups | None = None
+        self._credentials: Any = None
 
     def make(self) -> Any:
         """Make the transfer engine.
@@ -35,10 +37,11 @@ class NetworkMaker:
         Raises:
             SettingError: A proxy or trust setting cannot be used.
         """
-        from surefetch.session.engine import make_engine
+        from surefetch.session.engine import make_credentials, make_engine
 
         assert self._lookups is not None, "`look` comes first"
-        return make_engine(self._session, self._named_hosts(), self._lookups)
+        self._credentials = make_credentials(self._session, self._lookups)
+        return make_engine(self._session, self._named_hosts(), self._lookups, self._credentials)
 
     def look(self, goal: Goal) -> Callable[[Lookup], Event]:
         """Return what carries out lookups of this machine for a goal."""
@@ -54,6 +57,10 @@ class NetworkMaker:
         """Start the lookup of an index page; the user's package client named its host."""
         engine.fetch_page(lookup, lookup.target, (ACCEPT_INDEX,), may_be_private=True)
 
+    def uses_credential(self, url: str) -> bool:
+        """Whether the origin of a URL is shown who asks."""
+        return bool(self._credentials is not None and self._credentials.headers(url))
+
     def enclosed(self, engine: Any, event: Answered) -> Answered:
         """Say with an index page where it came from: its links are relative to that, and as private."""
         url, is_private = engine.page_place(event.lookup)
@@ -62,4 +69,5 @@ class NetworkMaker:
     def _named_hosts(self) -> frozenset[str]:
         settings = self._session.settings
         urls = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
-        return frozenset(host for url in urls if (host := urlsplit(url).hostname))
+        own = own_hosts(self._session.environ, [self._target.dataset])
+        return own | frozenset(host for url in urls if (host := urlsplit(url).hostname))

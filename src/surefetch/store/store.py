@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -87,6 +87,11 @@ class Store:
             part.close()
             raise
         return part
+
+    def unfinished(self, keys: Iterable[str]) -> set[str]:
+        """Return the keys of which a dead owner left a part: `part` would take it over."""
+        left = {name.key for name in self._parts.left_behind()}
+        return {key for key in keys if layout.short_key(key) in left} if left else set()
 
     def publish(
         self, part: Part, sha256: str, weak: Mapping[str, str] | None = None, *, is_private: bool = False
