@@ -165,7 +165,15 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
 
 def _tensors_here(session: Session, dataset: Dataset) -> dict[str, str]:
     """Tensor name -> SHA-256 of those whose bytes are in the store."""
-    known = {name: spec.sha256 for name, spec in dataset.tensors.items() if spec.sha256}
+    from surefetch.session.load import find_record
+
+    record = find_record(dataset.name, session.environ, session.store.folder)
+    recorded = record["tensors"] if record is not None and record["version"] == dataset.version else {}
+    known = {
+        name: sha256
+        for name, spec in dataset.tensors.items()
+        if (sha256 := spec.sha256 or recorded.get(name, {}).get("sha256"))
+    }
     return {
         name: sha256
         for name, sha256 in known.items()
