@@ -6,10 +6,21 @@ A warm `load` comes through here: nothing but the standard library at the top, n
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import numpy as np
+
+    Array: TypeAlias = np.ndarray[Any, Any]
+    Pair: TypeAlias = tuple[Array, Array]  # inputs and labels
+
+#: Names that a tensor of labels may have, the most usual first.
+LABELS = ("label", "labels", "fine_label", "target", "class", "y")
+SPLIT_ORDER = ("train", "validation", "val", "test")
+#: Suffix of the offsets of a text column: tensor `text` has UTF-8 bytes, `text.offsets` int64 offsets.
+OFFSETS = ".offsets"
 
 
 class Split(Mapping[str, Any]):
@@ -20,11 +31,11 @@ class Split(Mapping[str, Any]):
 
     def __init__(self, name: str, tensors: Mapping[str, Mapping[str, Any]], classes: tuple[str, ...]) -> None:
         """Take what the store's record says of the split's tensors: dtype, shape, path."""
-        self.name, self.classes = name, classes
-        self._tensors = dict(tensors)
-        self._arrays: dict[str, np.ndarray[Any, Any]] = {}
+        self.name, self.classes = name, tuple(classes)
+        self._tensors = {name: tensors[name] for name in sorted(tensors, key=LABELS.__contains__)}
+        self._arrays: dict[str, Array] = {}
 
-    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
+    def __getitem__(self, name: str) -> Array:
         """Return a tensor as a read-only memory map.
 
         Raises:
@@ -35,10 +46,10 @@ class Split(Mapping[str, Any]):
         if name not in self._arrays:
             from surefetch.dataset.arrays import map_tensor
 
-            self._arrays[name] = map_tensor(self._tensors[name])
+            return self._arrays.setdefault(name, map_tensor(self._tensors[name]))  # one for all threads
         return self._arrays[name]
 
-    def __getattr__(self, name: str) -> np.ndarray[Any, Any]:
+    def __getattr__(self, name: str) -> Array:
         if name.startswith("_"):
             raise AttributeError(name)
         try:
@@ -55,6 +66,21 @@ class Split(Mapping[str, Any]):
     def __dir__(self) -> list[str]:
         return sorted([*super().__dir__(), *self._tensors])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Split) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> Any:
+        return Split, (self.name, self._tensors, self.classes)  # where the bytes lie, not the bytes
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
+    def _identity(self) -> tuple[Any, ...]:
+        return self.name, frozenset((name, spec["sha256"]) for name, spec in self._tensors.items())
+
     def __repr__(self) -> str:
         inside = ", ".join(f"{name}: {describe(spec)}" for name, spec in self._tensors.items())
         return f"<split {self.name}: {inside}>"
@@ -66,24 +92,51 @@ class Split(Mapping[str, Any]):
 
     @property
     def rows(self) -> int:
-        """Length of the first axis, which all tensors of a split share."""
-        return min((int(spec["shape"][0]) for spec in self._tensors.values() if spec["shape"]), default=0)
+        """How many samples there are: the length of the first axis, which the tensors share."""
+        lengths = [
+            int(self._tensors[name + OFFSETS]["shape"][0]) - 1 if name + OFFSETS in self else int(shape[0])
+            for name in self.columns
+            if (shape := self._tensors[name]["shape"])
+        ]
+        return min(lengths, default=0)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the tensors, without the offsets that belong to text."""
+        return [name for name in self._tensors if not name.endswith(OFFSETS)]
+
+    @property
+    def label_name(self) -> str | None:
+        """Name of the tensor of labels, if there is one."""
+        return next((name for name in LABELS if name in self._tensors), None)
 
     def record(self, name: str) -> Mapping[str, Any]:
         """Return what the store's record says of a tensor: dtype, shape, path, sha256."""
         return self._tensors[name]
 
-    def xy(self) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    def strings(self, name: str) -> list[str]:
+        """Decode a text column, e.g. `ds.train.strings("text")`."""
+        from surefetch.dataset.convert import to_strings
+
+        return to_strings(self, name)
+
+    def xy(self) -> Pair:
         """Return inputs and labels: the first tensor that is no label, and the label.
 
         Raises:
-            KeyError: The split has no two such tensors.
+            UsageError: The split has no two such tensors.
         """
-        label = next((name for name in LABELS if name in self._tensors), None)
-        inputs = [name for name in self._tensors if name != label]
-        if label is None or not inputs:
-            raise KeyError(f"split `{self.name}` has no inputs and labels, only {_listed(self._tensors)}")
-        return self[inputs[0]], self[label]
+        inputs, label = self.xy_names()
+        return self[inputs], self[label]
+
+    def xy_names(self) -> tuple[str, str]:
+        """Return the names of the tensors that `xy` returns; raises as that does."""
+        inputs = [name for name in self.columns if name not in LABELS]
+        if self.label_name is None or not inputs:
+            from surefetch.errors import UsageError
+
+            raise UsageError(f"split `{self.name}` has no inputs and labels, only {_listed(self._tensors)}")
+        return inputs[0], self.label_name
 
     def to_torch(self) -> dict[str, Any]:
         """Return the tensors as torch tensors that share the memory map (private: writes stay in memory)."""
@@ -92,7 +145,15 @@ class Split(Mapping[str, Any]):
         return to_torch(self)
 
     def torch_dataset(self, transform: Any = None) -> Any:
-        """Return a `torch.utils.data.Dataset` of (input, label); workers map the files themselves."""
+        """Return a `torch.utils.data.Dataset` of (input, label); workers map the files themselves.
+
+        Args:
+            transform: Is given each input as a NumPy array, which is what torchvision's `ToTensor` and
+                `ToImage` and Albumentations take. Without it inputs are torch tensors as they are stored.
+        """
+        from surefetch.dataset.convert import need
+
+        need("torch", "torch")
         from surefetch.dataset.torch_view import torch_dataset
 
         return torch_dataset(self, transform)
@@ -122,6 +183,7 @@ class Split(Mapping[str, Any]):
         return to_pandas(self)
 
     def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Export as Arrow (the PyCapsule interface): polars, DuckDB, pandas read a split as it is."""
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
 
@@ -130,13 +192,16 @@ class Handle(Mapping[str, Split]):
 
     def __init__(self, record: Mapping[str, Any]) -> None:
         """Take the store's record of the dataset."""
+        self._record = dict(record)
         self.name: str = record["dataset"]
         self.version: str = record["version"]
+        self.title: str = record.get("title", "")
         self.classes: tuple[str, ...] = tuple(record.get("classes", ()))
         grouped: dict[str, dict[str, Mapping[str, Any]]] = {}
         for path, spec in record["tensors"].items():
             split, _, tensor = path.rpartition("/")
             grouped.setdefault(split or "all", {})[tensor] = spec
+        grouped = {name: grouped[name] for name in sorted(grouped, key=_place_in_order)}
         self._splits = {name: Split(name, tensors, self.classes) for name, tensors in grouped.items()}
 
     def __getitem__(self, name: str) -> Split:
@@ -170,6 +235,18 @@ class Handle(Mapping[str, Split]):
     def __dir__(self) -> list[str]:
         return sorted([*super().__dir__(), *self._splits])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Handle) and (self.name, self._splits) == (other.name, other._splits)
+
+    def __hash__(self) -> int:
+        return hash((self.name, *self._splits.values()))
+
+    def __reduce__(self) -> Any:
+        return Handle, (self._record,)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
+
     def __repr__(self) -> str:
         lines = [f"<dataset {self.name} {self.version}"]
         for split in self._splits.values():
@@ -182,10 +259,24 @@ class Handle(Mapping[str, Split]):
 
         return to_html(list(self._splits.values()), title=f"{self.name} {self.version}")
 
-    def xy(self) -> tuple[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]], ...]:
-        """Return `(x_train, y_train), (x_test, y_test)`, as Keras' `load_data` does; a pair per split."""
-        order = sorted(self._splits, key=lambda name: SPLIT_ORDER.index(name) if name in SPLIT_ORDER else 9)
-        return tuple(self._splits[name].xy() for name in order)
+    @overload
+    def xy(self) -> tuple[Pair, Pair]: ...
+    @overload
+    def xy(self, *splits: str) -> tuple[Pair, ...]: ...
+    def xy(self, *splits: str) -> tuple[Pair, ...]:
+        """Return `(x_train, y_train), (x_test, y_test)`, as Keras' `load_data` does; or the splits asked for.
+
+        Raises:
+            UsageError: There is no such split, or it has no inputs and labels.
+        """
+        for name in splits or ("train", "test"):
+            if name not in self._splits:
+                from surefetch.errors import UsageError
+
+                has = _listed(self._splits)
+                one = next(iter(self._splits))
+                raise UsageError(f"`{self.name}` has no split `{name}`, only {has}", hint=f"ds.{one}.xy()")
+        return tuple(self._splits[name].xy() for name in splits or ("train", "test"))
 
     def to_hf(self) -> Any:
         """Return a `datasets.DatasetDict` with all splits."""
@@ -194,14 +285,13 @@ class Handle(Mapping[str, Split]):
         return to_hf_dict(self)
 
 
-#: Names that a tensor of labels may have, the most usual first.
-LABELS = ("label", "labels", "fine_label", "target", "class", "y")
-SPLIT_ORDER = ("train", "validation", "val", "test")
-
-
 def describe(spec: Mapping[str, Any]) -> str:
     """Return dtype and shape in a few characters: `uint8 60000×28×28`."""
     return f"{spec['dtype']} {'×'.join(map(str, spec['shape']))}".strip()
+
+
+def _place_in_order(split: str) -> int:
+    return SPLIT_ORDER.index(split) if split in SPLIT_ORDER else len(SPLIT_ORDER)
 
 
 def _listed(names: Mapping[str, Any]) -> str:
