@@ -258,7 +258,7 @@ def test_a_killed_get_goes_on_where_it_was(surefetch: Run, site: Site) -> None:
     import time
 
     data = random.Random(5).randbytes(3_000_000)
-    site.server.serve("/big.bin", data, Script(stall_after=700_000))
+    site.server.serve("/big.bin", data, Script(drip=(4_000, 0.1)))
     words = ("get", site.server.origin + "/big.bin", "--sha256", sha256(data), "--size", str(len(data)))
     process = subprocess.Popen([sys.executable, "-m", "surefetch", *words], env=dict(os.environ))
     time.sleep(3)
