@@ -17,7 +17,6 @@ from surefetch.errors import CatalogError, DecodeError
 from surefetch.formats.buffers import Array, Buffer, Context, quote, view_of
 from surefetch.formats.tables import (
     Columns,
-    count_lines,
     number,
     parse_range,
     read_blocks,
@@ -92,7 +91,7 @@ def decode(data: Buffer, argument: str, context: Context) -> Array:
         read_blocks(view, start),
         columns,
         lambda lines: _rows(lines, attributes, columns),
-        count_lines(view, start),
+        len(view) - start,
         context,
     )
     _check_labels(table.reshape(len(table), columns.count), chosen)

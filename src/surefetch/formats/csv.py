@@ -12,7 +12,6 @@ from surefetch.formats.tables import (
     BLOCK_BYTES,
     LINE_BYTES,
     Columns,
-    count_lines,
     number,
     parse_range,
     read_blocks,
@@ -60,7 +59,7 @@ def decode(data: Buffer, argument: str, context: Context) -> Array:
         _whole_rows(blocks) if delimiter else blocks,
         columns,
         lambda lines: _rows(lines, columns),
-        count_lines(view, skipped),
+        len(view) - skipped,
         context,
     )
 

@@ -20,13 +20,14 @@ BLOCK_BYTES: Final = 4 * MIB
 LINE_BYTES: Final = 64 * MIB
 #: A quoted word that means the same without its quotes.
 _PLAIN_QUOTED: Final = re.compile(rb"""(["'])([A-Za-z0-9_.+-]+)\1(?=\s*(?:,|;|\t|\r?\n|$))""")
-_INTEGERS: Final = b"0123456789,;|\t -\r\n"
 #: dtypes to try in turn: the C parser refuses what does not fit, and reads whole numbers ten times faster.
 _LADDER: Final = ("int64", "float64")
 #: Whole numbers up to here are exact in float64.
 EXACT: Final = 1 << 53
 #: Numbers that the slow reader holds as Python objects.
 _BATCH_ITEMS: Final = 1 << 18
+#: Room made for rows, against the number that the text read so far lets expect.
+SPARE: Final = 1.1
 
 
 class Columns(Struct, frozen=True, kw_only=True):
@@ -83,7 +84,7 @@ def read_blocks(view: memoryview, start: int) -> Iterator[bytes]:
 
 
 def read_table(
-    blocks: Iterator[bytes], columns: Columns, slow: SlowRows, capacity: int, context: Context
+    blocks: Iterator[bytes], columns: Columns, slow: SlowRows, size: int, context: Context
 ) -> Array:
     """Read the wanted columns of all rows, shape (rows,) for one column, else (rows, columns).
 
@@ -91,43 +92,51 @@ def read_table(
         blocks: The rows, in blocks of whole lines.
         columns: What is wanted.
         slow: Reads the blocks that are not plain numbers.
-        capacity: An upper bound of the rows.
+        size: Bytes of all rows together.
         context: `dtype` is used where a cast to it comes next; else the numbers are float64.
 
     Raises:
         DecodeError: A field is no number, a row has another number of fields, or there is too much of it.
     """
-    grid = _Grid(columns.count, capacity, context)
-    reader = _PlainReader(columns, grid.dtype)
+    grid = _Grid(columns.count, context)
+    reader, done = _PlainReader(columns, grid.dtype), 0
     for block in blocks:
+        done += len(block)
         rows = reader.read(block)
         if rows is not None:
-            grid.add(rows)
+            grid.add(rows, done / size)
             continue
         for batch in _batches(slow(_decode(block).split("\n")), columns.count):
-            grid.add(batch)
+            grid.add(batch, done / size)
     return grid.result(columns.count == 1)
 
 
 class _Grid:
-    """The rows so far. State: how many of the array's rows are filled."""
+    """The rows so far. State: an array with room for more, and how many of its rows are filled."""
 
-    def __init__(self, width: int, capacity: int, context: Context) -> None:
+    def __init__(self, width: int, context: Context) -> None:
         self.dtype = context.dtype or "float64"
         self.limit = context.limit
-        self._width = width
-        row_bytes = np.dtype(self.dtype).itemsize * width
-        self._most = self.limit // row_bytes
-        self._values = np.empty((min(capacity, self._most), width), self.dtype)
+        self._most = self.limit // (np.dtype(self.dtype).itemsize * width)
+        self._values = np.empty((0, width), self.dtype)
         self._count = 0
 
-    def add(self, rows: Array) -> None:
-        """Append rows, by an exact cast."""
+    def add(self, rows: Array, share: float) -> None:
+        """Append rows, by an exact cast; `share` of the text has been read by now."""
         stop = self._count + len(rows)
         if stop > self._most:
             raise bomb("the table", self.limit)
+        if stop > len(self._values):
+            self._grow(stop, share)
         self._values[self._count : stop] = self._fit(rows)
         self._count = stop
+
+    def _grow(self, stop: int, share: float) -> None:
+        """Make room for all rows that are to be expected; what is never filled takes no memory."""
+        expected = min(self._most, int(stop / share * SPARE) + 1)
+        values = np.empty((max(stop, expected), self._values.shape[1]), self.dtype)
+        values[: self._count] = self._values[: self._count]
+        self._values = values
 
     def result(self, is_single: bool) -> Array:
         """Return the rows."""
@@ -144,12 +153,12 @@ class _Grid:
 
 
 class _PlainReader:
-    """Reads blocks of plain numbers. State: the dtypes still worth trying."""
+    """Reads blocks of plain numbers."""
 
     def __init__(self, columns: Columns, dtype: str) -> None:
         self._columns = columns
         first = (dtype,) if np.dtype(dtype).kind in "iu" and dtype != "int64" else ()
-        self._ladder = [*first, *_LADDER]
+        self._ladder = (*first, *_LADDER)
 
     def read(self, block: bytes) -> Array | None:
         """Read a block; None if it is not plain or not right (the slow reader says what is wrong)."""
@@ -164,19 +173,10 @@ class _PlainReader:
         lines = [line for line in _decode(block).split("\n") if line and not line.isspace()]
         if not lines:
             return np.empty((0, self._columns.count), np.uint8)
-        return self._parse(lines, block) if self._is_regular(lines) else None
-
-    def _parse(self, lines: list[str], block: bytes) -> Array | None:
-        is_whole = not block.translate(None, _INTEGERS)
-        for dtype in list(self._ladder):
-            if dtype != "float64" and not is_whole and self._columns.are_all:
-                continue
-            rows = self._load(lines, dtype)
-            if rows is not None:
-                return rows
-            if dtype != "float64":
-                self._ladder.remove(dtype)
-        return None
+        if not self._is_regular(lines):
+            return None
+        loaded = (self._load(lines, dtype) for dtype in self._ladder)
+        return next((rows for rows in loaded if rows is not None), None)
 
     def _load(self, lines: list[str], dtype: str) -> Array | None:
         columns = self._columns
@@ -233,11 +233,3 @@ def _decode(block: bytes) -> str:
         return block.decode("utf-8")
     except UnicodeDecodeError:
         return block.decode("latin-1")
-
-
-def count_lines(view: memoryview, start: int) -> int:
-    """Return an upper bound of the lines from `start` on."""
-    return 1 + sum(
-        bytes(view[position : position + BLOCK_BYTES]).count(b"\n")
-        for position in range(start, len(view), BLOCK_BYTES)
-    )
