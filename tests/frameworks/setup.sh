@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Make the environments in which the framework tests run, and have the two datasets at hand.
+#
+#   SUREFETCH_FRAMEWORKS=DIR tests/frameworks/setup.sh [PYTHON]
+#
+# DIR keeps them between runs; an environment is made anew when this file changed. PYTHON (with surefetch
+# installed) fetches MNIST and Fashion-MNIST into DIR/store once, by whatever way this machine has.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+folder=${SUREFETCH_FRAMEWORKS:?says where the environments are kept}
+python=${1:-python3}
+mkdir -p "$folder"
+stamp=$(sha256sum "${BASH_SOURCE[0]}" "$root/pyproject.toml" | sha256sum | cut -c1-16)
+export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+
+make_environment() { # NAME PACKAGES... -- PACKAGES WITHOUT THEIR DEPENDENCIES...
+    local name=$1 with=() without=() into=with
+    shift
+    for package in "$@"; do
+        if [ "$package" = -- ]; then into=without; elif [ $into = with ]; then with+=("$package"); else without+=("$package"); fi
+    done
+    if [ "$(cat "$folder/$name/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
+    echo "making $name: ${with[*]} ${without[*]-}"
+    rm -rf "${folder:?}/$name"
+    python3 -m venv "$folder/$name"
+    "$folder/$name/bin/python" -m pip install --quiet --editable "$root" "${with[@]}"
+    if [ ${#without[@]} -gt 0 ]; then
+        "$folder/$name/bin/python" -m pip install --quiet --no-deps "${without[@]}"
+    fi
+    echo "$stamp" >"$folder/$name/stamp"
+}
+
+# torchvision comes without its dependencies: they would bring a second torch, built for another device.
+make_environment main keras torch==2.13.0 scikit-learn 'pandas<3' datasets pyarrow requests httpx pillow ipython -- torchvision
+make_environment tensorflow tensorflow-cpu tf_keras tensorflow-datasets importlib_resources
+make_environment old scikit-learn==1.5.2 'pandas<3' 'numpy<2.3'
+
+SUREFETCH_STORE=$folder/store "$python" -m surefetch get mnist --quiet
+SUREFETCH_STORE=$folder/store "$python" -m surefetch get fashion-mnist --quiet
