@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -23,10 +22,8 @@ def run_command(command: tuple[str, ...], python: str | None, **options: Any) ->
 
     COMMAND is a script, `-m MODULE`, or any command; only this run is changed, nothing on disk is.
     """
-    from surefetch.session.run import run
-    from surefetch.session.supplier import SessionSupplier
+    from surefetch.session.run import run_for
 
     session = make_session(options)
     words = command[1:] if command[:1] == ("--",) else command
-    supplier = SessionSupplier(session)
-    return run(supplier, words, environ=os.environ, say=session.reporter.say, python=python)
+    return run_for(session, words, python=python)
