@@ -18,7 +18,7 @@ from surefetch.events import Cancelled, Event, Failed, Failure, Finished, Opened
 #: What a TCP connection sends in its first round trip (RFC 6928: ten segments), doubled in each one after.
 FIRST_WINDOW = 14_600
 #: `Received` comes after this many seconds at first, then more rarely, so that long transfers stay cheap.
-REPORT, RAREST_REPORT, RARER = 0.05, 0.4, 1.2
+REPORT, RAREST_REPORT, RARER = 0.05, 0.4, 1.12
 #: Wrong bytes everywhere.
 ALL = ((0, 1 << 62),)
 

@@ -30,7 +30,7 @@ from surefetch.plan.running import Ending, Running
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.
 SILENT: Final = 3.0
 #: Seconds between two looks at whether somebody could help.
-LOOK_AGAIN: Final = 0.1
+LOOK_AGAIN: Final = 0.05
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.

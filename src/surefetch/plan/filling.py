@@ -70,8 +70,9 @@ class Filling(Account):
         if runs and self._is_splittable():
             left = (self.size or 0) - self.spans.total
             reserve = len(usable) > self._breadth()
-            self._widening.consider(now, self.spans.total, left, runs, self._limits, reserve)
-        ready = [c for c in usable if c.running or c.ready() <= now]
+            self._widening.consider(now, left, runs, self._limits, reserve)
+        quiet = {run.candidate for run in runs if run.is_quiet(now)}
+        ready = [c for c in usable if c not in quiet and (c.running or c.ready() <= now)]
         belief = self._belief(runs, now)
         idle = self._idle(ready)
         while idle:
@@ -80,6 +81,7 @@ class Filling(Account):
                 break
             orders += work
             idle = self._idle(ready)
+        ready += [c for c in usable if c in quiet and (c.running or c.ready() <= now)]
         return orders + self._race(ready, now, belief)
 
     def _reopen(self) -> list[Order]:

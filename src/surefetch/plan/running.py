@@ -16,6 +16,8 @@ WINDOW: Final = 0.4
 BELIEF: Final = 0.15
 #: Silence is no sign of a stall before this many seconds; then the same silence again is expected.
 BREATH: Final = 0.3
+#: Seconds of silence after which a mirror gets no further request while others give.
+QUIET: Final = 0.4
 
 
 class Ending(Enum):
@@ -97,6 +99,12 @@ class Running:
         self.at = max(self.at, position)
         self.last_byte = now
         self.meter.note(position, now)
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether it should have given a byte by now; nothing more is asked of its mirror meanwhile."""
+        if self.opened_at is not None:
+            return now - self.last_byte > QUIET
+        return now - self.began > max(QUIET, 2 * self.candidate.host.first_byte)
 
     def rate(self, now: float, belief: float) -> float:
         """Bytes per second, never 0; `belief` is assumed of a connection that has shown nothing."""

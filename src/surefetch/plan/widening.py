@@ -16,22 +16,24 @@ FAST: Final = 100e6
 SLOW: Final = 1e6
 SLOW_LEFT: Final = 3.0
 #: Seconds to go, or nothing is tried.
-WORTHWHILE: Final = 1.0
+WORTHWHILE: Final = 0.7
 #: Intervals measured before a change is judged to have brought nothing: a new connection starts slowly.
 INTERVALS: Final = 3
-#: What counts as a rise of the total rate, and as a rate that has settled.
+#: What counts as a rise of the total rate, as one in proportion, and as a rate that has settled.
 RISE: Final = 1.1
+PROPORTION: Final = 0.75
 SETTLED: Final = 1.25
 #: Seconds of an interval at least.
-INTERVAL: Final = 0.1
+INTERVAL: Final = 0.08
 
 
 class Trial:
     """Mutable account of one attempt to be faster with more requests."""
 
-    def __init__(self, base: float, before: dict[Candidate, int]) -> None:
-        self.base = base  # bytes per second in all, before
-        self.before = before  # requests at once, before
+    def __init__(self, base: dict[Candidate, float], before: dict[Candidate, int], count: int) -> None:
+        self.base = base  # bytes per second of each mirror, before
+        self.before = before  # requests at once of each mirror, before
+        self.count = count  # of all, before
         self.intervals = 0
 
 
@@ -41,71 +43,95 @@ class Widening:
     def __init__(self) -> None:
         self.breadth = 0  # mirrors beyond the usual number
         self._trial: Trial | None = None
-        self._mark: tuple[float, int] | None = None  # (time, bytes here)
+        self._began = 0.0
+        self._marks: dict[
+            Running, tuple[float, int]
+        ] = {}  # (time of the last byte, position) of each request
         self._rates: list[float] = []
 
-    def consider(
-        self, now: float, total: int, left: int, runs: Sequence[Running], limits: Limits, reserve: bool
-    ) -> None:
+    def consider(self, now: float, left: int, runs: Sequence[Running], limits: Limits, reserve: bool) -> None:
         """Measure, and change the numbers of requests (`Candidate.lanes`, `breadth`) where that may pay.
 
         Args:
             now: The time.
-            total: Bytes that are here.
-            left: Bytes that are not.
+            left: Bytes that are not here.
             runs: Requests under way.
             limits: The planner's.
             reserve: Whether there are mirrors that are not asked yet.
         """
-        pause = max(INTERVAL, *(run.candidate.host.first_byte / 2 for run in runs))
-        if any(run.opened_at is None or now - run.opened_at < pause for run in runs):
-            self._mark = None
+        giving = [run for run in runs if run.opened_at is not None]
+        if not giving or any(run.opened_at is None and not run.is_quiet(now) for run in runs):
+            self._marks = {}
             return
-        if self._mark is None:
-            self._mark = (now, total)
+        if self._marks.keys() != set(giving):
+            self._mark(now, giving)
             return
-        seconds = now - self._mark[0]
-        if seconds < pause:
+        if now - self._began < max(INTERVAL, *(run.candidate.host.first_byte / 2 for run in giving)):
             return
-        self._rates.append((total - self._mark[1]) / seconds)
-        self._mark = (now, total)
+        rates = self._measure(giving)
+        self._rates.append(sum(rates.values()))
+        self._mark(now, giving)
         if self._trial:
-            self._judge(self._trial)
+            self._judge(self._trial, rates, len(giving), limits)
         else:
-            self._try(left, runs, limits, reserve)
+            self._try(left, rates, len(giving), limits, reserve)
 
     def refused(self, candidate: Candidate) -> None:
         """Note that a host did not take one more request."""
         candidate.is_full = True
         candidate.lanes = max(1, candidate.running)
 
-    def _try(self, left: int, runs: Sequence[Running], limits: Limits, reserve: bool) -> None:
+    def _mark(self, now: float, runs: Sequence[Running]) -> None:
+        self._began = now
+        self._marks = {run: (run.last_byte, run.position) for run in runs}
+
+    def _measure(self, runs: Sequence[Running]) -> dict[Candidate, float]:
+        """Bytes per second of each mirror since the mark, by the times at which its bytes came."""
+        rates: dict[Candidate, float] = {}
+        for run in runs:
+            time, position = self._marks[run]
+            seconds = run.last_byte - time
+            rate = (run.position - position) / seconds if seconds > 0 else 0.0
+            rates[run.candidate] = rates.get(run.candidate, 0.0) + rate
+        return rates
+
+    def _try(
+        self, left: int, rates: dict[Candidate, float], count: int, limits: Limits, reserve: bool
+    ) -> None:
         if len(self._rates) < 2 or self._rates[-1] > SETTLED * self._rates[-2]:
             return
         rate = (self._rates[-1] + self._rates[-2]) / 2
         seconds = left / max(rate, 1.0)
         if rate > FAST or seconds < WORTHWHILE:
             return
-        asked = {run.candidate for run in runs}
-        before = {c: c.lanes for c in asked if not c.is_full and c.lanes < limits.connections}
-        is_slow = rate / len(runs) < SLOW and seconds > SLOW_LEFT
-        for candidate in before:
-            candidate.lanes = limits.connections if is_slow else min(2 * candidate.lanes, limits.connections)
-        if reserve:
-            self.breadth += 2
-        elif not before:
+        able = [c for c, own in rates.items() if own and not c.is_full and c.lanes < limits.connections]
+        before = {candidate: candidate.lanes for candidate in able}
+        if not before and not reserve:
             return
-        self._trial, self._mark, self._rates = Trial(rate, before), None, []
+        is_slow = rate / count < SLOW and seconds > SLOW_LEFT
+        self._widen(before, limits.connections if is_slow else 0, limits)
+        self.breadth += 2 if reserve else 0
+        self._trial, self._marks, self._rates = Trial(rates, before, count), {}, []
 
-    def _judge(self, trial: Trial) -> None:
+    def _judge(self, trial: Trial, rates: dict[Candidate, float], count: int, limits: Limits) -> None:
         trial.intervals += 1
-        if self._rates[-1] >= RISE * trial.base:
+        # A mirror that fell silent meanwhile says nothing of the others.
+        base = sum(rate for candidate, rate in trial.base.items() if rates.get(candidate))
+        rise = self._rates[-1] / max(1.0, base)
+        if rise >= RISE:
             for candidate in trial.before:
                 candidate.host.lanes = max(candidate.host.lanes, candidate.lanes)
+            self._trial = None
+            more = {c: c.lanes for c in trial.before if c.lanes < limits.connections}
+            if more and rise >= PROPORTION * count / trial.count:  # each connection has its own cap
+                self._widen(more, limits.connections, limits)
+                self._trial = Trial(rates, more, count)
+            self._marks, self._rates = {}, []
+        elif trial.intervals >= INTERVALS:
+            for candidate, lanes in trial.before.items():
+                candidate.lanes, candidate.is_full = lanes, bool(rates.get(candidate))
             self._trial, self._rates = None, []
-            return
-        if trial.intervals < INTERVALS:
-            return
-        for candidate, lanes in trial.before.items():
-            candidate.lanes, candidate.is_full = lanes, True
-        self._trial, self._rates = None, []
+
+    def _widen(self, lanes: dict[Candidate, int], most: int, limits: Limits) -> None:
+        for candidate, before in lanes.items():
+            candidate.lanes = min(max(2 * before, most), limits.connections)
