@@ -30,7 +30,8 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
         shell=shell_of(session.environ),
     )
     verdict = weigh(done.attempts, facts)
-    by_hand = "" if verdict.code.startswith("local.") else _by_hand(target, done)
+    has_hand = not verdict.code.startswith("local.") and not target.learns
+    by_hand = _by_hand(target, done) if has_hand else ""
     hint = "\n".join(text for text in (verdict.hint, by_hand) if text)
     return _kind(verdict.code)(verdict.message, code=verdict.code, hint=hint, attempts=done.attempts)
 

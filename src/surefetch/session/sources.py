@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -15,6 +15,7 @@ from surefetch.sources.deb import Deb
 from surefetch.sources.http import ANY, Http
 from surefetch.sources.package import Package
 from surefetch.sources.peer import Peer
+from surefetch.sources.urls import rewritten
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -32,6 +33,8 @@ def make_sources(
         StoreError: A path of `local` does not exist.
     """
     settings = session.settings
+    if target.learns:
+        return [] if settings.offline else [Http(extra=_single_urls(target, settings.rewrite))]
     makers: dict[str, Callable[[], Source]] = {
         "caches": lambda: Caches(target.dataset.name),
         "http": lambda: Http(settings.rewrite, _named_urls(target)),
@@ -44,6 +47,12 @@ def make_sources(
     ]
     named = [User([_existing(path) for path in local])] if local else []
     return [*named, *(makers[name]() for name in chosen)]
+
+
+def _single_urls(target: Target, rewrite: Mapping[str, str]) -> dict[str, list[str]]:
+    """One URL for each artifact: nothing would prove bytes that came from two."""
+    pairs = zip(target.dataset.artifacts, target.mirrors, strict=True)
+    return {artifact.name: [rewritten(url, rewrite) or url] for artifact, url in pairs}
 
 
 def _named_urls(target: Target) -> dict[str, list[str]]:

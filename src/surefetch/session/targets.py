@@ -21,6 +21,7 @@ class Target(Struct, frozen=True, kw_only=True):
     artifacts: frozenset[str] = frozenset()  # empty: the dataset as a whole
     is_single_file: bool = False  # the receipt's path is the file, not a folder
     mirrors: tuple[str, ...] = ()  # URLs that the user named, asked first
+    learns: bool = False  # no digest is known: each artifact is published by the one it is found to have
 
 
 def find_target(
@@ -46,7 +47,7 @@ def find_target(
     """
     given = {key: value for key, value in (digests or {}).items() if value}
     for url in mirrors:
-        _check_url(url)
+        check_url(url)
     if "://" not in name:
         if given:
             raise UsageError(
@@ -54,7 +55,7 @@ def find_target(
                 hint=f"surefetch get {name}",
             )
         return _whole(catalog.find(name), tuple(mirrors))
-    _check_url(name)
+    check_url(name)
     if not given:
         return _known(catalog, name, tuple(mirrors))
     dataset = described(name, {key: _digest(key, value) for key, value in given.items()}, size)
@@ -104,7 +105,12 @@ def _known(catalog: Catalog, url: str, mirrors: tuple[str, ...]) -> Target:
     return Target(dataset=dataset, artifacts=frozenset({artifact.name}), is_single_file=True, mirrors=mirrors)
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Refuse what is no web address.
+
+    Raises:
+        UsageError: Its scheme is neither https nor http, or it names no host.
+    """
     scheme = urlsplit(url).scheme
     if scheme not in ("https", "http"):
         raise UsageError(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from surefetch import paths
 from surefetch.errors import CatalogError
+
+if TYPE_CHECKING:
+    from surefetch.model import Dataset
 
 
 def user_catalog_files(environ: Mapping[str, str], named: Sequence[str] = ()) -> list[str]:
@@ -18,13 +21,32 @@ def user_catalog_files(environ: Mapping[str, str], named: Sequence[str] = ()) ->
         SettingError: The settings file cannot be read.
     """
     files = [os.path.expanduser(path) for path in (*named, *_by_setting(environ))]  # noqa: PTH111 - `list` is light
-    folder = os.path.join(paths.config_folder(environ), "catalogs")  # noqa: PTH118 - `list` is light
+    folder = own_folder(environ)
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208 - `list` is light
     except OSError:  # no such folder: the usual case
         names = []
     files += [os.path.join(folder, name) for name in names if name.endswith(".toml")]  # noqa: PTH118
     return list(dict.fromkeys(files))
+
+
+def own_folder(environ: Mapping[str, str]) -> str:
+    """Return the folder of the user's catalogs, whether it is there or not."""
+    return os.path.join(paths.config_folder(environ), "catalogs")  # noqa: PTH118 - `list` is light
+
+
+def own_hosts(environ: Mapping[str, str], datasets: Iterable[Dataset]) -> frozenset[str]:
+    """Return the hosts that the user's own folder names for datasets: these may be in a private network."""
+    from urllib.parse import urlsplit
+
+    urls = (
+        url
+        for dataset in datasets
+        if os.path.dirname(dataset.origin) == own_folder(environ)  # noqa: PTH120 - `list` is light
+        for artifact in dataset.artifacts
+        for url in artifact.urls
+    )
+    return frozenset(host for url in urls if (host := urlsplit(url).hostname))
 
 
 def read_catalogs(files: Sequence[str]) -> list[tuple[str, str]]:
