@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from surefetch.session.explain import explain
     from surefetch.session.facade import Session
     from surefetch.session.load import load
-    from surefetch.session.verbs import datasets, get
+    from surefetch.session.show import show
+    from surefetch.session.verbs import datasets, get, install
 
 __version__ = "0.1.0"
 
@@ -18,10 +20,14 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Session": "surefetch.session.facade",
     "datasets": "surefetch.session.verbs",
+    "explain": "surefetch.session.explain",
     "get": "surefetch.session.verbs",
+    "install": "surefetch.session.verbs",
     "load": "surefetch.session.load",
+    "load_ipython_extension": "surefetch.auto",
+    "show": "surefetch.session.show",
 }
-__all__ = ["Session", "__version__", "datasets", "get", "load"]
+__all__ = ["Session", "__version__", "datasets", "explain", "get", "install", "load", "show"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
 
 from surefetch.cli.options import make_session, output_options, session_options
 
-#: Folder of the notes on what was planted, in the store's private folder.
-LEDGER = "planted-v1"
 INTO = click.option("--into", multiple=True, metavar="FRAMEWORK", help="Only this framework.")
 
 
@@ -45,14 +42,11 @@ def install_command(
     Without --into: every framework found in your Python. Afterwards your script runs as it is.
     """
     from surefetch.cli.render import print_json, print_line, tell
-    from surefetch.session.install import Wish, install
-    from surefetch.session.ledger import Ledger
-    from surefetch.session.supplier import SessionSupplier
+    from surefetch.session.install import Wish, install_for
 
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     wish = Wish(into=into, python=python, root=root, shared=shared, is_dry=dry_run, is_check=check)
-    supplier, ledger = SessionSupplier(session), Ledger(session.store.private / LEDGER)
-    result = install(session.catalog.find(name), supplier, ledger, wish, os.environ, session.reporter.say)
+    result = install_for(session, name, wish)
     if as_json:
         print_json(result.to_json())
     elif not quiet:
@@ -70,11 +64,9 @@ def install_command(
 def uninstall_command(name: str, into: tuple[str, ...], **options: Any) -> int:
     """Take away what `install` planted and nothing else."""
     from surefetch.cli.render import tell
-    from surefetch.session.install import uninstall
-    from surefetch.session.ledger import Ledger
+    from surefetch.session.install import uninstall_for
 
-    session = make_session(options)
-    result = uninstall(Ledger(session.store.private / LEDGER), session.catalog.find(name).name, into)
+    result = uninstall_for(make_session(options), name, into)
     for path in result.kept:
         tell(f"left alone, because it was changed since: {path}")
     tell(f"{len(result.removed)} files removed" if result.removed or not result.kept else "nothing removed")

@@ -83,7 +83,7 @@ def as_called(text: str) -> str:
 
     called = program_name()
     return (
-        text if called == "surefetch" else re.sub(r"(?<!import )\bsurefetch (?=[a-z-])", f"{called} ", text)
+        text if called == "surefetch" else re.sub(r"(?<!import )(?<!-m )\bsurefetch (?=[a-z-])", f"{called} ", text)
     )
 
 

@@ -22,8 +22,9 @@ def run_command(command: tuple[str, ...], python: str | None, **options: Any) ->
 
     COMMAND is a script, `-m MODULE`, or any command; only this run is changed, nothing on disk is.
     """
+    from surefetch.session.explain import below_traceback
     from surefetch.session.run import run_for
 
     session = make_session(options)
     words = command[1:] if command[:1] == ("--",) else command
-    return run_for(session, words, python=python)
+    return run_for(session, words, python=python, explain=below_traceback)

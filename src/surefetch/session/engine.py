@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def make_engine(
-    session: Session, named_hosts: frozenset[str], lookups: Lookups, credentials: Credentials
+    session: Session,
+    named_hosts: frozenset[str],
+    lookups: Lookups,
+    credentials: Credentials,
+    *,
+    keeps_log: bool = False,
 ) -> Engine:
     """Make the engine; it opens no connection before the first request.
 
@@ -29,6 +34,7 @@ def make_engine(
         named_hosts: Hosts that the user, a setting or a mirror rule named: they may be private.
         lookups: Knows what the user's package client is configured for.
         credentials: What is shown to whom.
+        keeps_log: Gather every exchange in `Engine.log`.
 
     Raises:
         SettingError: A proxy or trust setting cannot be used.
@@ -41,7 +47,7 @@ def make_engine(
             connections=settings.connections,
             connect_timeout=settings.connect_timeout,
             limit_rate=settings.limit_rate,
-            keep_exchanges=bool(settings.trace),
+            keep_exchanges=keeps_log or bool(settings.trace),
         ),
         proxies=make_resolver(session, lookups),
         trust=find_trust(environ, settings.ca_bundle or cert),

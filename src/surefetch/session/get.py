@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from surefetch.dataset import describe
+from surefetch.errors import SurefetchError
 from surefetch.events import Done
 from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
 from surefetch.plan.policy import Limits
 from surefetch.receipts import FileReceipt, Receipt
+from surefetch.session import last
 from surefetch.session.bench import Bench
 from surefetch.session.failure import fetch_error
 from surefetch.session.fetch import Loop
 from surefetch.session.meter import Meter
+from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
@@ -104,8 +107,6 @@ def obtain(
         lambda mirror: _rank(history, mirror),
     )
     session.reporter.begin(target.dataset.name, _total(goal))
-    from surefetch.session.network import NetworkMaker
-
     network = NetworkMaker(session, target)
     loop = Loop(
         planner,
@@ -119,12 +120,31 @@ def obtain(
         reporter=session.reporter,
         total=_total(goal),
     )
-    with session.store.batch():
-        done = loop.run()
-    history.save()
-    if done.missing:
-        raise fetch_error(session, target, bench, done)
+    try:
+        with session.store.batch():
+            done = loop.run()
+    finally:
+        history.save()
+        network.write_trace()
+    error = fetch_error(session, target, bench, done) if done.missing else None
+    last.keep(session, _last_transfer(target, done, error, network))
+    if error is not None:
+        raise error
     return bench, done
+
+
+def _last_transfer(
+    target: Target, done: Done, error: SurefetchError | None, network: NetworkMaker
+) -> last.LastTransfer:
+    return last.LastTransfer(
+        name=target.dataset.name,
+        ended=time.time(),
+        code=error.code if error else "",
+        message=error.message if error else "",
+        hint=error.hint if error else "",
+        attempts=done.attempts,
+        log=network.log(),
+    )
 
 
 def limits_of(session: Session) -> Limits:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from surefetch import __version__
 from surefetch.events import Answered, Event
 from surefetch.machine.lookups import Lookups
 from surefetch.model import Lookup
@@ -13,10 +15,14 @@ from surefetch.plan.planner import Goal
 from surefetch.session.targets import Target
 from surefetch.session.user_catalogs import own_hosts
 from surefetch.sources.pages import enclose
+from surefetch.store import files
+from surefetch.transfer.har import NetworkLog
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
+#: Exchanges kept of the last transfer; a dataset of this many files keeps none, because each costs time.
+KEPT, LOGGED = 60, 200
 #: What an index page is asked for with: JSON (PEP 691), else HTML (PEP 503); pip's own header.
 ACCEPT_INDEX = (
     "Accept: application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.1, text/html;q=0.01"
@@ -30,6 +36,7 @@ class NetworkMaker:
         self._session, self._target = session, target
         self._lookups: Lookups | None = None
         self._credentials: Any = None
+        self._engine: Any = None
 
     def make(self) -> Any:
         """Make the transfer engine.
@@ -41,7 +48,34 @@ class NetworkMaker:
 
         assert self._lookups is not None, "`look` comes first"
         self._credentials = make_credentials(self._session, self._lookups)
-        return make_engine(self._session, self._named_hosts(), self._lookups, self._credentials)
+        self._engine = make_engine(
+            self._session,
+            self._named_hosts(),
+            self._lookups,
+            self._credentials,
+            keeps_log=len(self._target.dataset.artifacts) < LOGGED,
+        )
+        return self._engine
+
+    def write_trace(self) -> None:
+        """Write the network log to the file that the settings name.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        path = self._session.settings.trace
+        if path:
+            log = self._engine.log if self._engine is not None else NetworkLog(f"surefetch/{__version__}")
+            with files.told(path, "written", "name another file with `--trace`"):
+                log.write(Path(path).expanduser())
+
+    def log(self) -> dict[str, Any]:
+        """Return the network log as a HAR document; empty if there was no network or none was kept."""
+        if self._engine is None or self._engine.log is None:
+            return {}
+        document: dict[str, Any] = self._engine.log.document()
+        document["log"]["entries"] = document["log"]["entries"][-KEPT:]
+        return document
 
     def look(self, goal: Goal) -> Callable[[Lookup], Event]:
         """Return what carries out lookups of this machine for a goal."""

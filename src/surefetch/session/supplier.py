@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from surefetch.errors import FetchError
-from surefetch.formats import encoders
 from surefetch.model import Artifact, Dataset
 from surefetch.session.get import fetch_tensors, obtain
-from surefetch.session.rebuilding import EQUALS, rebuild_artifact
+from surefetch.session.rebuilding import rebuild_artifact
 from surefetch.session.targets import Target
 
 if TYPE_CHECKING:
@@ -70,27 +68,6 @@ class SessionSupplier:
             or self._rebuilt(dataset, artifact)
             or self._fetched(dataset, artifact)
         )
-
-    def equal(self, dataset: Dataset, name: str) -> Path | None:
-        """Return a file that holds what the artifact holds, with other bytes; None: it cannot be made.
-
-        Raises:
-            FetchError: The tensors that it is made of could not be had.
-        """
-        encoder = EQUALS.get(dataset.artifact(name).form)
-        if encoder is None:
-            return None
-        tensors = {tensor: self.tensor(dataset, tensor) for tensor in dataset.tensors}
-        made = dict(encoders.encode(encoder, dataset.name, tensors))
-        split = re.split(r"[-_.]", name)[0]
-        chosen = [data for file, data in made.items() if len(made) == 1 or file.startswith(split)]
-        return self.session.store.put_tensor(chosen[0])[1] if len(chosen) == 1 else None
-
-    def explain(self, text: str) -> str:
-        """Return what to print below a traceback; "" when there is nothing to say."""
-        from surefetch.session.explain import below_traceback
-
-        return below_traceback(text)
 
     def _rebuilt(self, dataset: Dataset, artifact: Artifact) -> Path | None:
         if not dataset.tensors:

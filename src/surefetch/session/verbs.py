@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from surefetch.receipts import Receipt
+    from surefetch.session.install import InstallResult
 
 
 def get(
@@ -49,3 +50,36 @@ def datasets() -> list[dict[str, Any]]:
     from surefetch.session.facade import Session
 
     return Session.default().datasets()
+
+
+def install(
+    name: str,
+    into: str | Sequence[str] = (),
+    *,
+    python: str | None = None,
+    root: str | os.PathLike[str] | None = None,
+    shared: str | os.PathLike[str] | None = None,
+) -> InstallResult:
+    """Plant a dataset where frameworks look, and have them load it.
+
+    Args:
+        name: A dataset's name or alias.
+        into: One framework or several (`keras`, `torchvision`, `sklearn`, `tfds`, `huggingface`); empty: all.
+        python: The Python whose frameworks are meant; None: as `surefetch install` finds it.
+        root: torchvision's root.
+        shared: Plant below this folder, for many users.
+
+    Raises:
+        UsageError: No such framework, or none that loads this dataset.
+        FetchError: The bytes cannot be had.
+    """
+    from surefetch.session.facade import Session
+    from surefetch.session.install import Wish, install_for
+
+    wish = Wish(
+        into=(into,) if isinstance(into, str) else tuple(into),
+        python=python,
+        root=os.fspath(root) if root is not None else None,
+        shared=os.fspath(shared) if shared is not None else None,
+    )
+    return install_for(Session.default(), name, wish)
