@@ -120,6 +120,6 @@ def _decode_hdf5(view: memoryview, name: str, limit: int) -> Array:
             if dataset.nbytes > limit:
                 raise bomb(f"variable `{name}`", limit)
             values: Array = dataset[()]
-    except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, OverflowError) as error:
         raise DecodeError(f"the MAT file cannot be read at `{name}`: {str(error)[:200]}") from error
     return np.asarray(values).T
