@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import weights
 from surefetch.diagnose.certificates import issuer_of
@@ -252,9 +254,7 @@ def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
     well = {place_of(a).partition(":")[0] for a in attempts if not a.cause and "://" in a.mirror}
     reachable = tuple(dict.fromkeys((*facts.reachable, *sorted(well))))
     return _Case(
-        facts=Facts(
-            **{**{name: getattr(facts, name) for name in Facts.__struct_fields__}, "reachable": reachable}
-        ),
+        facts=msgspec.structs.replace(facts, reachable=reachable),
         failed=tuple(failed),
         searches=tuple(a for a in attempts if a.cause.startswith("source.")),
         by_host={host: tuple(group) for host, group in by_host.items()},

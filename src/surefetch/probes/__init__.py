@@ -1,0 +1,1 @@
+"""Looking for `doctor`: bounded probes side by side, whose facts `diagnose` judges."""
