@@ -20,11 +20,11 @@ SIZES: Final = {
     "tiny": (0.05, 1, 64 << 10),
     "small": (0.10, 64 << 10, 1 << 20),
     "medium": (0.45, 1 << 20, 20 << 20),
-    "large": (0.40, 20 << 20, 200 << 20),
+    "large": (0.40, 20 << 20, 120 << 20),
 }
 #: Numbers drawn evenly on a logarithmic scale: smallest, largest.
 CLIENT_RATE: Final = (2e6, 125e6)  # bytes per second of the client's link
-RATE: Final = (0.5e6, 50e6)  # bytes per second of a mirror's link
+RATE: Final = (1e6, 50e6)  # bytes per second of a mirror's link
 LATENCY: Final = (0.005, 0.2)  # seconds of a round trip
 #: Shares of worlds or mirrors.
 SIZE_KNOWN: Final = 0.85

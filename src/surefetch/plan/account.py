@@ -81,6 +81,7 @@ class Account:
         self._blame = Blame()
         self._widening = Widening()
         self._rounds: dict[int, int] = {}  # piece -> times that it was wrong
+        self._began = 0.0  # time of the first request, 0 before
         self._look_at = float("-inf")  # not worth looking for more to do before
         # Kept by the planner:
         self.need = self.want = 0  # ways that need it, that could use it
@@ -133,7 +134,8 @@ class Account:
             stop=self.size if is_plain else stop,
             validator=None if candidate.is_fickle else candidate.validator,
         )
-        self.running[request.id] = Running(request, candidate, start, stop, now)
+        run = self.running[request.id] = Running(request, candidate, start, stop, now)
+        run.overlaps = is_plain
         candidate.running += 1
         candidate.host.open += 1
         self._shared.hosts.requests += 1

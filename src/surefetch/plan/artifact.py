@@ -29,8 +29,9 @@ from surefetch.plan.running import Ending, Running
 
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.
 SILENT: Final = 3.0
-#: Seconds between two looks at whether somebody could help.
+#: Seconds between two looks at whether somebody could help: often at first, less so in a long transfer.
 LOOK_AGAIN: Final = 0.05
+LOOK_RARELY: Final = 0.2
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
@@ -283,7 +284,8 @@ class ArtifactPlan(Filling):
             return [*orders, Prove(artifact=self.artifact)]
         if self.running and now < self._look_at:
             return orders
-        self._look_at = now + LOOK_AGAIN
+        self._began = self._began or now
+        self._look_at = now + min(LOOK_RARELY, max(LOOK_AGAIN, (now - self._began) / 20))
         orders += self._cull(now)
         orders += self._fill(now)
         if self.running or self._waiting():

@@ -43,7 +43,12 @@ class Filling(Account):
         """Break off requests whose bytes others have brought, or that may not be used any more."""
         orders: list[Order] = []
         for run in self.running.values():
-            if run.stop is not None and run.at < run.stop and self.spans.covers(run.at, run.stop):
+            if (
+                run.overlaps
+                and run.stop is not None
+                and run.at < run.stop
+                and self.spans.covers(run.at, run.stop)
+            ):
                 orders += self._break_off(run, Ending.LOST)
             elif run.candidate.is_dropped or not self._blame.allows(run.candidate):
                 orders += self._break_off(run, Ending.LOST)
@@ -223,4 +228,5 @@ class Filling(Account):
         orders = self._begin(rival, victim.at, victim.stop, now)
         run = next(reversed(self.running.values()))
         run.twin, victim.twin = victim, run
+        run.overlaps = victim.overlaps = True
         return orders

@@ -317,7 +317,7 @@ class Planner:
         if plan.state is State.PROVEN or not plan.need:
             self._turns.leave(plan)
             return plan.stop()
-        if not plan.running and plan.state is not State.PROVING and not plan.has_slot:
+        if plan.state is not State.PROVING and not plan.has_slot:
             return self._line_up(plan)
         orders = plan.step(now)
         for order in orders:
