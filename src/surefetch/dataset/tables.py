@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: Characters of a text cell, at most.
 LONGEST: Final = 2000
+#: Characters that a cell which is cut has at least.
+NARROWEST: Final = 20
 #: Headings and rows of cells, and whether cells are numbers.
 Table = tuple[list[str], list[list[str]]]
 
@@ -59,33 +61,33 @@ def printable(text: str) -> str:
 
 
 def lines_of(headings: list[str], rows: list[list[str]], width: int) -> list[str]:
-    """Lay a table out in lines of about `width` characters; columns that do not fit are counted."""
-    shown = _fitting(headings, rows, width)
-    if not shown:
+    """Lay a table out in lines of at most `width` characters; columns that do not fit are counted."""
+    if not headings:
         return []
-    widths = [min(_width(headings, rows, index), width) for index in shown]
-    left_out = len(headings) - len(shown)
+    widths = _widths(headings, rows, width - len(_left_out(len(headings))))
     lines = []
     for cells in [headings, *rows]:
-        line = "  ".join(_cell(cells[index], size) for index, size in zip(shown, widths))
-        lines.append(line.rstrip())
-    lines[0] += f"  (and {left_out} more)" if left_out else ""
+        lines.append("  ".join(_cell(cells[index], size) for index, size in widths.items()).rstrip())
+    lines[0] += _left_out(len(headings) - len(widths)) if len(widths) < len(headings) else ""
     return lines
 
 
-def _fitting(headings: list[str], rows: list[list[str]], width: int) -> list[int]:
-    """Numbers of the columns to show: the last one, the label if there is one, and what fits before."""
-    if not headings:
-        return []
+def _left_out(count: int) -> str:
+    return f"  (and {count} more)"
+
+
+def _widths(headings: list[str], rows: list[list[str]], width: int) -> dict[int, int]:
+    """Column -> width of those to show: the last one, the label if there is one, and what fits before."""
     last = len(headings) - 1
-    left = width - _width(headings, rows, last) - len("  (and 999 more)")
-    shown = []
+    widths = {last: max(1, min(_width(headings, rows, last), width // 2))}
+    left = width - widths[last]
     for index in range(last):
-        left -= min(_width(headings, rows, index), width // 2) + 2
-        if left < 0:
+        size = min(_width(headings, rows, index), left - 2)
+        if size < min(NARROWEST, _width(headings, rows, index)):
             break
-        shown.append(index)
-    return [*shown, last]
+        widths[index] = size
+        left -= size + 2
+    return dict(sorted(widths.items()))
 
 
 def _width(headings: list[str], rows: list[list[str]], index: int) -> int:

@@ -13,6 +13,8 @@ Array = np.ndarray[Any, Any]
 RAMP: Final = " .:-=+*#%@"
 #: Levels of the 6 x 6 x 6 cube of the 256 colours (xterm, ctlseqs).
 _CUBE: Final = (0, 95, 135, 175, 215, 255)
+#: Gray -> its number: the ramp from 8 to 238, and black and white of the cube.
+_GRAYS: Final = {0: 16, **{8 + 10 * step: 232 + step for step in range(24)}, 255: 231}
 RESET: Final = "\x1b[0m"
 
 
@@ -81,9 +83,8 @@ def _true(pixels: Array) -> list[str]:
 
 
 def _indexed(pixels: Array) -> list[str]:
-    if pixels.ndim == 1:  # 232 … 255 are grays from 8 to 238; 16 and 231 black and white
-        grays = np.clip(np.round((pixels.astype(int) - 8) / 10).astype(int) + 232, 231, 256)
-        grays = np.where(grays == 231, 16, np.where(grays == 256, 231, grays))
-        return [f"5;{code}" for code in grays.tolist()]
+    if pixels.ndim == 1:
+        nearest = np.abs(pixels[:, None].astype(int) - np.array(list(_GRAYS))).argmin(axis=-1)
+        return [f"5;{list(_GRAYS.values())[index]}" for index in nearest.tolist()]
     levels = np.abs(pixels[..., None].astype(int) - np.array(_CUBE)).argmin(axis=-1)
     return [f"5;{code}" for code in (16 + levels @ np.array([36, 6, 1])).tolist()]
