@@ -33,18 +33,30 @@ def check(text: str, schema: str) -> dict[str, Any]:
         (("get", "tiny", "--dry-run"), "dry-run"),
         (("list",), "list"),
         (("info", "tiny"), "info"),
+        (("show", "tiny"), "show"),
         (("verify", "tiny"), "verify"),
         (("verify",), "verify"),
         (("cache", "list"), "cache"),
         (("config", "show"), "config"),
+        (("explain", "ssl.SSLCertVerificationError: certificate has expired"), "explain"),
+        (("catalog", "check"), "catalog-check"),
+        (("catalog", "list"), "catalog-list"),
     ],
 )
 def test_json_output_fits_its_schema(surefetch: Run, site: Site, words: tuple[str, ...], schema: str) -> None:
     surefetch("get", "tiny", "--quiet", *named(site))
-    more = {"get": named(site), "config": (), "cache": ()}.get(words[0], ("--catalog", str(site.catalog)))
+    more = {"get": named(site), "config": (), "cache": (), "catalog": ()}.get(
+        words[0], ("--catalog", str(site.catalog))
+    )
     result = surefetch(*words, "--json", *more)
     assert result.returncode == 0, result.stderr
     assert check(result.stdout, schema)["ok"] is True
+
+
+def test_a_new_catalog_entry_fits_its_schema(surefetch: Run, site: Site) -> None:
+    result = surefetch("catalog", "add", site.url("images.gz"), "--name", "my-data", "--json")
+    assert result.returncode == 0, result.stdout
+    assert check(result.stdout, "catalog-entry")["path"].endswith("my-data.toml")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +70,9 @@ def test_json_output_fits_its_schema(surefetch: Run, site: Site, words: tuple[st
         (("info", "nothing-of-this-name"), 3),
         (("verify", "/no/such/file.gz"), 11),
         (("cache", "rm", "mnist"), 2),
+        (("catalog", "add", "https://data.example/x.bin", "--name", "mnist"), 2),
+        (("catalog", "import", "no-such-file", "--name", "x"), 2),
+        (("catalog", "check", "--ask-mirrors", "--offline"), 12),
     ],
 )
 def test_errors_fit_the_schema_of_errors(surefetch: Run, words: tuple[str, ...], code: int) -> None:

@@ -68,7 +68,7 @@ def import_(source: Path, base_url: str, urls: Path | None, as_json: bool, **opt
 
 @catalog_command.command("check", epilog="Example: surefetch catalog check my.toml --ask-mirrors")
 @click.argument("files", nargs=-1, metavar="[FILE…]")
-@click.option("--ask-mirrors", is_flag=True, help="Ask every mirror for the first byte of its file.")
+@click.option("--ask-mirrors", is_flag=True, help="Ask every mirror for the first bytes of its file.")
 @click.option("--offline", is_flag=True, default=None, help="Open no socket.")
 @json_option
 def check(files: tuple[str, ...], ask_mirrors: bool, as_json: bool, **options: Any) -> int:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SOME_FAILED: Final = 15
 #: Mirrors asked at once, over all hosts; one host gets the engine's connections.
 AT_ONCE: Final = 16
+#: Bytes asked for: enough to tell a web page from a file.
+ASKED_BYTES: Final = 512
 
 
 class Problem(Struct, frozen=True, kw_only=True):
@@ -39,7 +41,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True, kw_only=True):
-    """What one mirror said when it was asked for the first byte."""
+    """What one mirror said when it was asked for the first bytes."""
 
     file: str  # the catalog's path
     dataset: str
@@ -106,7 +108,7 @@ def check(session: Session, named: Sequence[str] = (), *, ask_mirrors: bool = Fa
 
 
 def ask(session: Session, datasets: Sequence[Dataset]) -> list[Answer]:
-    """Ask every mirror of some datasets for the first byte of its file, several at a time.
+    """Ask every mirror of some datasets for the first bytes of its file, several at a time.
 
     Raises:
         OfflineError: Offline is set.
@@ -157,7 +159,8 @@ class _Survey:
     def _begin(self, number: int, question: tuple[Answer, Artifact, Mirror]) -> None:
         answer, artifact, mirror = question
         self._running[number] = (answer, time.monotonic())
-        request = Request(id=number, artifact=artifact, mirror=mirror, stop=1 if artifact.bound else None)
+        stop = min(ASKED_BYTES, artifact.bound) or None  # of an empty file all is asked for
+        request = Request(id=number, artifact=artifact, mirror=mirror, stop=stop)
         self._engine.begin(request, _Nowhere())
 
     def _take(self, event: Event) -> None:
@@ -185,10 +188,10 @@ class _Survey:
 
 
 class _Nowhere:
-    """A sink for the one byte."""
+    """A sink for what nobody reads."""
 
     def write(self, start: int, data: bytes | bytearray | memoryview) -> None:
-        """Forget it."""
+        """Forget the bytes."""
 
 
 def _questions(session: Session, datasets: Sequence[Dataset]) -> Iterator[tuple[Answer, Artifact, Mirror]]:
