@@ -45,7 +45,7 @@ def check(text: str, schema: str) -> dict[str, Any]:
 )
 def test_json_output_fits_its_schema(surefetch: Run, site: Site, words: tuple[str, ...], schema: str) -> None:
     surefetch("get", "tiny", "--quiet", *named(site))
-    more = {"get": named(site), "config": (), "cache": (), "catalog": ()}.get(
+    more: tuple[str, ...] = {"get": named(site), "config": (), "cache": (), "catalog": (), "explain": ()}.get(
         words[0], ("--catalog", str(site.catalog))
     )
     result = surefetch(*words, "--json", *more)

@@ -82,9 +82,9 @@ def as_called(text: str) -> str:
     from surefetch.session.called import program_name
 
     called = program_name()
-    return (
-        text if called == "surefetch" else re.sub(r"(?<!import )(?<!-m )\bsurefetch (?=[a-z-])", f"{called} ", text)
-    )
+    if called == "surefetch":
+        return text
+    return re.sub(r"(?<!import )(?<!-m )\bsurefetch (?=[a-z-])", f"{called} ", text)
 
 
 def style(text: str, colour: str) -> str:
