@@ -152,7 +152,7 @@ def test_every_cause_has_its_place_in_the_order() -> None:
 
 
 def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it() -> None:
-    """10 000 mixtures: never an error, always a code of the table, a sentence and a hint without blanks to fill."""
+    """10 000 mixtures: never an error, always a code of the table, a sentence, a hint without blanks."""
     draw = random.Random(7)
     codes = list(table())
     summaries = {"local.clock", "tls.intercepted", "dns.unavailable", "dns.timeout", "source.no-copy"}

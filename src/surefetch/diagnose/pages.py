@@ -44,14 +44,13 @@ def page(code: str, *, surefetch: str = "surefetch") -> str:
 
 def index() -> str:
     """Return the list of all causes, in Markdown, by family."""
-    lines = ["# Causes", "", EXPLAIN_INTRO, ""]
-    family = ""
-    for code, row in table().items():
-        if code.partition(".")[0] != family:
-            family = code.partition(".")[0]
-            lines += [f"\n## {family}\n", "| code | what it means | fault | exit |", "|---|---|---|---|"]
-        lines.append(f"| [{code}]({code}.md) | {row.sentence} | {row.fault} | {row.exit} |")
-    return "\n".join(lines).replace("\n\n\n", "\n\n") + "\n"
+    lines = ["# Causes", "", EXPLAIN_INTRO]
+    families = dict.fromkeys(code.partition(".")[0] for code in table())
+    for family in families:
+        lines += ["", f"## {family}", "", "| code | what it means | fault | exit |", "|---|---|---|---|"]
+        rows = [row for code, row in table().items() if code.startswith(f"{family}.")]
+        lines += [f"| [{r.code}]({r.code}.md) | {r.sentence} | {r.fault} | {r.exit} |" for r in rows]
+    return "\n".join(lines) + "\n"
 
 
 def _prose(code: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 from surefetch.diagnose.attempts import judge
 from surefetch.diagnose.facts import HostFacts
 from surefetch.errors import SettingError
-from surefetch.events import Answered, Cancelled, Failed, Finished, LookupFailed, Opened, Received, Request
+from surefetch.events import Answered, Cancelled, Failed, Finished, LookupFailed, Opened, Request
 from surefetch.model import Artifact, Lookup, Mirror
 from surefetch.observation import Observation
 from surefetch.transfer import urls
@@ -52,6 +52,13 @@ class HostLooks:
     """Looks at hosts, all at once. Mutable: follows what the engine tells until a moment."""
 
     def __init__(self, engine: Engine, proxies: ProxyResolver, targets: Sequence[Target]) -> None:
+        """Begin all looks.
+
+        Raises:
+            ValueError: The engine does not keep its exchanges, so what went well could not be told.
+        """
+        if engine.log is None:
+            raise ValueError("doctor needs an engine that keeps its exchanges (Options.keep_exchanges)")
         self._engine, self._proxies = engine, proxies
         self._facts = [self._begin_facts(target) for target in targets]
         self._samples = [_Sample() for _ in targets]
@@ -100,20 +107,18 @@ class HostLooks:
     def _on_event(self, event: object) -> None:
         match event:
             case Opened(id=number, takes_ranges=takes_ranges):
-                self._set(
-                    number, answers=True, takes_ranges=takes_ranges, seen=self._engine.observation(number)
-                )
-            case Received(id=number):
-                self._set(number, seen=self._engine.observation(number) or self._facts[number].seen)
+                self._set(number, answers=True, takes_ranges=takes_ranges)
             case Finished(id=number) | Cancelled(id=number):
+                self._set(number, seen=self._engine.observation(number))
                 self._open.discard(number)
             case Failed(id=number, cause=cause, detail=detail):
-                seen = self._engine.observation(number) or self._facts[number].seen
+                seen = self._engine.observation(number)
                 is_sampled = self._facts[number].answers and self._samples[number].bytes >= SAMPLE_BYTES
                 self._set(number, seen=seen, cause="" if is_sampled else cause, detail=detail)
                 self._open.discard(number)
             case Answered(lookup=lookup):
-                self._set(self._lookups[lookup], answers=True)
+                seen = self._engine.page_observation(lookup)
+                self._set(self._lookups[lookup], answers=True, seen=seen)
                 self._open.discard(self._lookups[lookup])
             case LookupFailed(lookup=lookup, cause=cause, detail=detail):
                 self._on_page_failed(self._lookups[lookup], lookup, cause, detail)
@@ -132,21 +137,20 @@ class HostLooks:
             sample = self._samples[number]
             is_long = sample.began and time.monotonic() - sample.began > SAMPLE_SECONDS
             if sample.bytes >= SAMPLE_BYTES or is_long:
-                self._engine.cancel(number)
-                self._open.discard(number)
+                self._engine.cancel(number)  # ends in `Cancelled`, which takes it off
 
     def _leave(self, number: int) -> None:
         """The time is over: what was reached tells where it hangs."""
         facts = self._facts[number]
-        if facts.answers:
-            self._engine.cancel(number)
-            return
         seen = self._engine.observation(number) if facts.role != "index" else None
+        self._engine.cancel(number)
+        if facts.answers:
+            self._set(number, seen=seen)
+            return
         if seen is None:
             return
         judged = judge(msgspec.structs.replace(seen, curl_code=_TIMED_OUT))
         self._set(number, seen=seen, cause=judged.cause, detail=f"{judged.detail}, within doctor's time")
-        self._engine.cancel(number)
 
     def _with_sample(self, number: int) -> HostFacts:
         sample = self._samples[number]

@@ -62,7 +62,8 @@ def look(
     Args:
         asked: What to look at.
         environ: The environment.
-        engine: For the hosts; None when offline: then no socket is opened. The caller closes it.
+        engine: For the hosts, with `keep_exchanges`; None when offline: then no socket is opened. The
+            caller closes it.
         proxies: What decides how a URL is reached.
         trust: Whom TLS trusts.
         lookup: Gives the name of a known file for a digest.
