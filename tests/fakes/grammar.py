@@ -32,7 +32,7 @@ PIECES: Final = 0.3  # of the artifacts of known size with 4 MiB or more
 COLD: Final = (
     0.3  # worlds where connections take one to three round trips to make, and start slowly (RFC 6928)
 )
-RESTLESS: Final = 0.15  # worlds where every mirror answers up to 0.4 s late and pauses for 1 s now and then
+RESTLESS: Final = 0.1  # worlds where every mirror answers up to 0.4 s late and pauses for 1 s now and then
 CAPPED: Final = 0.3  # mirrors that give one connection a part of their rate
 LOSSY: Final = 0.1  # mirrors behind a link with loss, whose connections are held down by it
 HONEST_FIRST: Final = 0.95  # worlds where one mirror, at a place drawn, is sure to be good

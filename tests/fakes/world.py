@@ -38,7 +38,7 @@ from surefetch.plan.planner import Goal, Planner
 from surefetch.plan.policy import Limits
 from surefetch.plan.spans import Spans
 from surefetch.sources import Answers
-from tests.fakes.network import Flow, Giver, Habit, Network
+from tests.fakes.network import ALL, Flow, Giver, Habit, Network
 
 RIGHT = Digest(algorithm="sha256", hex="a" * 64)
 WRONG = Digest(algorithm="sha256", hex="b" * 64)
@@ -183,6 +183,14 @@ class World:
     def most_open(self) -> dict[str, int]:
         """Requests at once that each origin had at most."""
         return self._network.most_open
+
+    def part(self, name: str) -> Part:
+        """What is here of an artifact."""
+        return self._part(self.planner.goal.dataset.artifact(name))
+
+    def giver(self, url: str, *, is_wrong: bool = False) -> Giver:
+        """Somebody to have given bytes before the start."""
+        return Giver(self._habits[url], 0, ALL if is_wrong else ())
 
     # --- events -------------------------------------------------------------------------------------------
 

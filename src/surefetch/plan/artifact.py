@@ -102,8 +102,12 @@ class ArtifactPlan(Filling):
         candidate = run.candidate
         candidate.host.worked(now - run.began)
         candidate.host.is_multiplexed |= event.is_multiplexed
-        if event.takes_ranges or self._is_range(run.request):
+        if self._is_range(run.request):
             candidate.takes_ranges = event.takes_ranges
+        elif not event.takes_ranges:  # it does not say that it would: nothing is risked on it
+            candidate.is_full = True
+        elif candidate.takes_ranges is None:  # it says so; it may have lied before
+            candidate.takes_ranges = True
         run.opened(event.start, now)
         if run.ending:
             return []
@@ -209,7 +213,7 @@ class ArtifactPlan(Filling):
         self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
         if candidate.host.failed(failure, cause, run.began, now):
             self._shared.hosts.dropped.append(candidate.host)
-        if cause == "http.range-lie" and self._is_range(run.request) and candidate.takes_ranges is not False:
+        if cause == "http.range-lie" and self._is_range(run.request):
             candidate.takes_ranges = False  # the whole file may be right
             return
         candidate.failed(failure, self._shared.jitter(), retry_after, now, self._limits)
@@ -260,6 +264,7 @@ class ArtifactPlan(Filling):
         is_last = not any(c not in givers and not c.is_out for c in self._roster.candidates)
         if len(givers) == 1 or self._rounds[index] >= PIECE_ROUNDS:
             culprit = max(givers, key=lambda giver: giver.rank)
+            culprit.strikes += 1
             if not is_last or self._rounds[index] > 1:  # the last one may have been spoilt on the way, once
                 self._drop(culprit, cause, f"piece {index} is wrong")
             else:

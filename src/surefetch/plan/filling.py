@@ -50,11 +50,15 @@ class Filling(Account):
                 and self.spans.covers(run.at, run.stop)
             ):
                 orders += self._break_off(run, Ending.LOST)
-            elif run.candidate.is_dropped or not self._blame.allows(run.candidate):
+            elif self._is_refused(run.candidate):
                 orders += self._break_off(run, Ending.LOST)
             elif run.twin and not run.twin.ending and self._has_lost(run, run.twin, now):
                 orders += self._break_off(run, Ending.LOST)
         return orders
+
+    def _is_refused(self, candidate: Candidate) -> bool:
+        """Whether what a mirror still sends is not wanted. After one wrong piece it is: each is judged by itself."""
+        return (candidate.is_dropped and candidate.strikes != 1) or not self._blame.allows(candidate)
 
     def _has_lost(self, run: Running, other: Running, now: float) -> bool:
         """Whether a race is decided: the other goes on and this one is silent, or it is too long for both."""

@@ -1,0 +1,360 @@
+"""One artifact from many mirrors: who is asked for what, in a simulated network whose clock is a number."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from surefetch.events import Attempt, Cancel, Failure, Opened, Request, Shorten
+from surefetch.model import PIECE_BYTES, Artifact, Dataset
+from surefetch.plan.planner import Goal, Held
+from surefetch.plan.policy import Limits
+from tests.fakes.network import Habit
+from tests.fakes.world import FakeSource, World
+
+MB = 1 << 20
+SIZE = 62 * MB
+
+
+def capped(**more: object) -> Habit:
+    """A mirror that gives 5 MB/s to each connection, to four of them."""
+    values: dict[str, object] = {"rate": 20e6, "per_connection": 5e6, "latency": 0.02, "setup": 1, **more}
+    return Habit(**values)  # type: ignore[arg-type] # keywords vary
+
+
+def world(
+    habits: Sequence[Habit],
+    *,
+    size: int = SIZE,
+    is_known: bool = True,
+    has_pieces: bool = False,
+    client_rate: float = 1e12,
+    limits: Limits | None = None,
+    held: Held | None = None,
+    seed: int = 0,
+) -> World:
+    """A world of one artifact and one mirror for each habit."""
+    artifact = Artifact(
+        name="file",
+        form="any",
+        size=size if is_known else None,
+        max_size=None if is_known else 2 * size,
+        sha256="a" * 64,
+        pieces=("a" * 64,) * -(-size // PIECE_BYTES) if has_pieces else (),
+    )
+    urls = [f"https://mirror{number}.example/file" for number in range(len(habits))]
+    return World(
+        Goal(
+            dataset=Dataset(name="any", version="1", artifacts=(artifact,)),
+            artifacts=frozenset({"file"}),
+            held_ranges={"file": held} if held else {},
+        ),
+        [FakeSource("http", known={"file": urls})],
+        dict(zip(urls, habits, strict=True)),
+        client_rate=client_rate,
+        limits=limits,
+        sizes={"file": size},
+        seed=seed,
+    )
+
+
+def seconds(habits: Sequence[Habit], **more: object) -> float:
+    """How long the artifact takes; fails if it cannot be had."""
+    one = world(habits, **more)  # type: ignore[arg-type] # keywords vary
+    assert one.run().missing == ()
+    return one.now
+
+
+def told(one: World) -> list[tuple[str, str]]:
+    """(mirror's number, cause) of each attempt that failed."""
+    assert one.done
+    return [(attempt.mirror[len("https://mirror")], attempt.cause) for attempt in one.done.attempts]
+
+
+CLEAN = seconds([capped(), capped(), capped()])
+
+
+# --- rates --------------------------------------------------------------------------------------------------
+
+
+def test_several_mirrors_give_nearly_the_sum_of_their_rates() -> None:
+    rates = [2e6, 5e6, 9e6]
+    taken = seconds([Habit(rate=rate, latency=0.04) for rate in rates])
+    assert taken <= 1.1 * (SIZE / sum(rates) + 0.04)
+
+
+def test_one_connection_is_enough_where_it_fills_a_fast_link() -> None:
+    one = world([Habit(rate=1e9, latency=0.0002, setup=1)], size=1000 * MB)
+    assert one.run().missing == ()
+    assert len(one.asked(Request)) == 1
+
+
+def test_a_link_that_one_connection_fills_is_not_crowded_for_long() -> None:
+    one = world([Habit(rate=6.25e6, latency=0.08, setup=2, slow_start=True)], size=40 * MB)
+    assert one.run().missing == ()
+    assert one.now <= 1.1 * (40 * MB / 6.25e6 + 0.24 + 0.4)
+    assert len(one.asked(Request)) <= 6
+
+
+def test_caps_of_single_connections_are_met_with_more_of_them() -> None:
+    one = world([capped()])
+    assert one.run().missing == ()
+    assert one.now <= 1.25 * (SIZE / 20e6)
+    assert one.most_open() == {"https://mirror0.example": 4}
+
+
+def test_connections_that_loss_holds_down_are_multiplied_soon() -> None:
+    slow = Habit(rate=6.25e6, latency=0.08, setup=2, slow_start=True, per_connection=222e3)
+    assert seconds([slow], size=2_500_000) <= 0.45 * (2_500_000 / 222e3)
+
+
+def test_no_more_connections_are_made_than_a_host_may_have() -> None:
+    for most in (1, 2, 3):
+        one = world([capped(), capped()], limits=Limits(connections=most))
+        assert one.run().missing == ()
+        assert max(one.most_open().values()) <= most
+
+
+def test_a_small_artifact_takes_one_request() -> None:
+    one = world([capped(), capped()], size=MB // 2)
+    assert one.run().missing == ()
+    assert len(one.asked(Request)) == 1
+
+
+def test_no_segment_is_smaller_than_its_round_trip_is_worth() -> None:
+    one = world([Habit(rate=5e6, latency=0.2, setup=2), Habit(rate=5e6, latency=0.2, setup=2)], size=20 * MB)
+    assert one.run().missing == ()
+    assert len(one.asked(Request)) <= 12
+
+
+def test_a_size_that_a_mirror_tells_lets_the_others_in() -> None:
+    one = world([capped(), capped(), capped()], is_known=False)
+    assert one.run().missing == ()
+    assert one.now <= 1.1 * CLEAN
+
+
+def test_another_address_of_a_host_that_wants_few_connections_is_not_a_failure() -> None:
+    one = world([capped(most=1)])
+    assert one.run().missing == ()
+    assert told(one) == []
+
+
+# --- mirrors that fail ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.9])
+def test_a_mirror_that_stalls_for_good_costs_little(share: float) -> None:
+    stalling = capped(stalls_after=int(share * SIZE / 3))
+    assert seconds([capped(), stalling, capped()]) <= 1.25 * CLEAN
+
+
+def test_a_mirror_that_never_answers_is_not_waited_for() -> None:
+    assert seconds([capped(is_silent=True), capped(), capped()]) <= 1.7 * CLEAN
+
+
+def test_a_much_slower_mirror_does_not_hold_the_others_up() -> None:
+    slow = capped(rate=1e6, per_connection=0.25e6)
+    assert seconds([capped(), slow, capped()]) <= 1.5 * CLEAN
+
+
+def test_restless_mirrors_are_not_dropped() -> None:
+    for seed in range(10):
+        habits = [capped(jitter=0.4, pauses=(3.0, 1.0)) for _ in range(3)]
+        one = world(habits, size=200 * MB, seed=seed)
+        assert one.run().missing == ()
+        assert told(one) == []
+
+
+def test_a_sole_mirror_that_stalls_is_asked_again_over_another_connection() -> None:
+    one = world([Habit(rate=5e6, stalls_after=20 * MB)])
+    assert one.run().missing == ()
+    assert one.now < SIZE / 5e6 + 20.0
+    assert one.received <= 1.1 * SIZE, "what arrived is kept"
+
+
+def test_a_sole_mirror_that_crawls_is_kept() -> None:
+    one = world([Habit(rate=2_000)], size=100_000)
+    assert one.run().missing == ()
+    assert told(one) == []
+
+
+def test_a_mirror_that_cuts_is_gone_on_with_from_where_it_was() -> None:
+    one = world([Habit(rate=5e6, cuts_after=10 * MB)])
+    assert one.run().missing == ()
+    assert one.received == SIZE
+    assert {cause for _, cause in told(one)} == {"body.truncated"}
+
+
+def test_a_pause_that_a_server_asks_for_is_kept() -> None:
+    busy = Habit(fails=(Failure.BUSY, "http.rate-limited"), retry_after=7, fails_until=6.0)
+    one = world([busy], size=1000)
+    assert one.run().missing == ()
+    first, second = [time for time, order in one.orders if isinstance(order, Request)]
+    failed = next(time for time, event in one.events if type(event).__name__ == "Failed")
+    assert failed + 7 <= second <= failed + 8.5
+    assert first == 0
+
+
+def test_a_server_that_asks_for_a_day_is_dropped() -> None:
+    busy = Habit(fails=(Failure.BUSY, "http.rate-limited"), retry_after=86400)
+    one = world([busy], size=1000)
+    assert one.run().missing == ("file",)
+    assert len(one.asked(Request)) == 1
+
+
+def test_nothing_is_tried_again_that_cannot_work() -> None:
+    for failure in (Failure.NAME, Failure.TLS, Failure.AUTH, Failure.MISSING, Failure.POLICY):
+        one = world([Habit(fails=(failure, "x"))], size=1000)
+        assert one.run().missing == ("file",)
+        assert len(one.asked(Request)) == 1
+
+
+def test_the_deadline_ends_everything_and_is_told() -> None:
+    one = world([Habit(rate=1e5)], limits=Limits(deadline=5.0))
+    assert one.run().missing == ("file",)
+    assert one.now == pytest.approx(5.0, abs=0.01)
+    assert told_causes(one)[-1] == "transfer.deadline"
+
+
+def told_causes(one: World) -> list[str]:
+    assert one.done
+    return [attempt.cause for attempt in one.done.attempts]
+
+
+# --- ranges, sizes, versions ----------------------------------------------------------------------------------
+
+
+def test_a_mirror_that_takes_no_ranges_still_helps() -> None:
+    plain = Habit(rate=20e6, takes_ranges=False)
+    assert seconds([plain]) <= SIZE / 20e6 + 1
+    assert seconds([plain, Habit(rate=1e6)]) <= 1.6 * SIZE / 21e6
+    assert seconds([Habit(rate=1e6), plain]) <= 1.6 * SIZE / 21e6
+
+
+def test_a_mirror_that_lies_about_ranges_is_asked_for_the_whole_file() -> None:
+    one = world([Habit(rate=20e6, lies_about_ranges=True), Habit(fails=(Failure.MISSING, "http.gone"))])
+    assert one.run().missing == ()
+    assert [(order.start, order.stop) for order in one.asked(Request)][-1] == (0, SIZE)  # type: ignore[union-attr] # a Request
+
+
+def test_a_chunked_body_of_unknown_size_ends_right() -> None:
+    one = world([Habit(rate=20e6, tells_size=False)], is_known=False)
+    assert one.run().missing == ()
+
+
+def test_a_mirror_with_a_file_of_another_size_is_named_and_left() -> None:
+    one = world([Habit(other_size=SIZE - 1), Habit(rate=20e6)])
+    assert one.run().missing == ()
+    assert ("0", "body.wrong-file") in told(one)
+
+
+def test_mirrors_that_disagree_about_an_unknown_size_end_right() -> None:
+    for right in (0, 1, 2):
+        habits = [Habit(rate=20e6, other_size=None if number == right else MB) for number in range(3)]
+        one = world(habits, is_known=False, size=5 * MB)
+        assert one.run().missing == ()
+
+
+def test_a_file_that_is_replaced_on_the_way_is_not_mixed_with_the_old_one() -> None:
+    one = world([Habit(rate=5e6, replaced_at=3.0), Habit(rate=5e6)])
+    assert one.run().missing == ()
+
+
+# --- wrong bytes ------------------------------------------------------------------------------------------------
+
+PIECED = seconds([capped(), capped(), capped()], has_pieces=True)
+
+
+@pytest.mark.parametrize("at", [0.1, 0.4, 0.7, 0.99])
+def test_with_pieces_a_flipped_bit_costs_one_piece_and_names_the_liar(at: float) -> None:
+    flip = int(at * SIZE)
+    for liar in range(3):
+        habits = [capped(wrong=((flip, flip + 1),) if number == liar else ()) for number in range(3)]
+        one = world(habits, has_pieces=True)
+        assert one.run().missing == ()
+        assert one.now <= 1.15 * PIECED
+        assert told(one) in ([], [(str(liar), "body.corrupt")]), "it may not have given that piece"
+        assert one.received <= SIZE + 6 * MB
+
+
+def test_with_pieces_a_mirror_of_another_file_is_left_at_its_second_wrong_piece() -> None:
+    one = world([capped(), capped(is_wrong=True), capped()], has_pieces=True)
+    assert one.run().missing == ()
+    assert one.now <= 1.7 * PIECED, "two mirrors do what three did"
+    assert {number for number, _ in told(one)} == {"1"}
+    assert one.received <= 1.15 * SIZE
+
+
+@pytest.mark.parametrize("liar", [0, 1, 2])
+def test_without_pieces_the_liar_is_found_and_the_file_is_right(liar: int) -> None:
+    habits = [capped(is_wrong=number == liar) for number in range(3)]
+    one = world(habits)
+    assert one.run().missing == ()
+    assert told(one) == [(str(liar), "body.corrupt")]
+
+
+def test_one_honest_mirror_among_liars_is_enough() -> None:
+    for right in range(4):
+        habits = [Habit(rate=5e6, is_wrong=number != right) for number in range(4)]
+        one = world(habits, size=10 * MB)
+        assert one.run().missing == ()
+
+
+def test_a_piece_that_was_spoilt_on_the_way_is_asked_for_again_of_a_sole_mirror() -> None:
+    one = world([Habit(rate=5e6, wrong=((MB, MB + 1),))], size=8 * MB, has_pieces=True)
+    assert one.run().missing == ("file",)
+    again = [order for order in one.asked(Request) if (order.start, order.stop) == (MB, 2 * MB)]  # type: ignore[union-attr] # a Request
+    assert len(again) == 1
+    assert {number for number, _ in told(one)} == {"0"}
+
+
+# --- what an earlier run left -----------------------------------------------------------------------------------
+
+
+def test_only_what_is_missing_of_a_part_is_asked_for() -> None:
+    held = Held(ranges=((0, 20 * MB), (30 * MB, 40 * MB)))
+    one = world([Habit(rate=20e6)], held=held)
+    # The store has these bytes: the simulated one must, too.
+    part = one.part("file")
+    giver = one.giver("https://mirror0.example/file")
+    for start, stop in held.ranges:
+        part.spans.add(start, stop, giver)
+    assert one.run().missing == ()
+    assert one.received <= SIZE - 30 * MB + MB
+
+
+def test_a_resumed_mirror_is_asked_with_the_validator_it_had() -> None:
+    url = "https://mirror0.example/file"
+    held = Held(ranges=((0, 20 * MB),), validators={url: '"v0"'})
+    one = world([Habit(rate=20e6)], held=held)
+    one.part("file").spans.add(0, 20 * MB, one.giver(url))
+    assert one.run().missing == ()
+    first = one.asked(Request)[0]
+    assert isinstance(first, Request)
+    assert (first.start, first.validator) == (20 * MB, '"v0"')
+
+
+def test_bytes_of_a_file_that_was_replaced_since_are_forgotten() -> None:
+    url = "https://mirror0.example/file"
+    held = Held(ranges=((0, 20 * MB),), validators={url: '"older"'})
+    one = world([Habit(rate=20e6)], held=held)
+    one.part("file").spans.add(0, 20 * MB, one.giver(url, is_wrong=True))
+    assert one.run().missing == ()
+
+
+def test_wrong_bytes_of_an_earlier_run_are_found() -> None:
+    held = Held(ranges=((0, 20 * MB),))
+    one = world([Habit(rate=20e6), Habit(rate=10e6)], held=held)
+    one.part("file").spans.add(0, 20 * MB, one.giver("https://mirror0.example/file", is_wrong=True))
+    assert one.run().missing == ()
+    assert one.done
+    assert [attempt.mirror for attempt in one.done.attempts] == ["an earlier run"]
+    assert isinstance(one.done.attempts[0], Attempt)
+
+
+def test_orders_speak_of_requests_that_are_under_way() -> None:
+    one = world([capped(), capped(stalls_after=MB), capped()])
+    assert one.run().missing == ()
+    begun = {order.id for order in one.asked(Request)}  # type: ignore[union-attr] # a Request
+    assert {order.id for order in one.asked(Shorten)} <= begun  # type: ignore[union-attr] # a Shorten
+    assert {order.id for order in one.asked(Cancel)} <= begun  # type: ignore[union-attr] # a Cancel
+    assert any(isinstance(event, Opened) for _, event in one.events)
