@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from surefetch.formats.buffers import Array, Buffer, Context, output_limit, view
 from surefetch.formats.steps import FUNCTIONS
 from surefetch.formats.tars import read_tar
 from surefetch.model import DTYPES, Recipe, Step, TensorSpec
+from surefetch.recipes import BYTES, STEPS
 
 #: Steps that only move numbers about: a cast behind them can as well be made before them.
 LAYOUT: Final = frozenset({"numbers", "rows", "column", "shape", "axes"})
@@ -47,15 +49,17 @@ def run(steps: Sequence[Step], data: memoryview, limit: int) -> Array:
     """Run one part's steps; no step may give more than `limit` bytes."""
     value: Any = data
     for index, step in enumerate(steps):
-        context = Context(limit=limit, dtype=_coming_cast(steps[index + 1 :]))
-        try:
-            value = FUNCTIONS[step.name](value, step.argument, context)
-        except MemoryError as error:
-            raise DecodeError(
-                f"step `{step}` asks for more memory than there is", code="body.bomb"
-            ) from error
+        value = apply(step, value, Context(limit=limit, dtype=_coming_cast(steps[index + 1 :])))
     array: Array = value
     return array
+
+
+def apply(step: Step, value: Any, context: Context) -> Any:
+    """Run one step."""
+    try:
+        return FUNCTIONS[step.name](value, step.argument, context)
+    except MemoryError as error:
+        raise DecodeError(f"step `{step}` asks for more memory than there is", code="body.bomb") from error
 
 
 def check_digest(array: Array, spec: TensorSpec) -> str:
@@ -74,21 +78,13 @@ def check_digest(array: Array, spec: TensorSpec) -> str:
 
 def _join(recipe: Recipe, spec: TensorSpec | None, views: Mapping[str, memoryview], limit: int) -> Array:
     """Join the parts; with a promise they go into place one by one, so that only one is held beside."""
+    arrays = (run(steps, data, limit) for data, steps in _opened(recipe, views, limit))
     if spec is None:
-        return contiguous(np.concatenate([run(part.steps, views[part.input], limit) for part in recipe]))
+        return contiguous(np.concatenate(list(arrays)))
     output, position = np.empty(spec.shape, np.dtype(spec.dtype).newbyteorder("<")), 0
-    members = _members(recipe, views, limit)
-    for part in recipe:
-        member = members.pop((part.input, part.steps[0]), None)
-        steps = part.steps if member is None else part.steps[1:]
-        array = run(steps, views[part.input] if member is None else view_of(member), limit)
-        if (
-            array.dtype.newbyteorder("<") != output.dtype
-            or array.shape[1:] != output.shape[1:]
-            or not array.ndim
-        ):
-            raise _mismatch(str(part), array, spec)
-        if position + len(array) > len(output):
+    for part, array in zip(recipe, arrays):
+        is_right = array.ndim and array.dtype.name == spec.dtype and array.shape[1:] == output.shape[1:]
+        if not is_right or position + len(array) > len(output):
             raise _mismatch(str(part), array, spec)
         output[position : position + len(array)] = array
         position += len(array)
@@ -97,18 +93,34 @@ def _join(recipe: Recipe, spec: TensorSpec | None, views: Mapping[str, memoryvie
     return output
 
 
+def _opened(
+    recipe: Recipe, views: Mapping[str, memoryview], limit: int
+) -> Iterator[tuple[memoryview, Sequence[Step]]]:
+    """Give each part's bytes and the steps left; a first step that parts have in common is done once."""
+    kept = _members(recipe, views, limit)
+    uses = Counter((part.input, part.steps[0]) for part in recipe)
+    for part in recipe:
+        key = (part.input, part.steps[0])
+        if key not in kept and (uses[key] == 1 or STEPS[key[1].name].gives != BYTES):
+            yield views[part.input], part.steps
+            continue
+        if key not in kept:
+            kept[key] = apply(key[1], views[part.input], Context(limit=limit))
+        uses[key] -= 1
+        yield view_of(kept[key] if uses[key] else kept.pop(key)), part.steps[1:]
+
+
 def _members(recipe: Recipe, views: Mapping[str, memoryview], limit: int) -> dict[tuple[str, Step], Buffer]:
     """Read the members that several parts take from one tar archive in one pass: (input, step) -> member."""
     wanted: dict[str, dict[str, Step]] = {}
     for part in recipe:
         if part.steps[0].name == "tar":
             wanted.setdefault(part.input, {})[part.steps[0].argument] = part.steps[0]
-    members: dict[tuple[str, Step], Buffer] = {}
-    for name, steps in wanted.items():
-        if len(steps) > 1:
-            for path, member in read_tar(views[name], list(steps), limit).items():
-                members[name, steps[path]] = member
-    return members
+    return {
+        (name, steps[path]): member
+        for name, steps in wanted.items()
+        for path, member in read_tar(views[name], list(steps), limit).items()
+    }
 
 
 def _check(array: Array, spec: TensorSpec | None) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from surefetch.errors import DecodeError
 from surefetch.formats.arrays import cast
 from surefetch.formats.buffers import (
+    Array,
     Buffer,
     Column,
     Context,
@@ -24,6 +25,8 @@ from surefetch.formats.buffers import (
 MAGIC: Final = b"PAR1"
 #: Rows read at a time: between these, by how large one value may be.
 LEAST_ROWS, MOST_ROWS = 64, 65_536
+#: Numbers read at a time from neighbouring columns.
+RANGE_ITEMS: Final = 4 << 20
 #: What the file's own description may announce.
 STRING_BYTES, CONTAINER_ITEMS = 100 << 20, 1_000_000
 
@@ -73,21 +76,34 @@ def _read_one(file: Any, name: str, context: Context) -> Column | Numbers:
 
 
 def _read_range(file: Any, first: str, last: str, context: Context) -> Numbers:
-    """Read neighbouring columns of numbers, column by column into place."""
-    names = [field.name for field in file.schema_arrow]
+    """Read neighbouring columns of numbers, rows by rows into place."""
+    schema = file.schema_arrow
+    names = [field.name for field in schema]
     if names.count(first) != 1 or names.count(last) != 1 or names.index(first) > names.index(last):
         raise _no_column(f"{first}..{last}", names)
     chosen, dtype = names[names.index(first) : names.index(last) + 1], np.dtype(context.dtype or "float64")
+    for name in chosen:
+        if names.count(name) != 1 or not _is_number(schema.field(name).type):
+            raise DecodeError(f"column `{name}` does not hold numbers", code="body.content-mismatch")
     rows: int = file.metadata.num_rows
     if rows * len(chosen) * dtype.itemsize > context.limit:
         raise bomb("the parquet file", context.limit)
-    values = np.empty((rows, len(chosen)), dtype)
-    for index, name in enumerate(chosen):
-        column = _read_one(file, name, context)
-        if not isinstance(column, Numbers) or column.values.shape != (rows,):
-            raise DecodeError(f"column `{name}` does not hold {rows} numbers", code="body.content-mismatch")
-        values[:, index] = cast(column.values, dtype.name)
+    values, start = np.empty((rows, len(chosen)), dtype), 0
+    batch_rows = max(1, RANGE_ITEMS // len(chosen))
+    for batch in file.iter_batches(batch_size=batch_rows, columns=chosen, use_threads=False):
+        for index, name in enumerate(chosen):
+            column = _flatten(batch.column(name), name)
+            values[start : start + len(batch), index] = cast(_numbers(column), dtype.name)
+        start += len(batch)
+    if start != rows:
+        raise DecodeError(f"{start} rows came of the {rows} announced", code="body.truncated")
     return Numbers(values=values)
+
+
+def _numbers(column: Column | Numbers) -> Array:
+    if not isinstance(column, Numbers):
+        raise DecodeError("the column holds text, not numbers", code="body.content-mismatch")
+    return column.values
 
 
 def _batches(file: Any, name: str, limit: int) -> Iterator[Any]:
@@ -98,22 +114,36 @@ def _batches(file: Any, name: str, limit: int) -> Iterator[Any]:
     if len(chosen) != 1:
         raise _no_column(name, paths)
     metadata = file.metadata
-    groups = range(metadata.num_row_groups)
-    largest = max(
-        (metadata.row_group(group).column(chosen[0]).total_uncompressed_size for group in groups), default=1
-    )
-    rows = min(max(limit // max(1, largest), LEAST_ROWS), MOST_ROWS)
+    sizes = [
+        metadata.row_group(group).column(chosen[0]).total_uncompressed_size
+        for group in range(metadata.num_row_groups)
+    ]
+    rows = min(max(limit // max([1, *sizes]), LEAST_ROWS), MOST_ROWS)
     total = 0
     for batch in file.iter_batches(batch_size=rows, columns=[paths[chosen[0]]], use_threads=False):
-        array = batch.column(0)
-        for field in name.split(".")[1:]:
-            if array.null_count:
-                raise _missing(name)
-            array = array.field(field)
+        array = _inner(batch.column(0), name)
         total += array.nbytes
         if total > limit:
             raise bomb(f"column `{name}`", limit)
         yield array
+
+
+def _inner(array: Any, name: str) -> Any:
+    """Go down to the field that is wanted, and write out what a dictionary keeps once."""
+    import pyarrow
+
+    for field in name.split(".")[1:]:
+        if array.null_count:
+            raise _missing(name)
+        array = array.field(field)
+    return array.dictionary_decode() if pyarrow.types.is_dictionary(array.type) else array
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow
+
+    types = pyarrow.types
+    return bool(types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind))
 
 
 def _flatten(array: Any, name: str) -> Column | Numbers:
@@ -121,8 +151,6 @@ def _flatten(array: Any, name: str) -> Column | Numbers:
     import pyarrow
 
     kind = array.type
-    if pyarrow.types.is_dictionary(kind):
-        return _flatten(array.dictionary_decode(), name)
     if array.null_count and not pyarrow.types.is_floating(kind):
         raise _missing(name)
     if pyarrow.types.is_string(kind) or pyarrow.types.is_binary(kind):
@@ -135,7 +163,7 @@ def _flatten(array: Any, name: str) -> Column | Numbers:
         or pyarrow.types.is_fixed_size_list(kind)
     ):
         return _lists(array, name)
-    if pyarrow.types.is_integer(kind) or pyarrow.types.is_floating(kind) or pyarrow.types.is_boolean(kind):
+    if _is_number(kind):
         return Numbers(values=array.to_numpy(zero_copy_only=False))
     raise DecodeError(f"column `{name}` holds {kind}, which is not read")
 

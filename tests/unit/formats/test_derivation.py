@@ -44,6 +44,20 @@ def test_members_of_one_tar_are_joined_in_the_order_of_the_recipe() -> None:
     np.testing.assert_array_equal(array, np.concatenate([IMAGES[:12]] * 2))
 
 
+def test_a_step_that_parts_have_in_common_is_done_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpack, calls = FUNCTIONS["gzip"], []
+
+    def count(*arguments: object) -> object:
+        calls.append(arguments)
+        return unpack(*arguments)
+
+    monkeypatch.setitem(FUNCTIONS, "gzip", count)
+    packed = gzip.compress(IDX)
+    recipe = parse_recipe(["gzip > idx > rows:0-5", "gzip > idx > rows:5-20"], "x")
+    np.testing.assert_array_equal(derive(recipe, SPEC, {"x": packed}), IMAGES)
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(
     ("dtype", "shape"),
     [

@@ -177,7 +177,7 @@ def test_lists_of_one_length_are_rows() -> None:
         ({"a": [1, None]}, "a", "rows without a value"),
         ({"a": [{"b": b"x"}, None]}, "a.b", "rows without a value"),
         ({"a": [1], "b": [2]}, "b..a", "no column `b..a`"),
-        ({"a": ["x"], "b": ["y"]}, "a..b", "does not hold 1 numbers"),
+        ({"a": ["x"], "b": ["y"]}, "a..b", "does not hold numbers"),
     ],
 )
 def test_a_column_that_is_not_there_is_told(table: dict[str, object], name: str, says: str) -> None:
@@ -192,6 +192,21 @@ def test_a_value_repeated_by_a_dictionary_is_bounded() -> None:
     with pytest.raises(DecodeError) as caught:
         parquet.read_column(data, "t", Context(limit=8 << 20))
     assert caught.value.code == "body.bomb"
+
+
+def test_a_dictionary_is_counted_as_what_it_stands_for() -> None:
+    values = pyarrow.DictionaryArray.from_arrays(np.zeros(100_000, np.int32), ["x" * 10_000])
+    with pytest.raises(DecodeError) as caught:
+        parquet.read_column(write({"t": values}), "t", Context(limit=8 << 20))
+    assert caught.value.code == "body.bomb"
+
+
+def test_neighbouring_columns_of_many_groups_are_put_side_by_side() -> None:
+    table = {f"p{index}": np.arange(100, dtype=np.int64) * index for index in range(7)}
+    column = parquet.read_column(write(table, row_group_size=9), "p2..p5", Context(dtype="int32"))
+    assert isinstance(column, Numbers)
+    assert column.values.dtype == np.int32
+    np.testing.assert_array_equal(column.values, np.outer(np.arange(100), [2, 3, 4, 5]))
 
 
 def test_lines_end_with_or_without_a_line_feed() -> None:
