@@ -132,6 +132,9 @@ def test_system_then_pip_come_last() -> None:
 def test_a_pac_script_is_asked_before_the_system() -> None:
     resolver = ProxyResolver({}, pac=lambda url: "PROXY pac.corp:8080; DIRECT")
     assert resolver.resolve(URL).proxy == "http://pac.corp:8080"
+    direct = ProxyResolver({}, pac=lambda url: "DIRECT", pip_proxy="http://pip:4").resolve(URL)
+    assert (direct.proxy, direct.decided_by) == (None, "the PAC script")
+    assert ProxyResolver({"https_proxy": "v:1"}, pac=lambda url: "DIRECT").resolve(URL).proxy == "http://v:1"
     assert read_pac("DIRECT") == ""
     assert read_pac("SOCKS5 s:1; PROXY p:2") == "socks5h://s:1"
 

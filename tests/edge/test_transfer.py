@@ -1,6 +1,7 @@
 """The engine against a raw-socket server: what arrives, what is refused, and by which cause."""
 
 import errno
+import socket
 import time
 from collections.abc import Iterator
 from email.utils import formatdate
@@ -469,18 +470,29 @@ def test_a_connection_that_nobody_accepts_times_out_by_itself() -> None:
         assert (end.failure, end.cause) == (Failure.CONNECT, "connect.timeout")
 
 
+def test_a_broken_ipv6_costs_little(server: FaultyServer) -> None:
+    """`localhost` is ::1 first, where packets vanish; 127.0.0.1 answers: both are tried side by side."""
+    url = server.serve("/both", CONTENT).replace("127.0.0.1", "localhost")
+    with Unaccepting("::1", server.port), driving(Options(connect_timeout=8)) as driver:
+        events, _ = driver.fetch(url, SIZE)
+    assert isinstance(ending(events), Finished)
+    assert opened(events).address == "127.0.0.1"
+
+
 class Unaccepting:
     """A listener with a full queue: further packets are silently dropped."""
 
-    def __enter__(self) -> int:
-        import socket
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._address = (host, port)
+        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
-        self.sockets = [socket.socket()]
-        self.sockets[0].bind(("127.0.0.1", 0))
+    def __enter__(self) -> int:
+        self.sockets = [socket.socket(self._family)]
+        self.sockets[0].bind(self._address)
         self.sockets[0].listen(0)
         address = self.sockets[0].getsockname()
         for _ in range(4):
-            client = socket.socket()
+            client = socket.socket(self._family)
             client.setblocking(False)
             client.connect_ex(address)
             self.sockets.append(client)
@@ -519,7 +531,14 @@ def test_a_name_that_does_not_exist_is_known(driver: Driver) -> None:
 
 
 def test_schemes_other_than_http_open_nothing(driver: Driver) -> None:
-    for url in ("ftp://127.0.0.1/x", "file:///etc/passwd", "x", "http://", "http://[::1/x", "https://h:99999/x"):
+    for url in (
+        "ftp://127.0.0.1/x",
+        "file:///etc/passwd",
+        "x",
+        "http://",
+        "http://[::1/x",
+        "https://h:99999/x",
+    ):
         assert fails(driver, url).cause == "policy.scheme"
 
 

@@ -566,10 +566,12 @@ class Engine:
         )
 
     def _verdict(self, transfer: Transfer, seen: Observation) -> Verdict:
-        own = judge_observation(seen, transfer.refused)
-        if self._judge and not (transfer.refused and transfer.refused.cause in ENGINE_KNOWS):
-            return self._judge(seen) or own
-        return own
+        refused = transfer.refused
+        verdict = judge_observation(seen, refused)
+        if self._judge and not (refused and refused.cause in ENGINE_KNOWS):
+            verdict = self._judge(seen) or verdict
+        failure, cause, detail = verdict
+        return (refused.failure if refused and refused.failure else failure), cause, detail
 
     def _remember(self, transfer: Transfer, code: int, message: str, resolver: str = "") -> Observation:
         seen = observe(transfer, code, message, resolver)

@@ -81,9 +81,9 @@ class ProxyResolver:
             return Decision(proxy=None, decided_by="setting proxy")
         if decided := self._excepted(url):
             return decided
-        for value, name in self._candidates(url):
-            if value:
-                return read_proxy(value, name)
+        for decide in (self._by_setting, self._by_variable, self._by_pac, self._by_system, self._by_pip):
+            if decided := decide(url):
+                return decided
         return Decision(proxy=None, decided_by="nothing set")
 
     def _excepted(self, url: str) -> Decision | None:
@@ -94,16 +94,30 @@ class ProxyResolver:
                 return Decision(proxy=None, decided_by=f"{decided_by} ({entry})")
         return None
 
-    def _candidates(self, url: str) -> list[tuple[str, str]]:
-        scheme = urlsplit(url).scheme
-        name, value = variable(self._environ, scheme)
-        found = [(self._proxy, "setting proxy"), (value, f"variable {name}")]
-        if self._pac and not (self._proxy or value):
-            found.append((read_pac(self._pac(url) or ""), "the PAC script"))
-        if self._system and not (self._bypass and self._bypass(urls.host(url))):
-            proxies = self._system.proxies
-            found.append((proxies.get(scheme) or proxies.get("all", ""), self._system.name))
-        return [*found, (self._pip_proxy, "pip's configuration")]
+    def _by_setting(self, url: str) -> Decision | None:
+        return read_proxy(self._proxy, "setting proxy") if self._proxy else None
+
+    def _by_variable(self, url: str) -> Decision | None:
+        name, value = variable(self._environ, urlsplit(url).scheme)
+        return read_proxy(value, f"variable {name}") if value else None
+
+    def _by_pac(self, url: str) -> Decision | None:
+        answer = self._pac(url) if self._pac else None
+        if not answer:
+            return None
+        proxy = read_pac(answer)
+        name = "the PAC script"
+        return read_proxy(proxy, name) if proxy else Decision(proxy=None, decided_by=name)
+
+    def _by_system(self, url: str) -> Decision | None:
+        if not self._system or (self._bypass and self._bypass(urls.host(url))):
+            return None
+        proxies = self._system.proxies
+        value = proxies.get(urlsplit(url).scheme) or proxies.get("all", "")
+        return read_proxy(value, self._system.name) if value else None
+
+    def _by_pip(self, url: str) -> Decision | None:
+        return read_proxy(self._pip_proxy, "pip's configuration") if self._pip_proxy else None
 
 
 def variable(environ: Mapping[str, str], scheme: str) -> tuple[str, str]:
@@ -181,13 +195,18 @@ def system_settings(platform: str = sys.platform) -> tuple[System | None, Callab
     return System(proxies=dict(read())), getattr(request, bypass, None)
 
 
-def pac_from_pypac() -> Callable[[str], str | None] | None:
-    """Return what asks the system's PAC script, if the extra `pac` is installed and there is a script."""
+def pac_from_pypac(platform: str = sys.platform) -> Callable[[str], str | None] | None:
+    """Return what asks the system's PAC script, with the extra `pac`, on macOS and Windows.
+
+    A script is taken from the system's settings alone: to look for one by name (WPAD) invites strangers.
+    """
+    if platform not in ("darwin", "win32"):
+        return None
     try:
         from pypac import get_pac
     except ImportError:
         return None
-    script = get_pac(js_or_url=None)
+    script = get_pac(from_dns=False)
     if script is None:
         return None
     return lambda url: str(script.find_proxy_for_url(url, urls.host(url)))

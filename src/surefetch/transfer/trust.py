@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import tempfile
@@ -50,6 +49,7 @@ class Trust:
         added: tuple[tuple[str, str], ...] = (),
         uses_native: bool = False,
         problem: str = "",
+        owns_system: bool = False,
     ) -> None:
         """Take the system's file and what is added to it.
 
@@ -58,9 +58,11 @@ class Trust:
             added: (path, what named it) of files or folders to trust too.
             uses_native: The platform's own store is asked (macOS, Windows).
             problem: Why https cannot work, if it cannot.
+            owns_system: The system's file is a temporary one, removed on closing.
         """
         self.system, self.added, self.uses_native, self.problem = system, added, uses_native, problem
         self._joined: Path | None = None
+        self._owned = [Path(system)] if system and owns_system else []
 
     def __enter__(self) -> Trust:
         return self
@@ -69,11 +71,11 @@ class Trust:
         self.close()
 
     def close(self) -> None:
-        """Remove the joined file, if there is one."""
-        if self._joined:
-            with contextlib.suppress(OSError):
-                self._joined.unlink()
-            self._joined = None
+        """Remove the temporary files, if there are any."""
+        for path in self._owned:
+            path.unlink(missing_ok=True)
+        self._owned.clear()
+        self._joined = None
 
     def apply(self, curl: Any) -> None:
         """Tell a libcurl handle whom to trust, for hosts and for https proxies."""
@@ -98,6 +100,7 @@ class Trust:
             return self.system
         if self._joined is None:
             self._joined = _join([path for path in (self.system, *(path for path, _ in self.added)) if path])
+            self._owned.append(self._joined)
         return str(self._joined)
 
     def describe(self) -> str:
@@ -122,7 +125,7 @@ def find_trust(environ: Mapping[str, str], ca_bundle: str = "", platform: str = 
     """
     added = tuple(_added(environ, ca_bundle))
     if platform == "win32" and added:  # Schannel takes either a file or its own store: hand it both in one
-        return Trust(system=_exported_windows_store(), added=added)
+        return Trust(system=_exported_windows_store(), added=added, owns_system=True)
     if platform in ("win32", "darwin"):
         return Trust(system=None, added=added, uses_native=True)
     system = next((path for path in SYSTEM_FILES if _has_certificate(Path(path))), None)
