@@ -4,8 +4,8 @@
     python benchmarks/simulate.py --explain 4711        one world, with all orders and events
 
 The grammar of the worlds is tests/fakes/grammar.py (docs/planning.md). Bars: every fetch ends, none ends
-unproven, every one with a good mirror succeeds, and the median time is at most 1.3 times the bound: bytes over the
-sum of the live rates (at most the client's), and one round trip.
+unproven, every one with a good mirror succeeds, and the median time is at most 1.3 times the bound: bytes
+over the sum of the live rates (at most the client's), and one round trip.
 """
 
 from __future__ import annotations
@@ -121,9 +121,8 @@ def explain(seed: int) -> int:
 def _describe(drawn: Drawn) -> None:
     artifact = drawn.world.planner.goal.dataset.artifacts[0]
     known = "known" if artifact.size is not None else "unknown"
-    print(
-        f"{drawn.size:,} bytes ({known}, {len(artifact.pieces)} pieces), client {drawn.client_rate / 1e6:.2f} MB/s"
-    )
+    print(f"{drawn.size:,} bytes ({known}, {len(artifact.pieces)} pieces)")
+    print(f"  client: {drawn.client_rate / 1e6:.2f} MB/s")
     for url, habit in drawn.habits.items():
         print(f"  {url} {drawn.kinds[url]}: {habit}")
 

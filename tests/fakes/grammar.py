@@ -1,4 +1,4 @@
-"""The grammar of simulated worlds: a seed gives a world. Published in docs/planning.md, which a test compares."""
+"""The grammar of simulated worlds: a seed gives a world. Published in docs/planning.md; a test compares."""
 
 from __future__ import annotations
 

@@ -64,6 +64,11 @@ def seconds(habits: Sequence[Habit], **more: object) -> float:
     return one.now
 
 
+def requests(one: World) -> list[tuple[int, int | None]]:
+    """(start, stop) of each request, in time."""
+    return [(order.start, order.stop) for _, order in one.orders if isinstance(order, Request)]
+
+
 def told(one: World) -> list[tuple[str, str]]:
     """(mirror's number, cause) of each attempt that failed."""
     assert one.done
@@ -73,7 +78,7 @@ def told(one: World) -> list[tuple[str, str]]:
 CLEAN = seconds([capped(), capped(), capped()])
 
 
-# --- rates --------------------------------------------------------------------------------------------------
+# --- rates ----------------------------------------------------------------------------------------
 
 
 def test_several_mirrors_give_nearly_the_sum_of_their_rates() -> None:
@@ -138,7 +143,7 @@ def test_another_address_of_a_host_that_wants_few_connections_is_not_a_failure()
     assert told(one) == []
 
 
-# --- mirrors that fail ----------------------------------------------------------------------------------------
+# --- mirrors that fail ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.9])
@@ -220,7 +225,7 @@ def told_causes(one: World) -> list[str]:
     return [attempt.cause for attempt in one.done.attempts]
 
 
-# --- ranges, sizes, versions ----------------------------------------------------------------------------------
+# --- ranges, sizes, versions ----------------------------------------------------------------------
 
 
 def test_a_mirror_that_takes_no_ranges_still_helps() -> None:
@@ -233,7 +238,7 @@ def test_a_mirror_that_takes_no_ranges_still_helps() -> None:
 def test_a_mirror_that_lies_about_ranges_is_asked_for_the_whole_file() -> None:
     one = world([Habit(rate=20e6, lies_about_ranges=True), Habit(fails=(Failure.MISSING, "http.gone"))])
     assert one.run().missing == ()
-    assert [(order.start, order.stop) for order in one.asked(Request)][-1] == (0, SIZE)  # type: ignore[union-attr] # a Request
+    assert requests(one)[-1] == (0, SIZE)
 
 
 def test_a_chunked_body_of_unknown_size_ends_right() -> None:
@@ -259,7 +264,7 @@ def test_a_file_that_is_replaced_on_the_way_is_not_mixed_with_the_old_one() -> N
     assert one.run().missing == ()
 
 
-# --- wrong bytes ------------------------------------------------------------------------------------------------
+# --- wrong bytes ----------------------------------------------------------------------------------
 
 PIECED = seconds([capped(), capped(), capped()], has_pieces=True)
 
@@ -302,12 +307,11 @@ def test_one_honest_mirror_among_liars_is_enough() -> None:
 def test_a_piece_that_was_spoilt_on_the_way_is_asked_for_again_of_a_sole_mirror() -> None:
     one = world([Habit(rate=5e6, wrong=((MB, MB + 1),))], size=8 * MB, has_pieces=True)
     assert one.run().missing == ("file",)
-    again = [order for order in one.asked(Request) if (order.start, order.stop) == (MB, 2 * MB)]  # type: ignore[union-attr] # a Request
-    assert len(again) == 1
+    assert requests(one).count((MB, 2 * MB)) == 1
     assert {number for number, _ in told(one)} == {"0"}
 
 
-# --- what an earlier run left -----------------------------------------------------------------------------------
+# --- what an earlier run left ---------------------------------------------------------------------
 
 
 def test_only_what_is_missing_of_a_part_is_asked_for() -> None:

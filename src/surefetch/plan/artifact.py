@@ -101,7 +101,9 @@ class ArtifactPlan(Filling):
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
         candidate = run.candidate
         candidate.host.worked(now - run.began)
-        candidate.host.is_multiplexed |= event.is_multiplexed
+        if event.is_multiplexed and not candidate.host.is_multiplexed:
+            candidate.host.is_multiplexed = True
+            self._shared.hosts.freed.append(candidate.host)
         if self._is_range(run.request):
             candidate.takes_ranges = event.takes_ranges
         elif not event.takes_ranges:  # it does not say that it would: nothing is risked on it

@@ -57,7 +57,7 @@ class Filling(Account):
         return orders
 
     def _is_refused(self, candidate: Candidate) -> bool:
-        """Whether what a mirror still sends is not wanted. After one wrong piece it is: each is judged by itself."""
+        """Whether what a mirror still sends is not wanted. After one wrong piece it is: each is judged."""
         return (candidate.is_dropped and candidate.strikes != 1) or not self._blame.allows(candidate)
 
     def _has_lost(self, run: Running, other: Running, now: float) -> bool:

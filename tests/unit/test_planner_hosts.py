@@ -1,0 +1,266 @@
+"""Hosts, forms, lookups and many files: what the planner decides across artifacts."""
+
+from __future__ import annotations
+
+from surefetch.events import (
+    Cancel,
+    Cancelled,
+    Derive,
+    Done,
+    Failed,
+    Failure,
+    Look,
+    Opened,
+    Phase,
+    Request,
+    Tick,
+)
+from surefetch.model import Artifact, Dataset, Form, TensorSpec
+from surefetch.plan.artifact import ArtifactPlan
+from surefetch.plan.planner import Goal, Planner
+from surefetch.plan.policy import Limits
+from surefetch.recipes import parse_recipe
+from tests.fakes.network import Habit
+from tests.fakes.world import FakeSource, World
+
+SHA = "a" * 64
+
+
+def files(count: int, size: int = 4096) -> Dataset:
+    artifacts = tuple(Artifact(name=f"file{i}", form="any", size=size, sha256=SHA) for i in range(count))
+    return Dataset(name="any", version="1", artifacts=artifacts)
+
+
+def want(dataset: Dataset, **more: object) -> Goal:
+    names = frozenset(artifact.name for artifact in dataset.artifacts)
+    return Goal(dataset=dataset, artifacts=names, **more)  # type: ignore[arg-type] # keywords vary
+
+
+def at(host: str, dataset: Dataset) -> dict[str, list[str]]:
+    return {artifact.name: [f"https://{host}/{artifact.name}"] for artifact in dataset.artifacts}
+
+
+def two_forms(small: int = 1000, large: int = 8 << 20) -> Dataset:
+    """One tensor in two forms, a small one that is preferred and a large one."""
+    forms = tuple(
+        Form(name=name, gives={"tensor": parse_recipe("gzip > idx", f"{name}.gz")})
+        for name in ("near", "far")
+    )
+    return Dataset(
+        name="any",
+        version="1",
+        tensors={"tensor": TensorSpec(dtype="uint8", shape=(1,), sha256=SHA)},
+        artifacts=(
+            Artifact(name="near.gz", form="near", size=small, sha256=SHA),
+            Artifact(name="far.gz", form="far", size=large, sha256=SHA),
+        ),
+        forms=forms,
+    )
+
+
+# --- hosts ----------------------------------------------------------------------------------------
+
+
+def test_requests_that_wait_for_a_host_end_when_it_is_dropped() -> None:
+    dataset = files(4)
+    planner = Planner(want(dataset), [FakeSource("http", known=at("gone.example", dataset))])
+    begun = [order for order in planner.start(0.0) if isinstance(order, Request)]
+    assert len(begun) == 4
+    orders = planner.handle(Failed(id=begun[0].id, failure=Failure.NAME, cause="dns.nxdomain"), 0.1)
+    assert {order.id for order in orders if isinstance(order, Cancel)} == {o.id for o in begun[1:]}
+    for order in begun[1:]:
+        orders = planner.handle(Cancelled(id=order.id, phase=Phase.RESOLVE), 0.1)
+    done = orders[-1]
+    assert isinstance(done, Done)
+    assert len(done.attempts) == 1, "the host is judged once"
+
+
+def test_a_host_that_cannot_be_reached_is_tried_twice_and_not_by_everybody() -> None:
+    dataset = files(40)
+    refused = Habit(fails=(Failure.CONNECT, "connect.refused"))
+    urls = at("gone.example", dataset)
+    world = World(
+        want(dataset), [FakeSource("http", known=urls)], {u: refused for us in urls.values() for u in us}
+    )
+    assert len(world.run().missing) == 40
+    assert len(world.asked(Request)) <= 4 + 1
+
+
+def test_a_timeout_while_connecting_speaks_of_the_host() -> None:
+    dataset = files(3)
+    planner = Planner(
+        want(dataset), [FakeSource("http", known=at("gone.example", dataset))], jitter=lambda: 0.0
+    )
+    begun = [order for order in planner.start(0.0) if isinstance(order, Request)]
+    for order in begun:
+        failed = Failed(id=order.id, failure=Failure.TIMEOUT, cause="connect.timeout")
+        assert not [o for o in planner.handle(failed, 8.0) if isinstance(o, Request)]
+    again = [order for order in planner.handle(Tick(), 9.0) if isinstance(order, Request)]
+    assert len(again) == 1, "one request tells for all whether the host is back"
+    last = planner.handle(Failed(id=again[0].id, failure=Failure.TIMEOUT, cause="connect.timeout"), 17.0)
+    assert isinstance(last[-1], Done)
+
+
+def test_a_host_that_mostly_fails_is_given_up_for_another() -> None:
+    dataset = files(300)
+    bad, good = at("bad.example", dataset), at("good.example", dataset)
+    known = {name: bad[name] + good[name] for name in bad}
+    broken, fine = Habit(fails=(Failure.SERVER, "http.server-error")), Habit(latency=0.01)
+    habits = {u: broken for us in bad.values() for u in us} | {u: fine for us in good.values() for u in us}
+    world = World(want(dataset), [FakeSource("http", known=known)], habits)
+    assert world.run().missing == ()
+    asked = [o for o in world.asked(Request) if "bad.example" in o.mirror.url]  # type: ignore[union-attr] # a Request
+    assert len(asked) <= 60
+
+
+def test_missing_files_do_not_spoil_a_host() -> None:
+    dataset = files(60)
+    urls = at("one.example", dataset)
+    habits = {
+        f"https://one.example/file{i}": Habit(latency=0.01)
+        if i % 2
+        else Habit(latency=0.01, fails=(Failure.MISSING, "http.not-found"))
+        for i in range(60)
+    }
+    world = World(want(dataset), [FakeSource("http", known=urls)], habits)
+    assert len(world.run().missing) == 30
+
+
+# --- many files -----------------------------------------------------------------------------------
+
+
+def steps_per_file(count: int) -> float:
+    """How often a file's plan is stepped: the planner's work for it."""
+    dataset = files(count)
+    urls = at("one.example", dataset)
+    habit = Habit(rate=1e8, latency=0.01)
+    world = World(
+        want(dataset), [FakeSource("http", known=urls)], {u: habit for us in urls.values() for u in us}
+    )
+    steps = 0
+    step = ArtifactPlan.step
+
+    def counted(plan: ArtifactPlan, now: float) -> object:
+        nonlocal steps
+        steps += 1
+        return step(plan, now)
+
+    ArtifactPlan.step = counted  # type: ignore[method-assign, assignment] # restored below
+    try:
+        assert world.run().missing == ()
+    finally:
+        ArtifactPlan.step = step  # type: ignore[method-assign] # as it was
+    assert world.most_open() == {"https://one.example": 4}
+    assert len(world.asked(Request)) == count
+    return steps / count
+
+
+def test_the_work_for_a_file_does_not_grow_with_their_number() -> None:
+    assert steps_per_file(4000) <= 1.1 * steps_per_file(400)
+
+
+def test_a_host_that_multiplexes_gets_many_small_requests_at_once() -> None:
+    dataset = files(200)
+    limits = Limits(connections=4, streams=50)
+    planner = Planner(want(dataset), [FakeSource("http", known=at("two.example", dataset))], limits)
+    begun = [order for order in planner.start(0.0) if isinstance(order, Request)]
+    assert len(begun) == 4
+    opened = Opened(
+        id=begun[0].id, start=0, size=4096, takes_ranges=True, validator=None, is_multiplexed=True
+    )
+    more = [order for order in planner.handle(opened, 0.1) if isinstance(order, Request)]
+    assert len(begun) + len(more) == 50
+
+
+def test_one_job_means_one_artifact_at_a_time() -> None:
+    dataset = files(20)
+    urls = at("one.example", dataset)
+    habits = {u: Habit(latency=0.01) for us in urls.values() for u in us}
+    world = World(want(dataset), [FakeSource("http", known=urls)], habits, limits=Limits(jobs=1))
+    assert world.run().missing == ()
+    assert max(world.most_open().values()) == 1
+
+
+# --- this machine ---------------------------------------------------------------------------------
+
+
+def local(dataset: Dataset) -> FakeSource:
+    name = dataset.artifacts[0].name
+    return FakeSource("caches", behind={name: ("places", [f"/cache/{name}"])}, kind="places", is_local=True)
+
+
+def test_a_copy_on_this_machine_wins_without_a_packet() -> None:
+    dataset = files(1, 50 << 20)
+    urls = at("one.example", dataset)
+    habits = {"/cache/file0": Habit(rate=1e9, latency=0.001), urls["file0"][0]: Habit()}
+    world = World(
+        want(dataset), [local(dataset), FakeSource("http", known=urls)], habits, lookup_seconds=0.05
+    )
+    assert world.run().missing == ()
+    assert [order.mirror.url for order in world.asked(Request)] == ["/cache/file0"]  # type: ignore[union-attr] # a Request
+
+
+def test_a_slow_search_on_this_machine_is_not_waited_for() -> None:
+    dataset = files(1, 50 << 20)
+    urls = at("one.example", dataset)
+    habits = {"/cache/file0": Habit(rate=1e9, latency=0.001), urls["file0"][0]: Habit(rate=1e6)}
+    world = World(want(dataset), [local(dataset), FakeSource("http", known=urls)], habits, lookup_seconds=1.5)
+    assert world.run().missing == ()
+    first = next(time for time, order in world.orders if isinstance(order, Request))
+    assert first == 0.3
+    assert world.now < 3.0, "the copy takes over what the mirror has not given yet"
+
+
+def test_a_wrong_copy_on_this_machine_leads_to_the_mirrors() -> None:
+    dataset = files(1, 5 << 20)
+    urls = at("one.example", dataset)
+    habits = {"/cache/file0": Habit(rate=1e9, is_wrong=True), urls["file0"][0]: Habit()}
+    world = World(want(dataset), [local(dataset), FakeSource("http", known=urls)], habits)
+    assert world.run().missing == ()
+
+
+def test_offline_nobody_beyond_this_machine_is_asked() -> None:
+    dataset = files(1)
+    urls = at("one.example", dataset)
+    index = FakeSource("package", behind={"file0": ("https://index.example/", ["https://x.example/f"])})
+    goal = want(dataset, is_offline=True)
+    sources = [local(dataset), FakeSource("http", known=urls), index]
+    world = World(goal, sources, {"/cache/file0": Habit()}, lookups_fail=frozenset({"places"}))
+    assert world.run().missing == ("file0",)
+    assert world.asked(Request) == []
+    assert [order.lookup.kind for order in world.asked(Look)] == ["places"]  # type: ignore[union-attr] # a Look
+
+
+# --- forms ----------------------------------------------------------------------------------------
+
+
+def test_a_form_that_crawls_gets_another_beside_it() -> None:
+    dataset = two_forms(small=1 << 20)
+    goal = Goal(dataset=dataset, tensors=frozenset({"tensor"}))
+    known = {"near.gz": ["https://near.example/"], "far.gz": ["https://far.example/"]}
+    habits = {"https://near.example/": Habit(rate=5_000), "https://far.example/": Habit(rate=2e6)}
+    world = World(goal, [FakeSource("http", known=known)], habits)
+    assert world.run().missing == ()
+    assert {order.form for order in world.asked(Derive)} == {"far"}  # type: ignore[union-attr] # a Derive
+    assert world.now < 15.0
+
+
+def test_files_and_tensors_can_be_wanted_together() -> None:
+    dataset = two_forms()
+    goal = Goal(dataset=dataset, tensors=frozenset({"tensor"}), artifacts=frozenset({"far.gz"}))
+    known = {"near.gz": ["https://near.example/"], "far.gz": ["https://far.example/"]}
+    world = World(goal, [FakeSource("http", known=known)], {url[0]: Habit() for url in known.values()})
+    assert world.run().missing == ()
+
+
+def test_an_artifact_that_is_wanted_and_held_is_not_missing() -> None:
+    dataset = files(2)
+    world = World(want(dataset, held=frozenset({"file0", "file1"})), [FakeSource("http")], {})
+    assert world.run().missing == ()
+    assert world.now == 0.0
+
+
+def test_nobody_to_ask_ends_at_once() -> None:
+    world = World(want(files(3)), [FakeSource("http")], {})
+    assert world.run().missing == ("file0", "file1", "file2")
+    assert world.now == 0.0
