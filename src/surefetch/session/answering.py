@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 class SessionAnswers(SessionSupplier):
     """A supplier that also makes equals. Mutable: keeps them in a folder until it is closed."""
 
-    def __init__(self, session: Session, explain: Callable[[str], str] = lambda text: "") -> None:
-        """Take the session, and what explains a traceback ("" when there is nothing to say)."""
+    def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self._explain = explain
         self._folder = Path(tempfile.mkdtemp(prefix="surefetch-"))
 
     def close(self) -> None:
@@ -31,8 +29,11 @@ class SessionAnswers(SessionSupplier):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def explain(self, text: str) -> str:
-        """Return what to print below a traceback."""
-        return self._explain(text)
+        """Return what to print below a traceback; "" when it is none of a download, or is not known."""
+        from surefetch.session.explain import of_text
+
+        explained = of_text(text, session=self.session)
+        return f"\nsurefetch: {explained.text}" if explained.cause else ""
 
     def equal(self, dataset: Dataset, name: str) -> Path | None:
         """Return a file that holds what the artifact holds, made of tensors; None: no encoder makes it.
