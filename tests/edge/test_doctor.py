@@ -190,6 +190,31 @@ def test_a_dead_proxy_is_told_with_what_decided_it(tmp_path: Path) -> None:
     assert "unset HTTPS_PROXY" in report.action
 
 
+TUNNELS = {
+    "407": (Script(status=407, headers=(("Proxy-Authenticate", "NTLM"),), body=b"no"), "proxy.auth-required"),
+    "403": (Script(status=403, body=b"no"), "proxy.denied"),
+    "503": (Script(status=503, body=b"no"), "proxy.upstream"),
+    "405": (Script(status=405, body=b"no"), "proxy.not-a-proxy"),
+    "closed": (Script(close_at_once=True), "proxy.not-a-proxy"),
+}
+
+
+@pytest.mark.parametrize(("script", "cause"), TUNNELS.values(), ids=TUNNELS.keys())
+def test_each_answer_of_a_proxy_to_a_tunnel_has_its_cause(tmp_path: Path, script: Script, cause: str) -> None:
+    with FaultyServer() as proxy:
+        proxy.serve("data.example:443", b"", script)
+        report = examined(tmp_path, at("https://data.example/a.gz"), environ={"https_proxy": proxy.origin})
+    assert report.facts.hosts[0].cause == cause, report.facts.hosts[0]
+
+
+@pytest.mark.parametrize(("scheme", "cause"), [("http", "proxy.not-a-proxy"), ("https", "proxy.scheme")])
+def test_what_is_no_proxy_or_none_of_that_scheme_is_told(tmp_path: Path, scheme: str, cause: str) -> None:
+    with FaultyServer(greeting=b"SSH-2.0-OpenSSH_9.6\r\n") as ssh:
+        environ = {"https_proxy": f"{scheme}://127.0.0.1:{ssh.port}"}
+        report = examined(tmp_path, at("https://data.example/a.gz"), environ=environ)
+    assert report.facts.hosts[0].cause == cause, report.facts.hosts[0]
+
+
 def test_a_malformed_proxy_is_a_finding_and_no_crash(tmp_path: Path) -> None:
     report = examined(tmp_path, at("http://data.example/a.gz"), environ={"http_proxy": "http://a b:c"})
     assert report.facts.hosts[0].cause.startswith("proxy.") and report.exit == YOURS

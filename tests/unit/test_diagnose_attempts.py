@@ -286,6 +286,12 @@ CASES: dict[str, tuple[Observation, str]] = {
         answered(503, b"<title>DDoS protection by Cloudflare</title> checking your browser before accessing"),
         "http.blocked-by-waf",
     ),
+    "cloudflare's own error page": (
+        answered(
+            522, b"<html><title>x | 522: Connection timed out</title><div id='cf-error-details'>Cloudflare"
+        ),
+        "http.unavailable",
+    ),
     "github limit": (
         answered(403, b'{"message":"API rate limit exceeded"}', headers={"x-ratelimit-remaining": "0"}),
         "service.rate-limit",

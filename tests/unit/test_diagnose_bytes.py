@@ -48,6 +48,20 @@ PAGES = {
         b"<html><title>Members</title><form><input name=p type='password'></form>",
         "body.login-page",
     ),
+    "login form with a captcha": (
+        b"<html><title>Account</title><form><input type='password'><div class='g-recaptcha'></div></form>",
+        "body.login-page",
+    ),
+    "github blob": (
+        b"<!DOCTYPE html><html><head><link href='https://github.githubassets.com/x.css'><title>data/x.gz at main",
+        "body.html",
+    ),
+    "folder": (b"<html><head><title>Index of /datasets</title></head><body><a href='..'>", "body.html"),
+    "maintenance": (b"<html><title>Scheduled maintenance</title><p>We'll be back soon</p>", "body.html"),
+    "html that mentions a policy": (
+        b"<html><title>Data</title><a href='/privacy'>Privacy policy</a>",
+        "body.html",
+    ),
     "sso": (
         b"<html><title>Redirecting</title><form action='/idp/profile/SAML2'><input name=SAMLRequest>",
         "body.login-page",

@@ -171,7 +171,7 @@ def _may_override(status: int, cause: str) -> bool:
     if cause.startswith("http.") and cause not in ("http.blocked-by-waf", "http.tls-port"):
         return False
     if cause == "http.blocked-by-waf":
-        return status not in (404, 410, 401, 407, 451, 500)
+        return status not in (404, 410, 401, 407, 451, 500, 502, 504) and status < 520
     if cause == "service.auth":
         return status in (200, 401, 403)
     return not (cause == "service.rate-limit" and status == 429)

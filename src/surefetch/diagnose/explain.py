@@ -185,20 +185,24 @@ def _decide(episode: Episode, whole: str, host: str) -> _Hit | None:
 def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
     found = []
     for order, rule in enumerate(read_rules()):
-        if rule.host and not (host and _search(rule.host, host)):
-            continue
-        if (rule.needs and not _search(rule.needs, whole)) or (rule.unless and _search(rule.unless, whole)):
-            continue
-        if rule.context and not _is_bare(whole) and not _search(rule.context, whole):
-            continue
-        if match := next(filter(None, (_match(pattern, message) for pattern in rule.match)), None):
+        match = next(filter(None, (_match(pattern, message) for pattern in rule.match)), None)
+        if match and _applies(rule, whole, host):
             line = _line_of(message, match.start())
             found.append(
                 _Hit(weight=rule.weight, depth=depth, order=order, cause=rule.cause, line=line, rule=rule)
             )
     if status := _status_in(message):
-        found.append(_Hit(weight=2, depth=depth, order=999, cause=status[0], line=status[1]))
+        found.append(_Hit(weight=2, depth=depth, order=len(read_rules()), cause=status[0], line=status[1]))
     return found
+
+
+def _applies(rule: Rule, whole: str, host: str) -> bool:
+    """Whether a rule's conditions beside its own patterns hold."""
+    if rule.host and not (host and _search(rule.host, host)):
+        return False
+    if (rule.needs and not _search(rule.needs, whole)) or (rule.unless and _search(rule.unless, whole)):
+        return False
+    return not rule.context or _is_bare(whole) or _search(rule.context, whole)
 
 
 def _is_bare(whole: str) -> bool:

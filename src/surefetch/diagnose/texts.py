@@ -7,8 +7,12 @@ from typing import Final
 
 from surefetch.model import Struct
 
-#: Characters of a text that are looked at: its end, where the error stands.
-MAX_TEXT: Final = 400_000
+#: Characters looked at: of a text and a message the ends, where the error stands; of a line its start.
+MAX_TEXT: Final = 100_000
+MAX_MESSAGE: Final = 20_000
+MAX_LINE: Final = 2_000
+#: Tracebacks that are looked at: the last ones.
+MAX_EPISODES: Final = 8
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 _PREFIX: Final = re.compile(
     r"^(\[(rank|default)?\d+\]:?|\(\w+ pid=\d+[^)]*\)|E {1,3}(?=\S)|\[stderr\])\s?", re.MULTILINE
@@ -87,7 +91,7 @@ def episodes_of(text: str) -> list[Episode]:
             episodes[-1].append(block)
         else:
             episodes.append([block])
-    return [_episode(blocks, has_traceback="Traceback" in blocks[0]) for blocks in episodes]
+    return [_episode(blocks, has_traceback="Traceback" in blocks[0]) for blocks in episodes[-MAX_EPISODES:]]
 
 
 def clean(text: str) -> str:
@@ -129,7 +133,8 @@ def _episode(blocks: list[str], *, has_traceback: bool) -> Episode:
 
 def _without_frames(block: str, *, keep_indented: bool) -> tuple[str, ...]:
     lines = block.splitlines()
-    if keep_indented:
-        return ("\n".join(lines),)
-    kept = [line for line in lines if line.strip() and not _FRAME.match(line) and not _TRACEBACK.match(line)]
-    return ("\n".join(line for line in kept if not _CHAIN.match(line)),)
+    if not keep_indented:
+        lines = [line for line in lines if not any(p.match(line) for p in (_FRAME, _TRACEBACK, _CHAIN))]
+    # A line that comes again says nothing new: ranks and retries print one error many times.
+    last = dict.fromkeys(line[:MAX_LINE] for line in reversed(lines) if line.strip())
+    return ("\n".join(reversed(last))[-MAX_MESSAGE:],)
