@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 class SessionAnswers(SessionSupplier):
     """A supplier that also makes equals. Mutable: keeps them in a folder until it is closed."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, explain: Callable[[str], str] | None = None) -> None:
+        """Take the session, and what explains a traceback in place of the session's own way."""
         super().__init__(session)
+        self._explain = explain or self._explained
         self._folder = Path(tempfile.mkdtemp(prefix="surefetch-"))
 
     def close(self) -> None:
@@ -29,7 +31,10 @@ class SessionAnswers(SessionSupplier):
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def explain(self, text: str) -> str:
-        """Return what to print below a traceback; "" when it is none of a download, or is not known."""
+        """Return what to print below a traceback; "" when there is nothing to say."""
+        return self._explain(text)
+
+    def _explained(self, text: str) -> str:
         from surefetch.session.explain import of_text
 
         explained = of_text(text, session=self.session)

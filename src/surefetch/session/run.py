@@ -64,9 +64,15 @@ def run(
     return code
 
 
-def run_for(session: Session, command: Sequence[str], *, python: str | None = None) -> int:
+def run_for(
+    session: Session,
+    command: Sequence[str],
+    *,
+    python: str | None = None,
+    explain: Callable[[str], str] | None = None,
+) -> int:
     """Run a program with a session's catalog, store and environment; result and errors as `run`."""
-    answers = SessionAnswers(session)
+    answers = SessionAnswers(session, explain)
     try:
         say = _prefixed(session.reporter.say)
         return run(answers, command, environ=session.environ, say=say, python=python)
