@@ -15,7 +15,8 @@ from typing import NamedTuple
 from surefetch.model import Dataset
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
-from surefetch.session.install import InstallResult, Wish, install_for
+from surefetch.session.install import InstallResult, Wish, install
+from surefetch.session.ledger import Ledger
 from surefetch.session.proof import unordered
 from surefetch.session.supplier import SessionSupplier
 from surefetch.settings import read_settings
@@ -113,6 +114,7 @@ class User:
     def __init__(self, folder: Path, environment: str) -> None:
         self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.ledger = Ledger(folder.parent / f"{folder.name}-planted")
         self.python = FOLDER / environment / "bin" / "python"
         kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")
         self.environ = {
@@ -131,7 +133,9 @@ class User:
 
     def install(self, framework: str, dataset: str) -> InstallResult:
         wish = Wish(into=(framework,), python=str(self.python), root=str(self.folder / "data"))
-        return install_for(self.session(), dataset, wish)
+        session = self.session()
+        supplier = SessionSupplier(session)
+        return install(session.catalog.find(dataset), supplier, self.ledger, wish, self.environ)
 
     def run(self, *command: str, **environ: str) -> Ran:
         """Run a command where there is no network but loopback."""

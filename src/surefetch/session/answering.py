@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from surefetch.formats import encoders, rebuild
 from surefetch.model import Artifact, Dataset, Step
+from surefetch.session.explain import below_traceback
 from surefetch.session.supplier import SessionSupplier
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class SessionAnswers(SessionSupplier):
     def __init__(self, session: Session, explain: Callable[[str], str] | None = None) -> None:
         """Take the session, and what explains a traceback in place of the session's own way."""
         super().__init__(session)
-        self._explain = explain or self._explained
+        self._explain = explain or below_traceback
         self._folder = Path(tempfile.mkdtemp(prefix="surefetch-"))
 
     def close(self) -> None:
@@ -33,12 +34,6 @@ class SessionAnswers(SessionSupplier):
     def explain(self, text: str) -> str:
         """Return what to print below a traceback; "" when there is nothing to say."""
         return self._explain(text)
-
-    def _explained(self, text: str) -> str:
-        from surefetch.session.explain import of_text
-
-        explained = of_text(text, session=self.session)
-        return f"\nsurefetch: {explained.text}" if explained.cause else ""
 
     def equal(self, dataset: Dataset, name: str) -> Path | None:
         """Return a file that holds what the artifact holds, made of tensors; None: no encoder makes it.
