@@ -256,3 +256,18 @@ def test_mat_version_7_3() -> None:
     for name, says in (("g", "plain numbers"), ("z", "cannot be read"), ("huge", "more than")):
         with pytest.raises(DecodeError, match=says):
             mat.decode(data, name, 1 << 20)
+
+
+def test_no_spoiled_byte_of_a_description_ends_the_process() -> None:
+    """Damaged statistics make `row_group(…).column(…)` of pyarrow 26 call abort(): it is never asked."""
+    data = write({"image": [{"bytes": png, "path": None} for png in PNGS[:2]]})
+    footer = int.from_bytes(data[-8:-4], "little")
+    assert 0 < footer < len(data)
+    for place in range(len(data) - 8 - footer, len(data) - 8):
+        for bit in (1, 4, 16):
+            spoiled = bytearray(data)
+            spoiled[place] ^= bit
+            try:
+                parquet.read_column(bytes(spoiled), "image.bytes", ANY)
+            except DecodeError as error:
+                assert error.code in ("body.unreadable", "body.content-mismatch", "body.bomb")
