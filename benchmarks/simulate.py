@@ -109,7 +109,7 @@ def explain(seed: int) -> int:
     try:
         drawn.world.run()
     finally:
-        log = [(when, 0, event) for when, event in drawn.world.events]
+        log: list[tuple[float, int, object]] = [(when, 0, event) for when, event in drawn.world.events]
         log += [(when, 1, order) for when, order in drawn.world.orders]
         for when, is_order, entry in sorted(log, key=lambda row: row[:2]):
             if type(entry).__name__ != "Wait":

@@ -1,0 +1,72 @@
+"""Hundreds of worlds drawn by seed: what must always hold (the world itself watches the orders)."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from surefetch.events import Cancelled, Failed, Finished, Request
+from surefetch.plan.policy import Limits
+from tests.fakes import grammar
+from tests.fakes.grammar import KINDS, draw
+
+SEEDS = range(400)
+DOCUMENT = Path(__file__).parents[2] / "docs" / "planning.md"
+
+
+@pytest.mark.parametrize("start", range(0, len(SEEDS), 50))
+def test_every_world_with_a_good_mirror_ends_in_proof(start: int) -> None:
+    for seed in SEEDS[start : start + 50]:
+        drawn = draw(seed)
+        done = drawn.world.run()
+        if drawn.has_good:
+            assert done.missing == (), f"seed {seed}"
+
+
+def test_the_median_time_is_near_what_the_links_allow() -> None:
+    ratios = []
+    for seed in range(1000, 1150):
+        drawn = draw(seed)
+        if drawn.has_good:
+            drawn.world.run()
+            ratios.append(drawn.world.now / drawn.bound)
+    assert sorted(ratios)[len(ratios) // 2] <= 1.35
+
+
+def test_every_request_ends_once_and_no_host_gets_more_than_it_may() -> None:
+    for seed in range(2000, 2060):
+        drawn = draw(seed, Limits(connections=2 + seed % 3), keeps_log=True)
+        drawn.world.run()
+        begun = [order.id for _, order in drawn.world.orders if isinstance(order, Request)]
+        ended = [e.id for _, e in drawn.world.events if isinstance(e, Finished | Failed | Cancelled)]
+        assert len(begun) == len(set(begun))
+        assert len(ended) == len(set(ended))
+        assert set(ended) <= set(begun)
+        assert max(drawn.world.most_open().values()) <= 2 + seed % 3
+
+
+def test_few_bytes_come_twice_where_all_mirrors_are_good() -> None:
+    for seed in range(3000, 3200):
+        drawn = draw(seed)
+        if set(drawn.kinds.values()) == {"good"}:
+            drawn.world.run()
+            assert drawn.world.received <= 1.35 * drawn.size + (6 << 20), f"seed {seed}"
+
+
+def test_the_same_seed_gives_the_same_world() -> None:
+    for seed in range(5):
+        first, second = draw(seed, keeps_log=True), draw(seed, keeps_log=True)
+        first.world.run()
+        second.world.run()
+        assert first.world.orders == second.world.orders
+
+
+def test_the_published_grammar_is_the_one_in_use() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `([a-z]+)` \| (\d+) % \|", text, re.M))
+    published = {name: int(share) for name, share in rows.items()}
+    shares = {name: share for name, (share, _, _) in KINDS.items()}
+    shares |= {name: share for name, (share, _, _) in grammar.SIZES.items()}
+    assert published == {name: round(100 * share) for name, share in shares.items()}
+    for name in ("SIZE_KNOWN", "PIECES", "COLD", "RESTLESS", "CAPPED", "LOSSY", "HONEST_FIRST"):
+        assert f"{round(100 * getattr(grammar, name))} %" in text, name
