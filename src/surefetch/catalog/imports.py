@@ -49,7 +49,7 @@ def import_pooch_registry(
     rows = [_registry_row(line, number) for number, line in enumerate(text.splitlines(), 1)]
     found = {row[0]: row for row in rows if row}
     base, given = base_url.replace("{version}", version), urls or {}
-    names = _plain_names(list(found))
+    names = plain_names(list(found))
     artifacts = tuple(
         Artifact(
             name=names[file],
@@ -95,7 +95,7 @@ def import_croissant(text: str, *, name: str = "", max_size: int = UNKNOWN_BOUND
             key="distribution",
             expected="a FileObject with `contentUrl` and a hexadecimal `sha256` or `md5`",
         )
-    names = _plain_names([_label(entry) for entry in taken])
+    names = plain_names([_label(entry) for entry in taken])
     artifacts = tuple(_croissant_artifact(entry, names[_label(entry)], max_size) for entry in taken)
     dataset = Dataset(
         name=name or slug(_text(content.get("name"))),
@@ -126,6 +126,16 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9._]+", "-", text.lower()).strip("-._")[:100]
 
 
+def plain_names(paths: Sequence[str]) -> dict[str, str]:
+    """Give each path a plain file name: its last part, or all its parts where several end alike."""
+    last = {path: path.rstrip("/").rpartition("/")[2] for path in paths}
+    count = Counter(name.casefold() for name in last.values())
+    return {
+        path: name if count[name.casefold()] == 1 and is_file_name(name) else _joined(path)
+        for path, name in last.items()
+    }
+
+
 # --- pooch -----------------------------------------------------------------------------------------------
 
 
@@ -151,16 +161,6 @@ def _registry_error(number: int, expected: str) -> CatalogError:
         key=f"line {number}",
         expected=expected,
     )
-
-
-def _plain_names(paths: Sequence[str]) -> dict[str, str]:
-    """Give each path a plain file name: its last part, or all its parts where several end alike."""
-    last = {path: path.rstrip("/").rpartition("/")[2] for path in paths}
-    count = Counter(name.casefold() for name in last.values())
-    return {
-        path: name if count[name.casefold()] == 1 and is_file_name(name) else _joined(path)
-        for path, name in last.items()
-    }
 
 
 def _joined(path: str) -> str:

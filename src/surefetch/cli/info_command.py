@@ -12,15 +12,22 @@ from surefetch.cli.options import json_option, make_session
 @click.command("info", epilog="Example: surefetch info mnist")
 @click.argument("name")
 @click.option("--bibtex", is_flag=True, help="Print the citation alone.")
+@click.option("--metalink", is_flag=True, help="Print a Metalink 4 description for other programs.")
 @click.option("--store", metavar="DIR", help="Use this store.")
 @click.option("--catalog", "catalogs", multiple=True, metavar="FILE", help="Read this catalog too.")
 @json_option
-def info_command(name: str, bibtex: bool, as_json: bool, **options: Any) -> int:
+def info_command(name: str, bibtex: bool, metalink: bool, as_json: bool, **options: Any) -> int:
     """Tell a dataset's licence, citation, tensors, files, digests and sources."""
     from surefetch.cli.render import print_json, print_line
     from surefetch.session.info import info
 
-    found = info(make_session(options), name)
+    session = make_session(options)
+    if metalink:
+        from surefetch.session.metalinks import metalink_of
+
+        print_line(metalink_of(session, name).rstrip("\n"))
+        return 0
+    found = info(session, name)
     if as_json:
         print_json({"schema_version": 1, "ok": True, **found})
     elif bibtex:

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from surefetch.catalog import Catalog
 from surefetch.errors import UsageError
 from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
+from surefetch.session.metalinks import is_metalink, read_metalink
 
 #: The bound of a file whose size nobody told, in bytes.
 UNKNOWN_BOUND = 1 << 40
@@ -36,7 +37,7 @@ def find_target(
 
     Args:
         catalog: Knows names and URLs.
-        name: A dataset's name or alias, or a URL.
+        name: A dataset's name or alias, a URL, or the path of a Metalink file.
         mirrors: Further URLs of the same file, or base URLs of the dataset's files.
         digests: `sha256`, `sha1`, `md5` of the file behind a URL, as far as known.
         size: Its bytes, if known.
@@ -44,10 +45,13 @@ def find_target(
     Raises:
         UnknownDatasetError: No catalog has the name.
         UsageError: A URL that no catalog knows came without a digest, or a digest is malformed.
+        CatalogError: The Metalink file cannot be used.
     """
     given = {key: value for key, value in (digests or {}).items() if value}
     for url in mirrors:
         check_url(url)
+    if is_metalink(name):
+        return _described_files(read_metalink(name), tuple(mirrors))
     if "://" not in name:
         if given:
             raise UsageError(
@@ -82,6 +86,11 @@ def file_name(url: str) -> str:
     name = PurePosixPath(unquote(urlsplit(url).path)).name
     safe = "".join(letter if letter.isalnum() or letter in "-_.+ " else "_" for letter in name).strip(". ")
     return safe[:150] or "file"
+
+
+def _described_files(dataset: Dataset, mirrors: tuple[str, ...]) -> Target:
+    names = frozenset(artifact.name for artifact in dataset.artifacts)
+    return Target(dataset=dataset, artifacts=names, is_single_file=len(names) == 1, mirrors=mirrors)
 
 
 def _whole(dataset: Dataset, mirrors: tuple[str, ...]) -> Target:

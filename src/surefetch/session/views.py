@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefetch.model import Artifact, Dataset, Digest, Struct
 from surefetch.session.bench import Bench
-from surefetch.session.rebuilding import rebuild_artifact
 from surefetch.session.targets import Target
 
 if TYPE_CHECKING:
@@ -39,15 +39,21 @@ def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
     else:
         files = _whole_form(session, dataset, bench) or _rebuilt(session, dataset, bench)
         files = files or _plain(session, dataset, bench)
-    is_whole = not target.is_single_file
-    name = dataset.name if is_whole or dataset.version else "files"
-    version = dataset.version or files[0].sha256[:16]
+    is_whole = not target.is_single_file and bool(dataset.version)  # files that no catalog names have none
+    name = dataset.name if dataset.version else "files"
+    version = dataset.version or _version_of(files)
     folder = session.store.view(name, version, {file.name: file.sha256 for file in files})
     if is_whole:
         origins = [Path(dataset.origin)] if dataset.origin != "built-in" else []
         names = {file.name: file.sha256 for file in files}
         session.store.record_dataset(dataset, bench.tensors, names, view=folder, origins=origins)
     return [_placed(file, folder) for file in files]
+
+
+def _version_of(files: list[File]) -> str:
+    """Name a set of files by their digests."""
+    digests = [file.sha256 for file in files]
+    return (digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest())[:16]
 
 
 def _placed(file: File, folder: Path) -> File:
@@ -81,6 +87,8 @@ def _rebuilt(session: Session, dataset: Dataset, bench: Bench) -> list[File]:
 
 
 def _make_form(session: Session, dataset: Dataset, artifacts: list[Artifact], bench: Bench) -> list[File]:
+    from surefetch.session.rebuilding import rebuild_artifact  # numpy comes with it
+
     files = []
     for artifact in artifacts:
         path = rebuild_artifact(

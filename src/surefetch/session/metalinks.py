@@ -1,0 +1,63 @@
+"""Metalink files on this machine as targets, and datasets of the catalog as Metalink files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from surefetch import __version__
+from surefetch.catalog.metalink import DOCUMENT_BYTES, parse_metalink, write_metalink
+from surefetch.errors import StoreError, UsageError
+from surefetch.model import Artifact, Dataset
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+#: What the names of Metalink files end in (RFC 5854, 7.1, and the habit of older ones).
+SUFFIXES: Final = (".meta4", ".metalink")
+
+
+def is_metalink(name: str) -> bool:
+    """Whether a name is a Metalink file's path."""
+    return "://" not in name and name.lower().endswith(SUFFIXES)
+
+
+def read_metalink(name: str) -> Dataset:
+    """Read a Metalink file of this machine.
+
+    Raises:
+        StoreError: It cannot be read.
+        CatalogError: It is no Metalink 4, or describes a file without digest.
+    """
+    try:
+        with Path(name).expanduser().open("rb") as file:
+            data = file.read(DOCUMENT_BYTES + 1)
+    except OSError as error:
+        raise StoreError(f"Metalink `{name}` cannot be read: {error.strerror}", code="local.path") from error
+    return parse_metalink(data, name)
+
+
+def metalink_of(session: Session, name: str) -> str:
+    """Return a Metalink 4 description of a dataset's files, of the first form that has addresses for all.
+
+    Raises:
+        UnknownDatasetError: No catalog has the name.
+        UsageError: No form has.
+    """
+    dataset = session.catalog.find(name)
+    artifacts = _addressed(dataset)
+    if not artifacts:
+        raise UsageError(
+            f"no form of `{dataset.name}` has a digest and an address for each of its files",
+            hint=f"surefetch info {dataset.name}    (shows where they come from)",
+        )
+    return write_metalink(dataset, artifacts, f"surefetch/{__version__}")
+
+
+def _addressed(dataset: Dataset) -> list[Artifact]:
+    names = [form.artifacts for form in dataset.forms] or [tuple(x.name for x in dataset.artifacts)]
+    for form in names:
+        artifacts = [dataset.artifact(name) for name in form]
+        if all(artifact.urls and artifact.digest and not artifact.is_carrier for artifact in artifacts):
+            return artifacts
+    return []
