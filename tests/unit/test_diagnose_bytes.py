@@ -53,7 +53,7 @@ PAGES = {
         "body.login-page",
     ),
     "github blob": (
-        b"<!DOCTYPE html><html><head><link href='https://github.githubassets.com/x.css'><title>data/x.gz at main",
+        b"<!DOCTYPE html><html><link href='https://github.githubassets.com/x.css'><title>data/x.gz at main",
         "body.html",
     ),
     "folder": (b"<html><head><title>Index of /datasets</title></head><body><a href='..'>", "body.html"),
