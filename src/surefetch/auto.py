@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from surefetch.hook import arm_here
+from surefetch.hook import arm_here, is_armed
 from surefetch.session.answering import SessionAnswers
 from surefetch.session.clerk import KnownFiles
 from surefetch.session.desk import Desk
@@ -49,9 +49,9 @@ def arm() -> None:
         SettingError: A setting cannot be used.
     """
     global _armed
-    if _armed is None:
+    if _armed is None and not is_armed():  # by `surefetch run`, whose parent answers
+        atexit.register(disarm)  # before the hook's own last words are registered: they run first
         _armed = _Armed(Session.default())
-        atexit.register(disarm)
 
 
 def disarm() -> None:

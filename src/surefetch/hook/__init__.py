@@ -7,11 +7,18 @@ holds the `sitecustomize` that arms it in a child process, `inside` the parts th
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
 #: Environment variable that names the file in which the parent wrote where it listens.
 VARIABLE = "SUREFETCH_HOOK"
+
+
+def is_armed() -> bool:
+    """Whether this process is armed, and who armed it still answers."""
+    agent = getattr(sys, "_surefetch_agent", None)
+    return agent is not None and bool(agent.is_alive())
 
 
 def arm_here(place: str) -> Any:
