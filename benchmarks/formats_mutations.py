@@ -81,6 +81,8 @@ def append(data: bytes, generator: random.Random) -> bytes:
 
 def shuffle(data: bytes, generator: random.Random) -> bytes:
     """Have two stretches change places."""
+    if len(data) < 2:
+        return data
     a, b = sorted(generator.sample(range(len(data)), 2))
     width = min(generator.choice((4, 32, 200)), b - a, len(data) - b)
     return data[:a] + data[b : b + width] + data[a + width : b] + data[a : a + width] + data[b + width :]
