@@ -152,6 +152,11 @@ CASES: dict[str, tuple[Observation, str]] = {
         saw(curl_code=8, phase=Phase.CONNECT, curl_message="Invalid status line", **PROXY),
         "proxy.not-a-proxy",
     ),
+    "proxy hung up": (saw(curl_code=56, os_errno=104, phase=Phase.WAIT, **PROXY), "proxy.not-a-proxy"),
+    "cut inside the tunnel": (
+        saw(curl_code=56, os_errno=104, phase=Phase.WAIT, proxy_status=200, **PROXY),
+        "connect.reset",
+    ),
     "https proxy": (
         saw(
             curl_code=35,

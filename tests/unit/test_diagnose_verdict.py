@@ -67,6 +67,7 @@ def test_the_order_of_attempts_does_not_matter(pairs: list[tuple[str, str]], cau
 def test_all_alike_reads_as_your_network_and_one_dead_host_as_theirs() -> None:
     alike = weigh(said((A, "connect.timeout"), (B, "connect.timeout"), (C, "connect.timeout")), FACTS)
     assert alike.fault == "network" and "this network silently drops packets to every host" in alike.message
+    assert alike.hint.startswith("ask for your network's proxy")
     dead = weigh(said((A, "http.not-found")), Facts(wanted="mnist", reachable=("index.example",)))
     assert dead.fault == "mirror" and "it's them, not you: index.example can be reached" in dead.message
 

@@ -90,6 +90,9 @@ def _proxy_connection(seen: Observation) -> Finding | None:
         return Finding(
             cause="proxy.not-a-proxy", detail=f"{where} does not answer as a proxy does: {message}"
         )
+    wants_tunnel = seen.url.startswith("https:") and not seen.proxy.startswith("socks")
+    if wants_tunnel and seen.curl_code in (codes.SEND, codes.RECEIVE):
+        return Finding(cause="proxy.not-a-proxy", detail=f"{where} hung up instead of opening a tunnel")
     if seen.curl_code == codes.TIMED_OUT and seen.phase is Phase.CONNECT:
         return Finding(cause="proxy.unreachable", detail=f"{where} did not answer in time")
     return None

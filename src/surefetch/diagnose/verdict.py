@@ -301,6 +301,8 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
         dataset=_name(facts.wanted),
         surefetch=facts.surefetch,
     )
+    if is_alike and choice.code in weights.ALIKE_NEXT:
+        hint = weights.ALIKE_NEXT[choice.code].replace("{surefetch}", facts.surefetch)
     return Verdict(code=choice.code, fault=fault, message=message, hint=hint, is_sure=choice.is_sure)
 
 

@@ -83,6 +83,20 @@ ALIKE: Final = {
     "proxy.denied": "the proxy allows none of its hosts",
     "transfer.no-first-byte": "every host takes the request and none answers: something here holds them back",
 }
+_PROXY_NEXT: Final = (
+    "ask for your network's proxy, then `{surefetch} config set proxy http://HOST:PORT`;"
+    " on a compute node fetch on the login node"
+)
+#: What to do then, where it is another thing than for a single host.
+ALIKE_NEXT: Final = {
+    "connect.timeout": _PROXY_NEXT,
+    "connect.refused": _PROXY_NEXT,
+    "connect.reset": _PROXY_NEXT,
+    "transfer.no-first-byte": _PROXY_NEXT,
+    "tls.protocol": "tell IT: `{surefetch} doctor --report FILE` writes down what breaks TLS here",
+    "tls.not-tls": "open a web site in a browser: you may have to sign in; else check the proxy setting",
+    "dns.blocked": "ask IT to allow these hosts: `{surefetch} doctor --report FILE` lists them",
+}
 #: Causes that point at this side when every host shows them, whatever a single one would mean.
 OURS_IF_ALIKE: Final = {
     "connect.refused",
