@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import mmap
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from surefetch import formats
-from surefetch.diagnose.bytes import name_bytes
 from surefetch.errors import IntegrityError, SurefetchError
 from surefetch.events import Derive, Derived, Disproven, Event, Halted, NotDerived, Opened, Proven, Request
 from surefetch.model import Artifact, Dataset, Digest
 from surefetch.plan.artifact import Held
 from surefetch.reporters import human_size
-from surefetch.store import Part, Prover, Store
+from surefetch.store import Part, Prover, Store, files
 from surefetch.store.prover import Proof
 
 
@@ -80,7 +77,7 @@ class Bench:
         """
         if artifact.name not in self._parts:
             # What is to be learned never goes on from an earlier run: nothing would prove the joint.
-            key = f"learned/{secrets.token_hex(8)}" if self._learns else _key(artifact)
+            key = f"learned/{files.nonce()}" if self._learns else _key(artifact)
             part = self.store.part(key, artifact.size, artifact.bound)
             part.reserve()
             digest = artifact.digest
@@ -144,6 +141,8 @@ class Bench:
         Raises:
             StoreError: The store cannot take it.
         """
+        from surefetch import formats  # numpy comes with it: a get of plain files does without
+
         spec = self.dataset.tensors[order.tensor]
         try:
             inputs = {part.input: _mapped(self._file(part.input)) for part in order.recipe}
@@ -213,6 +212,8 @@ class Bench:
     def _disproven(self, artifact: Artifact, part: Part, proof: Proof, expected: Digest) -> Disproven:
         actual = proof.sha256 if expected.algorithm == "sha256" else proof.weak[expected.algorithm]
         self.wrong_digests += [(url, proof.sha256) for url in self.givers.get(artifact.name, ())]
+        from surefetch.diagnose.bytes import name_bytes  # failures only
+
         finding = name_bytes(
             _read(part, 0, min(4096, proof.size)),
             length=proof.size,

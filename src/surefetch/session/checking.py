@@ -13,7 +13,6 @@ from surefetch.catalog import Catalog, parse_catalog
 from surefetch.causes import table
 from surefetch.errors import CatalogError, OfflineError
 from surefetch.events import Cancelled, Event, Failed, Finished, Opened, Request
-from surefetch.machine.lookups import Lookups
 from surefetch.model import Artifact, Dataset, Mirror, Struct
 from surefetch.plan.policy import GIVEN_UP
 from surefetch.session.user_catalogs import own_hosts, read_catalogs, user_catalog_files
@@ -121,9 +120,8 @@ def ask(session: Session, datasets: Sequence[Dataset]) -> list[Answer]:
         return []
     from surefetch.session.engine import make_credentials, make_engine
 
-    lookups = Lookups(session.environ, session.store.private, datasets[0], session.store.folder)
-    credentials = make_credentials(session, lookups)
-    with make_engine(session, own_hosts(session.environ, datasets), lookups, credentials) as engine:
+    credentials = make_credentials(session)
+    with make_engine(session, own_hosts(session.environ, datasets), credentials) as engine:
         survey = _Survey(engine, session.settings.connect_timeout + session.settings.first_byte_timeout)
         return survey.run(questions)
 

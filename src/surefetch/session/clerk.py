@@ -36,7 +36,6 @@ class KnownFiles(Clerk):
         self._md5s: dict[str, str] = {}
         self._said: set[str] = set()
         self.processes = 0  # that said hello
-        self.answered: dict[str, None] = {}  # names of files that were served
 
     def close(self) -> None:
         """Forget what was made."""
@@ -58,13 +57,10 @@ class KnownFiles(Clerk):
     def answer(self, url: str, method: str, body: str, python: str) -> Answer | None:
         """Return what a URL gives; one that cannot be answered is said, and goes out as always."""
         try:
-            answer = self._answer(url, method, body, python)
+            return self._answer(url, method, body, python)
         except SurefetchError as error:
             self._say_once(f"`{_host(url)}` is asked after all: {error.message}")
             return None
-        if answer is not None and answer.path:
-            self.answered[Path(answer.path).name] = None
-        return answer
 
     def _answer(self, url: str, method: str, body: str, python: str) -> Answer | None:
         if method in ("GET", "HEAD"):

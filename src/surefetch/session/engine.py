@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from surefetch import __version__
-from surefetch.diagnose.attempts import judge
 from surefetch.events import Failure
-from surefetch.machine.lookups import Lookups
+from surefetch.machine.client_settings import Place, read_pip
 from surefetch.observation import Observation
 from surefetch.transfer.credentials import Credentials
 from surefetch.transfer.engine import Engine
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 def make_engine(
     session: Session,
     named_hosts: frozenset[str],
-    lookups: Lookups,
     credentials: Credentials,
     *,
     keeps_log: bool = False,
@@ -32,7 +31,6 @@ def make_engine(
     Args:
         session: Its settings and environment decide.
         named_hosts: Hosts that the user, a setting or a mirror rule named: they may be private.
-        lookups: Knows what the user's package client is configured for.
         credentials: What is shown to whom.
         keeps_log: Gather every exchange in `Engine.log`.
 
@@ -40,8 +38,7 @@ def make_engine(
         SettingError: A proxy or trust setting cannot be used.
     """
     settings, environ = session.settings, session.environ
-    package = lookups.package_settings
-    cert = package.cert.value if package.cert else ""
+    pip = pip_settings(session)
     return Engine(
         Options(
             connections=settings.connections,
@@ -49,8 +46,8 @@ def make_engine(
             limit_rate=settings.limit_rate,
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
-        proxies=make_resolver(session, lookups),
-        trust=find_trust(environ, settings.ca_bundle or cert),
+        proxies=make_resolver(session, pip),
+        trust=find_trust(environ, settings.ca_bundle or pip.get("cert", "")),
         credentials=credentials,
         named_hosts=named_hosts,
         user_agent=user_agent(settings.contact),
@@ -60,26 +57,33 @@ def make_engine(
 
 def _judge(seen: Observation) -> tuple[Failure, str, str]:
     """Let `diagnose` say why an attempt failed."""
+    from surefetch.diagnose.attempts import judge  # failures only: most fetches do without
+
     verdict = judge(seen)
     return verdict.failure, verdict.cause, verdict.detail
 
 
-def make_credentials(session: Session, lookups: Lookups) -> Credentials:
-    """Make what knows credentials: netrc, tokens, and those of the configured indexes."""
-    return Credentials(session.environ, given=lookups.index_credentials())
+def pip_settings(session: Session) -> dict[str, str]:
+    """Return pip's `cert` and `proxy`, as far as they are set: a last resort, and said where it decides."""
+    found = read_pip(Place.here(session.environ))
+    return {name: found[name].value for name in ("cert", "proxy") if name in found}
 
 
-def make_resolver(session: Session, lookups: Lookups) -> ProxyResolver:
-    """Make what decides which proxy a URL goes through (docs/network.md)."""
+def make_credentials(session: Session) -> Credentials:
+    """Make what knows credentials: netrc and tokens. Those of package indexes come with the first index."""
+    return Credentials(session.environ)
+
+
+def make_resolver(session: Session, pip: Mapping[str, str]) -> ProxyResolver:
+    """Make what decides which proxy a URL goes through (docs/network.md); `pip`: see `pip_settings`."""
     system, bypass = system_settings()
-    proxy = lookups.package_settings.proxy
     return ProxyResolver(
         session.environ,
         proxy=session.settings.proxy,
         no_proxy=session.settings.no_proxy,
         system=system,
         bypass=bypass,
-        pip_proxy=proxy.value if proxy else "",
+        pip_proxy=pip.get("proxy", ""),
         pac=pac_from_pypac(),
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 from surefetch.errors import InterruptError, SurefetchError
@@ -108,7 +107,7 @@ class Loop:
         self._make_network, self._reporter, self._total = network, reporter, total
         self._network: Any = None
         self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="surefetch")
+        self._workers: Any = None  # made with the first job: their module costs 4 ms
         self._wake_at = float("inf")
         self._requests: dict[int, Request] = {}
         self._stopped: set[int] = set()
@@ -126,7 +125,8 @@ class Loop:
             raise InterruptError(f"interrupted; {kept}") from None
         finally:
             self._stopped.update(self._requests)  # local copies look here
-            self._workers.shutdown(wait=True, cancel_futures=True)
+            if self._workers is not None:
+                self._workers.shutdown(wait=True, cancel_futures=True)
             if self._network is not None:
                 self._network.close()
             self._bench.close()
@@ -206,10 +206,17 @@ class Loop:
             except SurefetchError as error:
                 self.post(Halted(cause=error.code, detail=error.message))
 
-        self._workers.submit(job)
+        self._submit(job)
 
     def _work_freely(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run a function that posts its own events."""
+        self._submit(function, *arguments)
+
+    def _submit(self, function: Callable[..., Any], *arguments: Any) -> None:
+        if self._workers is None:
+            from concurrent.futures import ThreadPoolExecutor
+
+            self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="surefetch")
         self._workers.submit(function, *arguments)
 
     def _engine(self) -> Any:

@@ -21,7 +21,6 @@ from surefetch.plan.policy import Limits
 from surefetch.receipts import FileReceipt, Receipt
 from surefetch.session import last
 from surefetch.session.bench import Bench
-from surefetch.session.failure import fetch_error
 from surefetch.session.fetch import Loop
 from surefetch.session.meter import Meter
 from surefetch.session.network import NetworkMaker
@@ -126,11 +125,17 @@ def obtain(
     finally:
         history.save()
         network.write_trace()
-    error = fetch_error(session, target, bench, done) if done.missing else None
+    error = _error(session, target, bench, done) if done.missing else None
     last.keep(session, _last_transfer(target, done, error, network))
     if error is not None:
         raise error
     return bench, done
+
+
+def _error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
+    from surefetch.session.failure import fetch_error  # failures only: it brings all of diagnosis
+
+    return fetch_error(session, target, bench, done)
 
 
 def _last_transfer(

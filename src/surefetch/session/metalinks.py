@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from surefetch import __version__
 from surefetch.catalog.metalink import DOCUMENT_BYTES, parse_metalink, write_metalink
@@ -12,14 +12,6 @@ from surefetch.model import Artifact, Dataset
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
-
-#: What the names of Metalink files end in (RFC 5854, 7.1, and the habit of older ones).
-SUFFIXES: Final = (".meta4", ".metalink")
-
-
-def is_metalink(name: str) -> bool:
-    """Whether a name is a Metalink file's path."""
-    return "://" not in name and name.lower().endswith(SUFFIXES)
 
 
 def read_metalink(name: str) -> Dataset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,16 +10,15 @@ from urllib.parse import urlsplit
 
 from surefetch import __version__
 from surefetch.events import Answered, Event
-from surefetch.machine.lookups import Lookups
 from surefetch.model import Lookup
 from surefetch.plan.planner import Goal
 from surefetch.session.targets import Target
 from surefetch.session.user_catalogs import own_hosts
-from surefetch.sources.pages import enclose
 from surefetch.store import files
 from surefetch.transfer.har import NetworkLog
 
 if TYPE_CHECKING:
+    from surefetch.machine.lookups import Lookups
     from surefetch.session.facade import Session
 
 #: Exchanges kept of the last transfer; a dataset of this many files keeps none, because each costs time.
@@ -35,7 +35,9 @@ class NetworkMaker:
     def __init__(self, session: Session, target: Target) -> None:
         self._session, self._target = session, target
         self._lookups: Lookups | None = None
+        self._making = threading.Lock()
         self._credentials: Any = None
+        self._has_given = False  # the indexes' credentials to the engine
         self._engine: Any = None
 
     def make(self) -> Any:
@@ -46,12 +48,10 @@ class NetworkMaker:
         """
         from surefetch.session.engine import make_credentials, make_engine
 
-        assert self._lookups is not None, "`look` comes first"
-        self._credentials = make_credentials(self._session, self._lookups)
+        self._credentials = make_credentials(self._session)
         self._engine = make_engine(
             self._session,
             self._named_hosts(),
-            self._lookups,
             self._credentials,
             keeps_log=len(self._target.dataset.artifacts) < LOGGED,
         )
@@ -79,16 +79,17 @@ class NetworkMaker:
 
     def look(self, goal: Goal) -> Callable[[Lookup], Event]:
         """Return what carries out lookups of this machine for a goal."""
-        self._lookups = Lookups(
-            self._session.environ,
-            self._session.store.private,
-            goal.dataset,
-            self._session.store.folder,
-        )
-        return self._lookups.carry_out
+
+        def carry_out(lookup: Lookup) -> Event:
+            return self._machine(goal).carry_out(lookup)
+
+        return carry_out
 
     def index(self, engine: Any, lookup: Lookup) -> None:
         """Start the lookup of an index page; the user's package client named its host."""
+        if self._lookups is not None and not self._has_given:
+            self._has_given = True
+            self._credentials.give(self._lookups.index_credentials())
         engine.fetch_page(lookup, lookup.target, (ACCEPT_INDEX,), may_be_private=True)
 
     def uses_credential(self, url: str) -> bool:
@@ -97,8 +98,22 @@ class NetworkMaker:
 
     def enclosed(self, engine: Any, event: Answered) -> Answered:
         """Say with an index page where it came from: its links are relative to that, and as private."""
+        from surefetch.sources.pages import enclose
+
         url, is_private = engine.page_place(event.lookup)
         return Answered(lookup=event.lookup, answer=enclose(event.answer, url, is_private=is_private))
+
+    def _machine(self, goal: Goal) -> Lookups:
+        """Make what looks at this machine when the first lookup wants it; workers may come at once."""
+        from surefetch.machine.lookups import Lookups
+
+        with self._making:
+            if self._lookups is None:
+                session = self._session
+                self._lookups = Lookups(
+                    session.environ, session.store.private, goal.dataset, session.store.folder
+                )
+            return self._lookups
 
     def _named_hosts(self) -> frozenset[str]:
         settings = self._session.settings

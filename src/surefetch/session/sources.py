@@ -10,11 +10,7 @@ from urllib.parse import urlsplit
 
 from surefetch.session.targets import Target
 from surefetch.sources import Source
-from surefetch.sources.caches import Caches, User
-from surefetch.sources.deb import Deb
 from surefetch.sources.http import ANY, Http
-from surefetch.sources.package import Package
-from surefetch.sources.peer import Peer
 from surefetch.sources.urls import rewritten
 
 if TYPE_CHECKING:
@@ -35,18 +31,63 @@ def make_sources(
     settings = session.settings
     if target.learns:
         return [] if settings.offline else [Http(extra=_single_urls(target, settings.rewrite))]
-    makers: dict[str, Callable[[], Source]] = {
-        "caches": lambda: Caches(target.dataset.name),
-        "http": lambda: Http(settings.rewrite, _named_urls(target)),
-        "peer": lambda: Peer(settings.mirror),
-        "package": lambda: Package(settings.rewrite),
-        "deb": Deb,
-    }
-    chosen = [
-        name for name in settings.sources if name in makers and not (settings.offline and name not in LOCAL)
-    ]
-    named = [User([_existing(path) for path in local])] if local else []
-    return [*named, *(makers[name]() for name in chosen)]
+    named = [_user(local)] if local else []
+    names = [name for name in settings.sources if not (settings.offline and name not in LOCAL)]
+    made = [maker(session, target) for name in names if (maker := MAKERS.get(name))]
+    return [*named, *(source for source in made if source is not None)]
+
+
+def _caches(session: Session, target: Target) -> Source | None:
+    """Other tools' caches; not for a file that no catalog knows: nothing tells where they would keep it."""
+    if not target.dataset.version:
+        return None
+    from surefetch.sources.caches import Caches
+
+    return Caches(target.dataset.name)
+
+
+def _peer(session: Session, target: Target) -> Source | None:
+    if not session.settings.mirror:
+        return None
+    from surefetch.sources.peer import Peer
+
+    return Peer(session.settings.mirror)
+
+
+def _package(session: Session, target: Target) -> Source | None:
+    if not any(artifact.package for artifact in target.dataset.artifacts):
+        return None
+    from surefetch.sources.package import Package
+
+    return Package(session.settings.rewrite)
+
+
+def _deb(session: Session, target: Target) -> Source | None:
+    if not any(artifact.deb for artifact in target.dataset.artifacts):
+        return None
+    from surefetch.sources.deb import Deb
+
+    return Deb()
+
+
+def _http(session: Session, target: Target) -> Source:
+    return Http(session.settings.rewrite, _named_urls(target))
+
+
+#: Name in the settings -> what makes the source; None from it: the source could not help with this target.
+MAKERS: dict[str, Callable[[Session, Target], Source | None]] = {
+    "caches": _caches,
+    "http": _http,
+    "peer": _peer,
+    "package": _package,
+    "deb": _deb,
+}
+
+
+def _user(local: Sequence[str | os.PathLike[str]]) -> Source:
+    from surefetch.sources.caches import User
+
+    return User([_existing(path) for path in local])
 
 
 def _single_urls(target: Target, rewrite: Mapping[str, str]) -> dict[str, list[str]]:

@@ -9,8 +9,9 @@ from urllib.parse import unquote, urlsplit
 from surefetch.catalog import Catalog
 from surefetch.errors import UsageError
 from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
-from surefetch.session.metalinks import is_metalink, read_metalink
 
+#: What the names of Metalink files end in (RFC 5854, 7.1, and the habit of older ones).
+METALINKS = (".meta4", ".metalink")
 #: The bound of a file whose size nobody told, in bytes.
 UNKNOWN_BOUND = 1 << 40
 
@@ -50,7 +51,9 @@ def find_target(
     given = {key: value for key, value in (digests or {}).items() if value}
     for url in mirrors:
         check_url(url)
-    if is_metalink(name):
+    if "://" not in name and name.lower().endswith(METALINKS):
+        from surefetch.session.metalinks import read_metalink
+
         return _described_files(read_metalink(name), tuple(mirrors))
     if "://" not in name:
         if given:

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from surefetch.errors import UsageError
 from surefetch.layouts.frameworks import PACKAGES
@@ -121,11 +120,6 @@ def run_guest(
     if ended.returncode != 0:
         words = ended.stderr.decode("utf-8", "replace").strip()[-_LAST_CHARACTERS:]
         raise _broken(executable, words or f"exit code {ended.returncode}")
-
-
-def machine_facts(python: Python) -> dict[str, Any]:
-    """Return what a result tells of the Python."""
-    return {"executable": python.executable, "version": python.version, "chosen_by": python.chosen_by}
 
 
 def _broken(executable: str, why: str) -> UsageError:

@@ -41,6 +41,10 @@ class Credentials:
         self._given = {urls.origin(origin): pair for origin, pair in (given or {}).items()}
         self.warnings: list[str] = []  # for people: files that could not be read
 
+    def give(self, given: Mapping[str, tuple[str, str]]) -> None:
+        """Add (user, password) by origin, from an index configuration."""
+        self._given |= {urls.origin(origin): pair for origin, pair in given.items()}
+
     def __repr__(self) -> str:
         """Without secrets."""
         return f"Credentials({len(self._given)} given)"
