@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from surefetch.hook import arm_here, is_armed
+from surefetch.hook import agent_here, arm_here, is_armed
 from surefetch.session.answering import SessionAnswers
 from surefetch.session.clerk import KnownFiles
 from surefetch.session.desk import Desk
@@ -81,9 +81,9 @@ def unload_ipython_extension(ipython: Any) -> None:
 
 
 def _explain_cell(result: Any) -> None:
-    error = result.error_in_exec
-    if error is not None and _armed is not None and _armed.agent is not None:
-        _armed.agent.explain("".join(traceback.format_exception(error)))
+    error, agent = result.error_in_exec, agent_here()
+    if error is not None and agent is not None:
+        agent.explain("".join(traceback.format_exception(error)))
 
 
 def _say(line: str) -> None:

@@ -35,5 +35,10 @@ make_environment main keras torch==2.13.0 scikit-learn 'pandas<3' datasets pyarr
 make_environment tensorflow tensorflow-cpu tf_keras tensorflow-datasets importlib_resources
 make_environment old scikit-learn==1.5.2 'pandas<3' 'numpy<2.3'
 
+# A Python of another kind and version, for the hook: Debian's PyPy.
+if ! command -v pypy3 >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    apt-get update -qq >/dev/null && apt-get install -y -qq pypy3 >/dev/null
+fi
+
 SUREFETCH_STORE=$folder/store "$python" -m surefetch get mnist --quiet
 SUREFETCH_STORE=$folder/store "$python" -m surefetch get fashion-mnist --quiet

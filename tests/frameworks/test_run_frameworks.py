@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def text_of(snippet: str) -> str:
 
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_the_program_runs_unmodified(user: User, snippet: str) -> None:
-    tool = str(Path(__import__("sys").executable))
+    tool = sys.executable
     ran = user.run(tool, "-c", textwrap.dedent(RUN), str(user.python), user.script(text_of(snippet)))
     assert told(ran) == expected(snippet, user, "mnist"), ran.errors[-2000:]
     assert "armed" in ran.errors
@@ -84,6 +85,20 @@ def test_it_helps_when_armed_after_imports_and_a_failure(user: User, snippet: st
     text = textwrap.dedent(IMPORTS[snippet]) + FAILURE + "import surefetch.auto\n" + text_of(snippet)
     ran = user.run(str(user.python), user.script(text))
     assert told(ran) == expected(snippet, user, "mnist"), ran.errors[-2000:]
+
+
+@pytest.mark.parametrize("snippet", ["keras"])
+def test_a_python_of_another_version_is_armed_too(user: User, snippet: str) -> None:
+    text = """
+        import platform, sys
+        from urllib.request import urlretrieve
+        url = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+        path, headers = urlretrieve(url, "mnist.npz")
+        print(platform.python_implementation(), sys.version_info[:2] < (3, 11), headers["Content-Length"])
+    """
+    tool = sys.executable
+    ran = user.run(tool, "-c", textwrap.dedent(RUN), "pypy3", user.script(text))
+    assert ran.output.split() == ["PyPy", "True", "11490434"], ran.errors[-2000:]
 
 
 @pytest.mark.parametrize("snippet", ["torchvision"])
@@ -106,7 +121,7 @@ def test_a_data_loaders_workers_are_answered(user: User, snippet: str) -> None:
                 sizes += [int(size) for size in loader]
             print("SIZES", set(sizes))
     """
-    tool = str(Path(__import__("sys").executable))
+    tool = sys.executable
     ran = user.run(tool, "-c", textwrap.dedent(RUN), str(user.python), user.script(text))
     assert "SIZES {11490434}" in ran.output, ran.errors[-2000:]
 

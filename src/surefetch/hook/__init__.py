@@ -15,9 +15,14 @@ from typing import Any
 VARIABLE = "SUREFETCH_HOOK"
 
 
+def agent_here() -> Any:
+    """Return this process' agent, whoever armed it; None if nobody did."""
+    return getattr(sys, "_surefetch_agent", None)
+
+
 def is_armed() -> bool:
     """Whether this process is armed, and who armed it still answers."""
-    agent = getattr(sys, "_surefetch_agent", None)
+    agent = agent_here()
     return agent is not None and bool(agent.is_alive())
 
 
