@@ -72,6 +72,7 @@ class Request(Struct, frozen=True, kw_only=True):
     start: int = 0
     stop: int | None = None
     validator: str | None = None  # a strong ETag or a date, sent as If-Range (RFC 9110, 13.1.5)
+    compares: bool = False  # hold the bytes against those of the part instead of keeping them; see `Differed`
 
 
 class Shorten(Struct, frozen=True, kw_only=True):
@@ -169,6 +170,14 @@ class Received(Struct, frozen=True, kw_only=True):
     stop: int
 
 
+class Differed(Struct, frozen=True, kw_only=True):
+    """A request that compares has brought other bytes than the part has. Sent once, before its ending."""
+
+    id: int
+    start: int  # the first byte that differs
+    stop: int  # at least one more; a short stretch that a third mirror can be asked for
+
+
 class Finished(Struct, frozen=True, kw_only=True):
     """A request has delivered all that was asked of it (or of what `Shorten` left to it)."""
 
@@ -244,6 +253,6 @@ class Halted(Struct, frozen=True, kw_only=True):
 
 
 Event = (
-    Tick | Answered | LookupFailed | Opened | Received | Finished | Failed | Cancelled
+    Tick | Answered | LookupFailed | Opened | Received | Finished | Differed | Failed | Cancelled
     | Proven | Disproven | PieceJudged | Derived | NotDerived | Halted
 )  # fmt: skip

@@ -12,6 +12,7 @@ from surefetch.events import (
     Cancelled,
     Derive,
     Derived,
+    Differed,
     Discard,
     Disproven,
     Done,
@@ -151,6 +152,8 @@ class World:
         self._parts: dict[str, Part] = {}
         self._requests: dict[int, Request] = {}
         self._ended: set[int] = set()
+        self._differed: set[int] = set()
+        self._pending: list[Event] = []  # told before what comes next
         self._wake_at = float("inf")
         self._keeps_log = keeps_log
 
@@ -173,6 +176,8 @@ class World:
                 self._tell(Tick())
                 continue
             for event in self._network.advance():
+                while self._pending:
+                    self._tell(self._pending.pop(0))
                 self._tell(event)
         raise AssertionError("no end in sight")
 
@@ -208,12 +213,32 @@ class World:
     def _on_bytes(self, flow: Flow, event: Received) -> None:
         assert flow.giver
         part = self._part(flow.request.artifact)
+        if flow.request.compares:
+            self._compare(part, flow, event)
+            return
         part.spans.add(event.start, event.stop, flow.giver)
         self.received += event.stop - event.start
         for index in range(event.start // PIECE_BYTES, -(-event.stop // PIECE_BYTES)):
             if part.artifact.pieces and index not in part.judged and part.spans.covers(*part.piece(index)):
                 part.judged.add(index)
                 self._network.later(0.01, lambda index=index: self._judge(part, index))  # type: ignore[misc] # bound now
+
+    def _compare(self, part: Part, flow: Flow, event: Received) -> None:
+        """Tell the first byte that differs from what is here. Wrong bytes of two mirrors differ, too."""
+        assert flow.giver
+        self.received += event.stop - event.start
+        found = [
+            max(low, first, event.start)
+            for low, high, giver in part.spans
+            if giver.habit is not flow.giver.habit
+            for first, last in (*giver.wrong, *flow.giver.wrong)
+            if max(low, first, event.start) < min(high, last, event.stop)
+        ]
+        if found and flow.request.id not in self._differed:
+            self._differed.add(flow.request.id)
+            start = min(found)
+            stop = min(start + 4096, flow.request.stop or part.size)
+            self._pending.append(Differed(id=flow.request.id, start=start, stop=stop))
 
     def _judge(self, part: Part, index: int) -> Event | None:
         if index not in part.judged:

@@ -8,7 +8,7 @@ from surefetch.events import Attempt, Cancel, Failure, Opened, Request, Shorten
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal, Held
 from surefetch.plan.policy import Limits
-from tests.fakes.network import Habit
+from tests.fakes.network import ALL, Habit
 from tests.fakes.world import FakeSource, World
 
 MB = 1 << 20
@@ -266,6 +266,7 @@ def test_a_file_that_is_replaced_on_the_way_is_not_mixed_with_the_old_one() -> N
 
 # --- wrong bytes ----------------------------------------------------------------------------------
 
+FLIPS = tuple((at, at + 1) for at in range(MB, SIZE, 8 * MB))
 PIECED = seconds([capped(), capped(), capped()], has_pieces=True)
 
 
@@ -295,6 +296,24 @@ def test_without_pieces_the_liar_is_found_and_the_file_is_right(liar: int) -> No
     one = world(habits)
     assert one.run().missing == ()
     assert told(one) == [(str(liar), "body.corrupt")]
+
+
+@pytest.mark.parametrize("wrong", [ALL, FLIPS, ((40 * MB, 40 * MB + 1),)])
+def test_edges_that_compare_find_the_liar_within_two_clean_runs(wrong: tuple[tuple[int, int], ...]) -> None:
+    for liar in range(3):
+        habits = [capped(wrong=wrong if number == liar else ()) for number in range(3)]
+        one = world(habits, limits=Limits(compares=True))
+        assert one.run().missing == ()
+        assert one.now <= 2.0 * CLEAN
+        assert told(one) in ([], [(str(liar), "body.corrupt")]), "it may not have given that byte"
+
+
+def test_mirrors_that_agree_on_another_file_are_all_left() -> None:
+    same = Habit(rate=20e6, is_wrong=True)
+    one = world([same, same, same, same], limits=Limits(compares=True), size=20 * MB)
+    assert one.run().missing == ("file",)
+    assert {cause for _, cause in told(one)} == {"body.changed-upstream"}
+    assert one.received <= 2.2 * 20 * MB
 
 
 def test_one_honest_mirror_among_liars_is_enough() -> None:

@@ -19,6 +19,7 @@ from surefetch.plan.spans import Spans
 from surefetch.plan.widening import Widening
 
 if TYPE_CHECKING:
+    from surefetch.plan.checking import Check
     from surefetch.plan.ways import Way
 
 #: What is assumed of a mirror that nothing is known about.
@@ -79,6 +80,8 @@ class Account:
         self._shared, self._limits = shared, shared.limits
         self._roster = Roster(shared.hosts)
         self._blame = Blame()
+        self._check: Check | None = None  # a second opinion is being gathered
+        self._has_checked = False  # and did not tell who lied
         self._widening = Widening()
         self._rounds: dict[int, int] = {}  # piece -> times that it was wrong
         self._began = 0.0  # time of the first request, 0 before
@@ -123,7 +126,9 @@ class Account:
 
     # --- requests -------------------------------------------------------------------------------------------
 
-    def _begin(self, candidate: Candidate, start: int, stop: int | None, now: float) -> list[Order]:
+    def _begin(
+        self, candidate: Candidate, start: int, stop: int | None, now: float, *, compares: bool = False
+    ) -> list[Order]:
         """Ask for [start, stop); a mirror that takes no ranges is asked for everything, as far as `stop`."""
         is_plain = candidate.takes_ranges is False
         request = Request(
@@ -133,6 +138,7 @@ class Account:
             start=0 if is_plain else start,
             stop=self.size if is_plain else stop,
             validator=None if candidate.is_fickle else candidate.validator,
+            compares=compares,
         )
         run = self.running[request.id] = Running(request, candidate, start, stop, now)
         run.overlaps = is_plain

@@ -7,6 +7,7 @@ from typing import Final
 
 from surefetch.events import (
     Cancelled,
+    Differed,
     Disproven,
     Event,
     Failed,
@@ -22,7 +23,8 @@ from surefetch.events import (
 from surefetch.model import PIECE_BYTES, Mirror
 from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
-from surefetch.plan.filling import SAME_AGAIN, Filling
+from surefetch.plan.checking import Checking
+from surefetch.plan.filling import SAME_AGAIN
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, weighed
 from surefetch.plan.running import Ending, Running
@@ -38,7 +40,7 @@ HELP_AFTER: Final = 0.2
 PIECE_ROUNDS: Final = 6
 
 
-class ArtifactPlan(Filling):
+class ArtifactPlan(Checking):
     """State machine for one artifact; changes with each event."""
 
     @property
@@ -82,7 +84,7 @@ class ArtifactPlan(Filling):
             case PieceJudged():
                 is_news = not event.is_right and self.state in (State.IDLE, State.FETCHING)
                 return self._piece_wrong(event.index, "body.corrupt") if is_news else []
-            case Opened() | Finished() | Failed() | Cancelled() if event.id in self.running:
+            case Opened() | Finished() | Differed() | Failed() | Cancelled() if event.id in self.running:
                 return self._answered(self.running[event.id], event, now)
         return []
 
@@ -91,7 +93,9 @@ class ArtifactPlan(Filling):
             case Opened():
                 return self._opened(run, event, now)
             case Finished():
-                self._finished(run, event.stop, now)
+                return self._finished(run, event.stop, now)
+            case Differed():
+                return self._differed(run, event)
             case Failed():
                 self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
             case Cancelled():
@@ -163,12 +167,16 @@ class ArtifactPlan(Filling):
 
     def _add(self, run: Running, start: int, stop: int) -> None:
         candidate = run.candidate
+        if run.request.compares:
+            if self._check and not run.ending:
+                self._check.confirmed.add(start, stop, candidate)
+            return
         added = self.spans.add(start, stop, candidate)
         candidate.given += added
         if added < stop - start and start >= run.at:  # a race: who wrote first is not told
             self.spans.double(start, stop, candidate)
 
-    def _finished(self, run: Running, stop: int, now: float) -> None:
+    def _finished(self, run: Running, stop: int, now: float) -> list[Order]:
         candidate = run.candidate
         self._add(run, run.position, stop)
         self.last_byte = candidate.host.last_byte = now
@@ -177,8 +185,9 @@ class ArtifactPlan(Filling):
         self._release(run, now)
         if run.stop is not None and stop < run.stop:
             self._judge(run, Failure.CUT, "body.truncated", f"{stop:,} of {run.stop:,} bytes came", now, None)
-        else:
-            candidate.failures = 0
+            return []
+        candidate.failures = 0
+        return self._compared(run) if run.request.compares and not run.ending else []
 
     def _failed(
         self,
@@ -247,6 +256,13 @@ class ArtifactPlan(Filling):
         self.state = State.IDLE
         if event.wrong_pieces:
             return [order for index in event.wrong_pieces for order in self._piece_wrong(index, event.cause)]
+        self._disproof = event
+        if len(self.spans.givers()) > 1 and not self._blame.is_searching and self._begin_check():
+            return []
+        return self._accuse(event)
+
+    def _accuse(self, event: Disproven) -> list[Order]:
+        """Drop the one who gave everything, or leave somebody out to see whether the bytes are right then."""
         others = [c for c in self._roster.candidates if not c.is_out]
         verdict = self._blame.judge(self.spans.given(), others, self._total_rate)
         if verdict.measure is Measure.DROP:
@@ -255,6 +271,20 @@ class ArtifactPlan(Filling):
         for giver in self.spans.givers():
             giver.is_suspect = True
         return self._carry_out(verdict)
+
+    def _step_check(self, now: float) -> list[Order]:
+        """Go on with a check, or judge without an opinion of everybody."""
+        check = self._check
+        assert check
+        orders = self._work_on_check(now)
+        if orders or self.running:
+            return orders
+        self._end_check()
+        if check.confirmed.total != self.size:
+            return self._accuse(self._disproof)
+        for candidate in {*self.spans.givers(), *check.confirmed.givers()}:
+            self._drop(candidate, "body.changed-upstream", "it gives the same wrong bytes as others")
+        return self._start_over()
 
     def _piece_wrong(self, index: int, cause: str) -> list[Order]:
         """Fetch one piece again, and drop the mirror that gave it."""
@@ -284,6 +314,10 @@ class ArtifactPlan(Filling):
         if self.state not in (State.IDLE, State.FETCHING):
             return self._stop_dropped()
         orders = self._watch(now)
+        if self._check and self.spans.total == self.size:
+            return orders if self.running and now < self._look_at else orders + self._check_again(now)
+        if self._check:  # bytes were forgotten meanwhile: first things first
+            orders += self._end_check()
         if self.size is not None and self.spans.total == self.size:
             self.state = State.PROVING
             late = [run for run in self.running.values() if run.stop is None or run.at < run.stop]
@@ -300,6 +334,10 @@ class ArtifactPlan(Filling):
         else:
             self.state = State.EXHAUSTED
         return orders
+
+    def _check_again(self, now: float) -> list[Order]:
+        self._look_at = now + LOOK_AGAIN
+        return self._step_check(now)
 
     def is_due(self, now: float) -> bool:
         """Whether a step could find something to do."""

@@ -22,6 +22,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     connections: int = 4  # per host
     streams: int = 64  # per host that multiplexes, for small requests
     mirrors: int = 6  # asked at once for one artifact
+    compares: bool = False  # the edges carry out requests that compare
 
 
 class Patience(Struct, frozen=True, kw_only=True):
