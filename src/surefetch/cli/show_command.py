@@ -41,7 +41,7 @@ def show_command(
         print_json(_facts(name, splits, path))
         return 0
     if path is None:
-        print_line(screen(splits, count))
+        click.echo(screen(splits, count), color=True)  # `screen` has seen to what can be shown
         return 0
     if not quiet:
         from surefetch.dataset.show import facts_lines

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from surefetch import paths
-from surefetch.dataset import Handle
 
 if TYPE_CHECKING:
+    from surefetch.dataset import Handle
     from surefetch.session.facade import Session
 
 
@@ -31,12 +31,22 @@ def load(name: str, *, session: Session | None = None) -> Handle:
         FetchError: It is not here and could not be had; the error tells every attempt.
         UsageError: The dataset has files only, no tensors.
     """
-    record = find_record(name, os.environ) if session is None else None
+    record = _warm(name, session)
     if record is not None and record["tensors"]:
+        from surefetch.dataset import Handle
+
         return Handle(record)
     from surefetch.session.facade import Session
 
     return (session or Session.default()).load(name)
+
+
+def _warm(name: str, session: Session | None) -> dict[str, Any] | None:
+    if session is None:
+        return find_record(name, os.environ)
+    if session.settings.catalogs:  # they may describe another dataset of that name
+        return None
+    return find_record(name, session.environ, session.settings.store)
 
 
 def find_record(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from surefetch.errors import StoreError, UsageError
+from surefetch.reporters import encodable
 from surefetch.session.load import load
 
 if TYPE_CHECKING:
@@ -75,10 +76,10 @@ def screen(splits: list[Split], count: int | None = None, stream: Any = None) ->
 
     stream = stream or sys.stdout
     size = shutil.get_terminal_size()
-    colours = colours_of(
-        os.environ, is_terminal=stream.isatty(), encoding=getattr(stream, "encoding", None) or "utf-8"
-    )
-    return to_text(splits, count, width=size.columns, height=size.lines, colours=colours)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    colours = colours_of(os.environ, is_terminal=stream.isatty(), encoding=encoding)
+    text = to_text(splits, count, width=size.columns, height=size.lines, colours=colours)
+    return encodable(text, stream)
 
 
 def write_picture(
