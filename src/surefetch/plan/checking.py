@@ -100,7 +100,7 @@ class Checking(Filling):
 
     def _able(self) -> list[Candidate]:
         """Mirrors whose opinion is worth waiting for."""
-        usable = [c for c in self._usable() if c.takes_ranges is not False]
+        usable = [c for c in self._usable() if c.takes_ranges is not False and c.given]
         best = max((self._total_rate(c) for c in usable), default=0.0)
         return [c for c in usable if self._total_rate(c) >= SLOWEST * best]
 
