@@ -22,6 +22,8 @@ from surefetch.session.supplier import SessionSupplier
 from surefetch.settings import read_settings
 
 FOLDER = Path(os.environ["SUREFETCH_FRAMEWORKS"])
+#: For programs of users that have surefetch beside their frameworks.
+SOURCE = str(Path(__file__).parents[2] / "src")
 NAMESPACE = Path(__file__).with_name("in_namespace.py")
 SECONDS = 600
 DATASETS = ("mnist", "fashion-mnist")

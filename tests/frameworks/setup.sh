@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
 # Make the environments in which the framework tests run, and have the two datasets at hand.
 #
-#   SUREFETCH_FRAMEWORKS=DIR tests/frameworks/setup.sh [PYTHON]
+#   SUREFETCH_FRAMEWORKS=DIR tests/frameworks/setup.sh
 #
-# DIR keeps them between runs; an environment is made anew when this file changed. PYTHON (with surefetch
-# installed) fetches MNIST and Fashion-MNIST into DIR/store once, by whatever way this machine has.
+# DIR keeps them between runs and checkouts; they are made anew when this file or the dependencies changed.
+# MNIST and Fashion-MNIST go into DIR/store once, by whatever way this machine has.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=${SUREFETCH_FRAMEWORKS:?says where the environments are kept}
-python=${1:-python3}
 mkdir -p "$folder"
 stamp=$(sha256sum "${BASH_SOURCE[0]}" "$root/pyproject.toml" | sha256sum | cut -c1-16)
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
@@ -23,7 +22,9 @@ make_environment() { # NAME PACKAGES... -- PACKAGES WITHOUT THEIR DEPENDENCIES..
     echo "making $name: ${with[*]} ${without[*]-}"
     rm -rf "${folder:?}/$name"
     python3 -m venv "$folder/$name"
-    "$folder/$name/bin/python" -m pip install --quiet --editable "$root" "${with[@]}"
+    # surefetch for its dependencies alone: most tests play users without it, the others name this checkout.
+    "$folder/$name/bin/python" -m pip install --quiet "$root" "${with[@]}"
+    "$folder/$name/bin/python" -m pip uninstall --quiet --yes surefetch
     if [ ${#without[@]} -gt 0 ]; then
         "$folder/$name/bin/python" -m pip install --quiet --no-deps "${without[@]}"
     fi
@@ -40,5 +41,6 @@ if ! command -v pypy3 >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)
     apt-get update -qq >/dev/null && apt-get install -y -qq pypy3 >/dev/null
 fi
 
-SUREFETCH_STORE=$folder/store "$python" -m surefetch get mnist --quiet
-SUREFETCH_STORE=$folder/store "$python" -m surefetch get fashion-mnist --quiet
+for name in mnist fashion-mnist; do
+    PYTHONPATH=$root/src SUREFETCH_STORE=$folder/store "$folder/main/bin/python" -m surefetch get "$name" --quiet
+done

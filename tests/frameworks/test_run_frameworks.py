@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.frameworks.kit import LOADS, User, expected, program, told
+from tests.frameworks.kit import LOADS, SOURCE, User, expected, program, told
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.privileged]
 
@@ -83,7 +83,7 @@ def test_the_program_runs_unmodified(user: User, snippet: str) -> None:
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_it_helps_when_armed_after_imports_and_a_failure(user: User, snippet: str) -> None:
     text = textwrap.dedent(IMPORTS[snippet]) + FAILURE + "import surefetch.auto\n" + text_of(snippet)
-    ran = user.run(str(user.python), user.script(text))
+    ran = user.run(str(user.python), user.script(text), PYTHONPATH=SOURCE)
     assert told(ran) == expected(snippet, user, "mnist"), ran.errors[-2000:]
 
 
@@ -140,6 +140,6 @@ def test_a_notebook_loads_it_as_an_extension(user: User, snippet: str) -> None:
         shell.run_line_magic("unload_ext", "surefetch.auto")
         shell.run_cell("urllib.request.urlopen('https://storage.googleapis.com/x')")
     """
-    ran = user.run(str(user.python), user.script(text))
+    ran = user.run(str(user.python), user.script(text), PYTHONPATH=SOURCE)
     assert "SIZE 11490434" in ran.output, ran.errors[-2000:]
     assert "URLError" in ran.output
