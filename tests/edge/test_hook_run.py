@@ -29,7 +29,8 @@ def program(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Program:
     def start(text: str, *switches: str, **environ: str) -> tuple[int, str, str, list[str], SmallSupplier]:
         supplier = SmallSupplier(tmp_path / "store")
         script = tmp_path / "program.py"
-        script.write_text(f"URL = {URL!r}\n" + textwrap.dedent(text), encoding="utf-8")
+        names = f"URL = {URL!r}\nCOPY = {str(tmp_path / 'copy')!r}\n"
+        script.write_text(names + textwrap.dedent(text), encoding="utf-8")
         said: list[str] = []
         code = run(
             supplier,
@@ -48,7 +49,7 @@ CLIENTS = {
     "urlretrieve": """
         from urllib.request import urlretrieve
         sizes = []
-        path, headers = urlretrieve(URL, "copy", lambda block, size, total: sizes.append(total))
+        path, headers = urlretrieve(URL, COPY, lambda block, size, total: sizes.append(total))
         assert set(sizes) == {int(headers["Content-Length"])}
         print(len(open(path, "rb").read()))
     """,
