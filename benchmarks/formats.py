@@ -132,7 +132,7 @@ RACES: dict[
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Time one call in CPU seconds, since all decoders use one thread; the result is dropped outside of it."""
+    """Time one call in CPU seconds: all decoders use one thread. The result is dropped outside of it."""
     began = time.process_time()
     result = work()
     took = time.process_time() - began
