@@ -50,8 +50,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def connection(desk: Desk) -> tuple[http.client.HTTPConnection, dict[str, Any]]:
-    facts = json.loads(desk.place.read_text(encoding="utf-8"))
-    return http.client.HTTPConnection(facts["host"], facts["port"], timeout=10), facts
+    host, port, token, *hosts = desk.place.read_text(encoding="utf-8").split("\n")
+    return http.client.HTTPConnection(host, int(port), timeout=10), {"token": token, "hosts": hosts}
 
 
 def post(desk: Desk, verb: str, content: object, token: str | None = None) -> tuple[int, Any]:

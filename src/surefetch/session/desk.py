@@ -12,7 +12,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -87,14 +86,14 @@ class Desk:
     @property
     def place(self) -> Path:
         """The file that tells the hook where the desk is; only this user can read it."""
-        return self._folder / "desk.json"
+        return self._folder / "desk"
 
     def open(self) -> None:
         """Begin to serve."""
         host, port = self._server.server_address[:2]
-        facts = {"host": host, "port": port, "token": self._token, "hosts": sorted(self._clerk.hosts())}
+        lines = [str(host), str(port), self._token, *sorted(self._clerk.hosts())]
         self.place.touch(mode=0o600)
-        self.place.write_text(json.dumps(facts), encoding="utf-8")
+        self.place.write_text("\n".join(lines), encoding="utf-8")
         self._thread.start()
 
     def close(self) -> None:
@@ -107,30 +106,26 @@ class Desk:
         """Whether a question comes from our own hook."""
         return hmac.compare_digest(token.encode("utf-8", "replace"), self._token.encode("ascii"))
 
-    def handle(self, verb: str, question: dict[str, Any]) -> dict[str, Any]:
-        """Answer one question of the hook.
+    def handle(self, verb: str, content: bytes) -> dict[str, Any]:
+        """Answer one question of the hook: JSON, or for `hello` lines, which cost it no import.
 
         Raises:
             KeyError, TypeError, ValueError: It is not a question of the hook.
         """
-        verbs: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-            "hello": self._hello,
-            "ask": self._ask,
-            "explain": self._explain,
-        }
-        return verbs[verb](question)
+        verbs = {"hello": self._hello, "ask": self._ask, "explain": self._explain}
+        return verbs[verb](content)
 
     def find(self, key: str) -> Answer | None:
         """Return an answer that was promised under this key."""
         return self._answers.get(key)
 
-    def _hello(self, question: dict[str, Any]) -> dict[str, Any]:
-        self._clerk.greet(
-            Hello(pid=int(question["pid"]), python=str(question["python"]), version=str(question["version"]))
-        )
+    def _hello(self, content: bytes) -> dict[str, Any]:
+        pid, version, python = content.decode("utf-8", "surrogateescape").split("\n", 2)
+        self._clerk.greet(Hello(pid=int(pid), python=python, version=version))
         return {}
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, content: bytes) -> dict[str, Any]:
+        question = json.loads(content)
         url, method = str(question["url"]), str(question["method"])
         # One at a time: several threads of a program often want files of one dataset at once.
         with self._lock:
@@ -144,9 +139,9 @@ class Desk:
         host, port = self._server.server_address[:2]
         return {"target": f"http://{host!s}:{port}/{key}/{_file_name(url)}"}
 
-    def _explain(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _explain(self, content: bytes) -> dict[str, Any]:
         with self._lock:
-            return {"text": self._clerk.explain(str(question["text"]))}
+            return {"text": self._clerk.explain(str(json.loads(content)["text"]))}
 
 
 class _Server(ThreadingHTTPServer):
@@ -188,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, content: bytes) -> None:
         try:
-            given = self.server.desk.handle(self.path.strip("/"), json.loads(content))
+            given = self.server.desk.handle(self.path.strip("/"), content)
         except (KeyError, TypeError, ValueError):
             self.send_error(400)
             return

@@ -5,10 +5,9 @@ Standard library only, Python 3.8 and newer.
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import os
 import sys
+from importlib.machinery import PathFinder, SourceFileLoader
 
 
 def _folder() -> str:
@@ -21,19 +20,20 @@ def _arm() -> None:
     if not place:
         return
     path = os.path.join(os.path.dirname(_folder()), "inside", "agent.py")
-    spec = importlib.util.spec_from_file_location("_surefetch_agent", path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = type(sys)("_surefetch_agent")
+    module.__file__ = path
+    SourceFileLoader(module.__name__, path).exec_module(module)
     module.arm(place)
 
 
 def _chain() -> None:
     """Run the next `sitecustomize` on the path under that name, as if this one were not here."""
-    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
+    spec = PathFinder.find_spec("sitecustomize", sys.path)
     if spec is None or spec.loader is None:
         return
-    module = importlib.util.module_from_spec(spec)
+    from importlib.util import module_from_spec
+
+    module = module_from_spec(spec)
     sys.modules["sitecustomize"] = module
     spec.loader.exec_module(module)
 

@@ -5,12 +5,11 @@ Standard library only, Python 3.8 and newer. The parts are loaded by path, never
 
 from __future__ import annotations
 
-import importlib.util
-import json
+import _socket  # `socket` itself would cost every start of Python 5 ms
 import os
-import socket
 import sys
 import threading
+from importlib.machinery import SourceFileLoader
 
 TYPE_CHECKING = False  # as typing has it, whose import would cost every start of Python
 if TYPE_CHECKING:
@@ -36,7 +35,8 @@ _KEPT = (
     "accept-encoding",
     "content-type",
 )
-_EXPLAIN_SECONDS = 30.0
+_CONNECT_SECONDS, _EXPLAIN_SECONDS = 10.0, 30.0
+_BLOCK_BYTES = 1 << 16
 _EXPLAIN_CHARACTERS = 200_000
 
 
@@ -83,16 +83,18 @@ class Agent:
     def move(self, place: str) -> None:
         """Ask the parent that `place` names from now on."""
         with open(place, encoding="utf-8") as file:
-            desk = json.load(file)
-        self._address = (desk["host"], int(desk["port"]))
-        self._token = desk["token"]
-        self._hosts = frozenset(desk["hosts"])
+            host, port, token, *hosts = file.read().split("\n")
+        # As text the host would cost the import of `encodings.idna`.
+        self._address = (host.encode("ascii"), int(port))
+        self._token = token
+        self._hosts = frozenset(hosts)
         self._is_dead = False
 
     def greet(self) -> None:
         """Tell the parent that this process is armed."""
         version = ".".join(map(str, sys.version_info[:3]))
-        self.post("hello", {"python": sys.executable, "pid": os.getpid(), "version": version})
+        body = f"{os.getpid()}\n{version}\n{sys.executable}"
+        self._exchange("hello", body.encode("utf-8", "surrogateescape"))
 
     def rest(self) -> None:
         """Ask nothing any more: downloads go out as always."""
@@ -149,25 +151,34 @@ class Agent:
         return {_text(name): _text(value) for name, value in pairs if _text(name).lower() in _KEPT}
 
     def post(self, verb: str, content: dict[str, Any], seconds: float | None = None) -> dict[str, Any]:
-        """Ask the parent one thing, in HTTP/1.0 by hand: `http.client` would cost 20 ms at start-up.
+        """Ask the parent one thing.
 
         Raises:
             OSError: The parent is gone.
             ValueError: The answer is not one of ours.
         """
-        body = json.dumps(content).encode("utf-8")
+        import json  # 3 ms that only a program with a known download pays
+
+        answer = json.loads(self._exchange(verb, json.dumps(content).encode("utf-8"), seconds))
+        return answer if isinstance(answer, dict) else {}
+
+    def _exchange(self, verb: str, body: bytes, seconds: float | None = None) -> bytes:
+        """Send one request, read its answer: HTTP/1.0 by hand, as `http.client` would cost 20 ms."""
         head = f"POST /{verb} HTTP/1.0\r\nX-Surefetch-Token: {self._token}\r\n"
         head += f"Content-Length: {len(body)}\r\n\r\n"
-        with socket.create_connection(self._address, timeout=10.0) as connection:
+        connection = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+        try:
+            connection.settimeout(_CONNECT_SECONDS)
+            connection.connect(self._address)
             connection.settimeout(seconds)  # None: the parent may be fetching the file just now
             connection.sendall(head.encode("ascii") + body)
-            with connection.makefile("rb") as stream:
-                answer = stream.read()
+            answer = b"".join(iter(lambda: connection.recv(_BLOCK_BYTES), b""))
+        finally:
+            connection.close()
         status, separator, payload = answer.partition(b"\r\n\r\n")
         if not separator or b" 200 " not in status[:16]:
             raise ValueError("no answer of the desk")
-        content = json.loads(payload.decode("utf-8"))
-        return content if isinstance(content, dict) else {}
+        return payload
 
 
 class _Finder:
@@ -234,10 +245,9 @@ def _apply(name: str, module: Any, agent: Agent) -> None:
 
 
 def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location("_surefetch_" + name, os.path.join(_HERE, name + ".py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = type(sys)(f"_surefetch_{name}")
+    module.__file__ = os.path.join(_HERE, f"{name}.py")
+    SourceFileLoader(module.__name__, module.__file__).exec_module(module)
     return module
 
 
