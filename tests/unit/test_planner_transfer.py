@@ -189,6 +189,12 @@ def test_a_mirror_that_cuts_is_gone_on_with_from_where_it_was() -> None:
     assert {cause for _, cause in told(one)} == {"body.truncated"}
 
 
+def test_a_mirror_that_always_sends_the_same_beginning_is_not_asked_for_ever() -> None:
+    one = world([Habit(rate=5e6, cuts_after=MB, takes_ranges=False)], size=3 * MB)
+    assert one.run().missing == ("file",)
+    assert len(one.asked(Request)) <= 7
+
+
 def test_a_pause_that_a_server_asks_for_is_kept() -> None:
     busy = Habit(fails=(Failure.BUSY, "http.rate-limited"), retry_after=7, fails_until=6.0)
     one = world([busy], size=1000)

@@ -162,7 +162,7 @@ class ArtifactPlan(Checking):
         run.advanced(event.stop, now)
         self.last_byte = host.last_byte = now
         host.in_row = 0
-        if candidate.failures and event.stop - run.request.start >= self._progress():
+        if candidate.failures and run.gained >= self._progress():
             candidate.failures = 0
 
     def _add(self, run: Running, start: int, stop: int) -> None:
@@ -173,6 +173,7 @@ class ArtifactPlan(Checking):
             return
         added = self.spans.add(start, stop, candidate)
         candidate.given += added
+        run.gained += added
         if added < stop - start and start >= run.at:  # a race: who wrote first is not told
             self.spans.double(start, stop, candidate)
 

@@ -58,8 +58,8 @@ class Running:
     """Mutable account of one request under way."""
 
     __slots__ = (
-        "at", "began", "candidate", "ending", "last_byte", "meter", "opened_at", "overlaps", "position",
-        "request", "stop", "twin",
+        "at", "began", "candidate", "ending", "gained", "last_byte", "meter", "opened_at", "overlaps",
+        "position", "request", "stop", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +74,7 @@ class Running:
         self.opened_at: float | None = None
         self.ending: Ending | None = None  # set when it was broken off
         self.twin: Running | None = None  # another request for the same bytes
+        self.gained = 0  # bytes that were not here before
         self.overlaps = False  # others may bring, or have brought, some of its bytes
         self.meter = Meter(self.position, now)
 
