@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from surefetch.session.install import uninstall
 from tests.frameworks.kit import DATASETS, POISONS, User, expected, program, told
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.privileged]
@@ -98,3 +99,14 @@ def test_mnist_and_fashion_mnist_live_side_by_side_in_tfds(tmp_path: Path) -> No
         assert user.install("tfds", dataset).is_ok
     for dataset in DATASETS:
         loads_right_data(user, "tfds", dataset)
+    assert uninstall(user.ledger, "mnist", ["tfds"]).kept == ()
+    assert not list((user.folder / "tensorflow_datasets").glob("**/*mnist_t*"))
+    loads_right_data(user, "tfds", "fashion-mnist")
+
+
+def test_a_folder_of_hugging_face_goes_away_as_a_whole(tmp_path: Path) -> None:
+    user = User(tmp_path / "home", "main")
+    assert user.install("huggingface", "mnist").is_ok
+    assert uninstall(user.ledger, "mnist").kept == ()
+    left = list((user.folder / ".cache" / "huggingface" / "datasets").rglob("*.arrow"))
+    assert left == []

@@ -146,7 +146,10 @@ def install(
         installer = _Installer(dataset, supplier, ledger, workshop, python, environ, say)
         work = installer.look if wish.is_dry or wish.is_check else installer.install
         frameworks = tuple(_told(work, layout, installer, is_only=len(layouts) == 1) for layout in layouts)
-        if wish.is_check:
+        if wish.is_dry:
+            told = "a dry run: nothing was changed"
+            frameworks = tuple(msgspec.structs.replace(item, why=told) for item in frameworks)
+        elif wish.is_check:
             frameworks = tuple(map(installer.prove_if_whole, frameworks, layouts))
     return InstallResult(
         dataset=dataset.name,
