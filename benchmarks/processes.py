@@ -95,10 +95,16 @@ def judge_ratio(what: str, runs: Sequence[Run], others: Sequence[Run], bar: floa
     return holds
 
 
-def judge_speedup(what: str, runs: Sequence[Run], others: Sequence[Run], bar: float) -> bool:
-    """Hold how many times faster `runs` are than `others` against the least that it should be."""
+def judge_speedup(
+    what: str, runs: Sequence[Run], floor: Sequence[Run], others: Sequence[Run], bar: float
+) -> bool:
+    """Hold how many times faster `runs` are than `others` against the least that it should be.
+
+    `floor` is the least that any program could take: what it gives is said too.
+    """
     ratios = [other / (mine or 1) for mine, other in zip(middle(runs), middle(others))]
+    limit = middle(others).wall / middle(floor).wall
     holds = ratios[0] >= bar
-    processor = f"by processor time {ratios[1]:.0f}"
-    print(f"  {'ok  ' if holds else 'MISS'}  {what}: {ratios[0]:.0f} x, at least {bar:g}; {processor}")
+    more = f"by processor time {ratios[1]:.0f}; the floor itself {limit:.0f}"
+    print(f"  {'ok  ' if holds else 'MISS'}  {what}: {ratios[0]:.0f} x, at least {bar:g}; {more}")
     return holds
