@@ -363,9 +363,10 @@ class _Installer:
                 files[str(path)] = PlantedFile(
                     path=str(path), sha256=file_digest(path), size=path.stat().st_size
                 )
-        made = [str(folder) for folder in folders if folder.is_dir()]
-        made += [str(folder) for name in paths for folder in _folders_below(Path(name))]
-        kept = dict.fromkeys([*made, *(old.folders if old else ())])
+        made = {folder for folder in folders if folder.is_dir()}
+        made |= {folder for name in paths for folder in _folders_below(Path(name))}
+        made |= {parent for name in files for parent in Path(name).parents if made & set(parent.parents)}
+        kept = {*map(str, made), *(old.folders if old else ())}
         self._ledger.write(
             Entry(
                 dataset=self._dataset.name,
