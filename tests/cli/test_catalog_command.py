@@ -165,6 +165,25 @@ def test_known_bytes_are_named(surefetch: Run, site: Site) -> None:
     assert "is a known file: first: images.gz" in result.stderr
 
 
+@pytest.mark.parametrize(("etag", "is_told"), [('"v1"', False), ("", True)])
+def test_bytes_of_several_answers_are_told_where_nothing_binds_them(
+    surefetch: Run, site: Site, etag: str, is_told: bool
+) -> None:
+    data = os.urandom(3 << 20)
+    url = site.server.serve("/x.bin", data, Script(etag=etag, cut_after=1 << 20), Script(etag=etag))
+    result = surefetch("catalog", "add", url, "--name", "x", "--json")
+    content = json.loads(result.stdout)
+    assert content["files"][0]["digest"] == sha256(data)
+    assert any("came in several answers" in note for note in content["notes"]) is is_told
+
+
+def test_nothing_of_an_earlier_try_goes_into_a_learned_file(surefetch: Run, site: Site, home: Path) -> None:
+    data = os.urandom(3 << 20)
+    url = site.server.serve("/x.bin", data, Script(cut_after=2 << 20), Script(status=404))
+    assert surefetch("catalog", "add", url, "--name", "x").returncode in (3, 10)
+    assert [path for path in home.rglob("*") if path.is_file() and path.stat().st_size >= 1 << 20] == []
+
+
 # --- import -----------------------------------------------------------------------------------------------
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from surefetch.cli.options import json_option, make_session
+from surefetch.cli.options import json_option, make_session, session_options
 
 if TYPE_CHECKING:
     from surefetch.session.catalog import Entry
     from surefetch.session.checking import Answer, Report
 
-STORE = click.option("--store", metavar="DIR", help="Use this store.")
 FILE = click.Path(path_type=Path)
 
 
@@ -31,7 +30,7 @@ def catalog_command() -> None:
 @click.option("--license", "licence", default="", metavar="TEXT", help="Its licence, e.g. CC-BY-4.0.")
 @click.option("--version", default="", help="Its version; 1 if you say nothing.")
 @click.option("--force", is_flag=True, help="Replace an entry of yours; take web pages for files.")
-@STORE
+@session_options
 @json_option
 def add(urls: tuple[str, ...], as_json: bool, **options: Any) -> int:
     """Fetch files once and write a catalog of them, with digests learned at first sight.
@@ -69,7 +68,7 @@ def import_(source: Path, base_url: str, urls: Path | None, as_json: bool, **opt
 @catalog_command.command("check", epilog="Example: surefetch catalog check my.toml --ask-mirrors")
 @click.argument("files", nargs=-1, metavar="[FILE…]")
 @click.option("--ask-mirrors", is_flag=True, help="Ask every mirror for the first bytes of its file.")
-@click.option("--offline", is_flag=True, default=None, help="Open no socket.")
+@session_options
 @json_option
 def check(files: tuple[str, ...], ask_mirrors: bool, as_json: bool, **options: Any) -> int:
     """Check the named catalogs, or all of yours; exit code 15 if something is wrong."""

@@ -59,6 +59,7 @@ class Bench:
         self.kept_bytes = 0  # of unfinished artifacts, for the next run
         self.resumed = 0  # bytes that were here from earlier runs
         self._known, self._learns = known, learns
+        self._validators: dict[str, list[str | None]] = {}  # artifact name -> of each answer that gave bytes
         self._private: set[str] = set()  # artifacts that came with a credential
         self._unproven: list[Part] = []
         self._finished = 0  # bytes of proven artifacts
@@ -106,11 +107,17 @@ class Bench:
         if event.size is not None and part.size is None and event.size <= part.bound:
             part.fix_size(event.size)
         part.remember(url, event.validator)
+        self._validators.setdefault(name, []).append(event.validator)
         if with_credential and self.dataset.origin != "built-in":  # what the built-in catalog names is public
             self._private.add(name)
         givers = self.givers.setdefault(name, [])
         if url not in givers:
             givers.append(url)
+
+    def is_joined(self, name: str) -> bool:
+        """Whether an artifact came in several answers that nothing says are of one and the same file."""
+        validators = self._validators.get(name, [])
+        return len(validators) > 1 and (None in validators or len(set(validators)) > 1)
 
     def advance(self, artifact: Artifact) -> None:
         """Let the prover go on behind the bytes that have arrived."""
@@ -165,6 +172,8 @@ class Bench:
 
     def save(self) -> str:
         """Keep what has arrived for the next time; say how much that is."""
+        if self._learns:
+            return "nothing is kept, because nothing proves a part"
         kept = self.received
         proven = len(self.digests)
         return f"{proven} proven files and {human_size(kept)} are kept; the same command goes on from there"

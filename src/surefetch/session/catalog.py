@@ -25,6 +25,10 @@ NOTE: Final = (
     "addresses, and prove only that later copies are the same; compare them with the publisher's, if it "
     "gives any"
 )
+JOINED: Final = (
+    "`{file}` came in several answers, and the server does not say whether the file changed between them: "
+    "add it once more with `--force` and see whether the digest stays the same"
+)
 _HINT: Final = "choose another place with `SUREFETCH_CONFIG=/path/config.toml`"
 _LEFT_OUT: Final = "# Left out: "
 _READ_BYTES: Final = 64 << 20
@@ -98,7 +102,8 @@ def add(session: Session, urls: Sequence[str], wanted: Wanted) -> Entry:
     before = _file_names(path)
     entry = _write(path, imports.seal(dataset, "\n".join(comment)))
     _publish(session, entry, before)
-    notes = tuple(f"`{name}` is a known file: {what}" for name, what in known.items() if what)
+    notes = [f"`{name}` is a known file: {what}" for name, what in known.items() if what]
+    notes += [JOINED.format(file=file.name) for file in learned if file.is_joined]
     return Entry(path=str(path), dataset=entry, notes=(NOTE, *notes), is_learned=True)
 
 

@@ -15,6 +15,7 @@ from surefetch.session.targets import UNKNOWN_BOUND, Target, check_url, file_nam
 from surefetch.sources.urls import split_userinfo
 
 if TYPE_CHECKING:
+    from surefetch.session.bench import Bench
     from surefetch.session.facade import Session
 
 #: Files from this size on get digests of their pieces, in bytes.
@@ -31,6 +32,7 @@ class Learned(Struct, frozen=True, kw_only=True):
     sha256: str
     size: int  # bytes
     path: str  # of its blob
+    is_joined: bool = False  # of several answers, between which the server may have changed the file
 
 
 def learn(session: Session, urls: Sequence[str], title: str, *, takes_pages: bool = False) -> list[Learned]:
@@ -58,10 +60,7 @@ def learn(session: Session, urls: Sequence[str], title: str, *, takes_pages: boo
         bench, _ = obtain(session, target)
     except SurefetchError as error:
         raise _with_advice(error) from error
-    return [
-        _learned(url, bench.digests[artifact.name].hex, bench.files[artifact.name])
-        for url, artifact in zip(plain, artifacts, strict=True)
-    ]
+    return [_learned(url, bench, artifact.name) for url, artifact in zip(plain, artifacts, strict=True)]
 
 
 def describe(learned: Sequence[Learned]) -> tuple[Artifact, ...]:
@@ -93,8 +92,16 @@ def _artifact(number: int, url: str, takes_pages: bool) -> Artifact:
     return Artifact(name=f"{number} {file_name(url)}{suffix}", form="file", max_size=UNKNOWN_BOUND)
 
 
-def _learned(url: str, sha256: str, path: Path) -> Learned:
-    return Learned(url=url, name=file_name(url), sha256=sha256, size=path.stat().st_size, path=str(path))
+def _learned(url: str, bench: Bench, name: str) -> Learned:
+    path = bench.files[name]
+    return Learned(
+        url=url,
+        name=file_name(url),
+        sha256=bench.digests[name].hex,
+        size=path.stat().st_size,
+        path=str(path),
+        is_joined=bench.is_joined(name),
+    )
 
 
 def _described(name: str, files: Sequence[Learned]) -> Artifact:
