@@ -35,15 +35,11 @@ def doctor_command(
     """
     from surefetch.cli.render import as_called, print_json, print_line, tell
     from surefetch.session.doctor import doctor
-    from surefetch.store.files import told, write_small
 
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     diagnosis = doctor(session, subject, repair=repair, seconds=seconds)
     if report:
-        from pathlib import Path
-
-        with told(report, "written", "name another file with `--report`"):
-            write_small(Path(report).expanduser().absolute(), diagnosis.page().encode("utf-8"))
+        diagnosis.write_page(report)
         tell(f"report written to {report}")
     if as_json:
         print_json(diagnosis.to_json())

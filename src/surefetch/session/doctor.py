@@ -22,6 +22,7 @@ from surefetch.session.planting import move_aside, place
 from surefetch.session.supplier import SessionSupplier
 from surefetch.session.targets import check_url
 from surefetch.settings import Settings
+from surefetch.store import files
 from surefetch.transfer import urls
 from surefetch.transfer.trust import find_trust
 
@@ -74,6 +75,15 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     def page(self) -> str:
         """Return one Markdown page for a help desk."""
         return markdown(self.report)
+
+    def write_page(self, path: str) -> None:
+        """Write that page to a file.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        with files.told(path, "written", "name another file with `--report`"):
+            files.write_small(Path(path).expanduser().absolute(), self.page().encode("utf-8"))
 
 
 def doctor(
