@@ -16,7 +16,7 @@ import pytest
 from surefetch.dataset import Handle, Split
 from surefetch.dataset.arrays import READ_ONLY, map_tensor
 from surefetch.errors import MissingExtraError, StoreError, UsageError
-from tests.fakes.handles import make_handle
+from tests.fakes.handles import make_handle, text_tensors
 
 IMAGES = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4)
 LABELS = np.array([3, 1, 4, 1, 5, 9], np.uint8)
@@ -276,7 +276,7 @@ def test_a_missing_library_is_one_clear_line(handle: Handle, monkeypatch: pytest
     split = handle.train
     exports = (
         split.to_torch, split.torch_dataset, split.to_tf, split.to_arrow, split.to_hf, split.to_pandas,
-        handle.to_hf, split.__arrow_c_stream__,
+        handle.to_hf, handle.to_torch, handle.to_tf, handle.to_arrow, handle.to_pandas, split.__arrow_c_stream__,
     )  # fmt: skip
     for export in exports:
         with pytest.raises(MissingExtraError, match="not installed") as caught:
@@ -293,3 +293,23 @@ def test_a_broken_library_keeps_its_own_error(handle: Handle, monkeypatch: pytes
     monkeypatch.setattr(convert, "import_module", broken)
     with pytest.raises(ModuleNotFoundError, match="libcudart"):
         handle.train.to_torch()
+
+
+def test_arrow_readers_get_tables_without_copies(tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    flags, numbers = np.array([True, False, True]), np.arange(6.0).reshape(3, 2)
+    tensors = {
+        "train/image": IMAGES[:3], "train/flag": flags, "train/data": numbers,
+        **text_tensors("train", ["a", "", "ﬂow"]),
+    }  # fmt: skip
+    split = make_handle(tmp_path, tensors)["train"]
+    table = pa.table(split)
+    assert table.column_names == split.columns == ["image", "flag", "data", "text"]
+    assert table.column("text").to_pylist() == ["a", "", "ﬂow"]
+    assert table.column("flag").to_pylist() == [True, False, True]
+    assert table.column("data").to_pylist() == numbers.tolist()
+    assert table.column("image").to_pylist() == IMAGES[:3].tolist()
+    pixels = table.column("image").chunk(0).flatten().flatten()
+    assert pixels.buffers()[1].address == split.image.__array_interface__["data"][0]
+    assert make_handle(tmp_path, tensors).to_arrow()["train"].equals(table)

@@ -278,6 +278,22 @@ class Handle(Mapping[str, Split]):
                 raise UsageError(f"`{self.name}` has no split `{name}`, only {has}", hint=f"ds.{one}.xy()")
         return tuple(self._splits[name].xy() for name in splits or ("train", "test"))
 
+    def to_torch(self) -> dict[str, dict[str, Any]]:
+        """Return each split as `Split.to_torch` does."""
+        return {name: split.to_torch() for name, split in self._splits.items()}
+
+    def to_tf(self) -> dict[str, Any]:
+        """Return each split as a `tf.data.Dataset`."""
+        return {name: split.to_tf() for name, split in self._splits.items()}
+
+    def to_arrow(self) -> dict[str, Any]:
+        """Return each split as a `pyarrow.Table`."""
+        return {name: split.to_arrow() for name, split in self._splits.items()}
+
+    def to_pandas(self) -> dict[str, Any]:
+        """Return each split as a `pandas.DataFrame`."""
+        return {name: split.to_pandas() for name, split in self._splits.items()}
+
     def to_hf(self) -> Any:
         """Return a `datasets.DatasetDict` with all splits."""
         from surefetch.dataset.convert import to_hf_dict
