@@ -91,6 +91,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=15, help="of the floors and surefetch")
     parser.add_argument("--python", help="the Python of the other libraries")
     parser.add_argument("--peer-rounds", type=int, default=5)
+    parser.add_argument("--peer", action="append", choices=PEERS, help="this library alone; may be repeated")
     parser.add_argument("--root", default="data", help="torchvision's root")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -100,8 +101,9 @@ def main() -> int:
     holds = judge_ratio("load over raw maps", times["surefetch"], times["raw maps"], 1.15)
     holds &= judge_ratio("load over np.load", times["surefetch"], times["np.load"], 1.3)
     if arguments.python:
+        chosen = {name: PEERS[name][1] for name in arguments.peer or PEERS}
         floor = programs["raw maps"]
-        holds &= against_peers(arguments.python, arguments.peer_rounds, arguments.root, floor)
+        holds &= against_peers(chosen, arguments.python, arguments.peer_rounds, arguments.root, floor)
     return 0 if holds else 1
 
 
@@ -144,11 +146,13 @@ arrays = [np.load(path, mmap_mode="r") for path in {files!r}]
     return {name: (sys.executable, "-c", code) for name, code in programs.items()}
 
 
-def against_peers(python: str, rounds: int, root: str, floor: tuple[str, ...]) -> bool:
+def against_peers(
+    chosen: dict[str, str], python: str, rounds: int, root: str, floor: tuple[str, ...]
+) -> bool:
     """Race the libraries that are there; False if one is not slow enough."""
     environ = environment(HF_HUB_OFFLINE="1", TF_CPP_MIN_LOG_LEVEL="3")
     programs: dict[str, tuple[str, ...]] = {"surefetch": (sys.executable, "-c", OURS), "raw maps": floor}
-    for name, (_, code) in PEERS.items():
+    for name, code in chosen.items():
         for more in ("", OPERATORS) if name == "torchvision" else ("",):
             program = (python, "-W", "ignore", "-c", f"ROOT = {root!r}\n{more}\n{code}\n{TOUCH}\n")
             reason = why_not(program, environ)

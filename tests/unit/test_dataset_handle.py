@@ -276,7 +276,8 @@ def test_a_missing_library_is_one_clear_line(handle: Handle, monkeypatch: pytest
     split = handle.train
     exports = (
         split.to_torch, split.torch_dataset, split.to_tf, split.to_arrow, split.to_hf, split.to_pandas,
-        handle.to_hf, handle.to_torch, handle.to_tf, handle.to_arrow, handle.to_pandas, split.__arrow_c_stream__,
+        handle.to_hf, handle.to_torch, handle.to_tf, handle.to_arrow, handle.to_pandas,
+        split.__arrow_c_stream__,
     )  # fmt: skip
     for export in exports:
         with pytest.raises(MissingExtraError, match="not installed") as caught:
