@@ -34,8 +34,8 @@ def get_command(
 
     Prints the folder (or file) to stdout; what happened on the way goes to stderr.
     """
-    if _is_warm(name, as_json, options) and (path := _warm_path(name, options)):
-        return _show_warm(name, path, quiet)
+    if _is_warm(name, as_json, options) and (record := _warm_record(name, options)):
+        return _show_warm(name, record, quiet)
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     from surefetch.cli.get_screens import show_plan, show_receipt
 
@@ -59,21 +59,22 @@ def _is_warm(name: str, as_json: bool, options: dict[str, Any]) -> bool:
     return not as_json and "://" not in name and given <= {"offline", "store"}
 
 
-def _warm_path(name: str, options: dict[str, Any]) -> str | None:
+def _warm_record(name: str, options: dict[str, Any]) -> dict[str, Any] | None:
     import os
 
     from surefetch.session.load import find_record
 
     record = find_record(name, os.environ, options.get("store"))
-    path = record.get("view") if record else None
-    return path if path and os.path.isdir(path) else None  # noqa: PTH112 - pathlib costs the warm path 5 ms
+    path = record["view"] if record else ""
+    return record if path and os.path.isdir(path) else None  # noqa: PTH112 - pathlib costs the warm path 5 ms
 
 
-def _show_warm(name: str, path: str, quiet: bool) -> int:
+def _show_warm(name: str, record: dict[str, Any], quiet: bool) -> int:
     from surefetch.cli.render import print_line, tell
 
     if not quiet:
         tell(f"{name} is here already, proven when it came")
-        tell(f'next:  python -c "import surefetch as sf; print(sf.load({name!r}))"')
-    print_line(path)
+        if record["tensors"]:
+            tell(f'next:  python -c "import surefetch as sf; print(sf.load({name!r}))"')
+    print_line(record["view"])
     return 0
