@@ -335,7 +335,7 @@ class _Installer:
             (path, move_aside(path, root), shadow.why)
             for shadow, paths in shadows_of(layout)
             for path in paths
-            if not all(str(file) in ours for file in _files_below(path))
+            if not all(ours.get(str(file)) == file_digest(file) for file in _files_below(path))
         ]
         again = [self._plant(plant, layout) for plant in _in_order(layout)]
         proof = self._prove(layout)
