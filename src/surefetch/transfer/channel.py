@@ -95,6 +95,9 @@ class Channel:
         self._put(pycurl.HTTPHEADER, ("Accept-Encoding: identity", *headers))
         version = pycurl.CURL_HTTP_VERSION_2TLS if multiplex else pycurl.CURL_HTTP_VERSION_1_1
         self._put(pycurl.HTTP_VERSION, version)
+        # Waiting for a connection to be shared makes sense only where it can be: not for plain http, where a
+        # silent first answer would hold up the next request.
+        self._put(pycurl.PIPEWAIT, int(multiplex and url.startswith("https:")))
         self._put_route(route, negotiate)
 
     def limit_rate(self, bytes_per_second: int) -> None:
@@ -126,7 +129,6 @@ class Channel:
         setopt(pycurl.TCP_KEEPALIVE, 1)
         setopt(pycurl.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
         setopt(pycurl.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)
-        setopt(pycurl.PIPEWAIT, 1)
         setopt(pycurl.OPT_CERTINFO, 1)
         setopt(pycurl.NOPROXY, "")
         setopt(pycurl.PROXY, "")  # an empty proxy keeps libcurl from the environment
