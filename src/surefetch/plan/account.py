@@ -7,7 +7,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Final
 
 from surefetch.events import Attempt, Cancel, Discard, Order, Request, Shorten
-from surefetch.model import Artifact, Lookup, Mirror, Struct
+from surefetch.model import Artifact, Digest, Lookup, Mirror, Struct
 from surefetch.plan import segments
 from surefetch.plan.blame import Blame
 from surefetch.plan.hosts import Host, Hosts
@@ -80,6 +80,7 @@ class Account:
         self._shared, self._limits = shared, shared.limits
         self._roster = Roster(shared.hosts)
         self._blame = Blame()
+        self._seen: list[Digest] = []  # of whole files that one mirror gave, and that were wrong
         self._check: Check | None = None  # a second opinion is being gathered
         self._has_checked = False  # and did not tell who lied
         self._widening = Widening()
@@ -240,4 +241,11 @@ def _preference(candidate: Candidate) -> tuple[object, ...]:
     """Local ones first, those in doubt last, else as they are ranked."""
     doubt = bool(candidate.failures or candidate.host.in_row)
     is_plain = candidate.takes_ranges is False
-    return (not candidate.mirror.is_local, is_plain, candidate.is_suspect, doubt, candidate.rank)
+    return (
+        not candidate.mirror.is_local,
+        is_plain,
+        candidate.is_suspect,
+        candidate.silences,
+        doubt,
+        candidate.rank,
+    )

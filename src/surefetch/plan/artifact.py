@@ -24,7 +24,7 @@ from surefetch.model import PIECE_BYTES, Mirror
 from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.checking import Checking
-from surefetch.plan.filling import SAME_AGAIN
+from surefetch.plan.filling import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, weighed
 from surefetch.plan.running import Ending, Running
@@ -161,7 +161,7 @@ class ArtifactPlan(Checking):
         self._add(run, event.start, event.stop)
         run.advanced(event.stop, now)
         self.last_byte = host.last_byte = now
-        host.in_row = 0
+        host.in_row = candidate.silences = 0
         if candidate.failures and run.gained >= self._progress():
             candidate.failures = 0
 
@@ -233,6 +233,7 @@ class ArtifactPlan(Checking):
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
         silence = now - run.last_byte
         self._release(run, now)
+        run.candidate.silences += silence >= RACE_SILENCE
         is_silent = run.ending is Ending.SILENT or (run.ending is Ending.LOST and silence >= SILENT)
         if is_silent:
             failure, cause = GIVEN_UP[event.phase]
@@ -267,7 +268,10 @@ class ArtifactPlan(Checking):
         others = [c for c in self._roster.candidates if not c.is_out]
         verdict = self._blame.judge(self.spans.given(), others, self._total_rate)
         if verdict.measure is Measure.DROP:
-            self._drop(verdict.candidate, event.cause, event.detail or f"its digest is {event.actual}")
+            is_known = event.actual in self._seen  # another mirror gave just the same
+            self._seen.append(event.actual)
+            cause = "body.changed-upstream" if is_known else event.cause
+            self._drop(verdict.candidate, cause, event.detail or f"its digest is {event.actual}")
             return self._start_over()
         for giver in self.spans.givers():
             giver.is_suspect = True
@@ -280,12 +284,9 @@ class ArtifactPlan(Checking):
         orders = self._work_on_check(now)
         if orders or self.running:
             return orders
-        self._end_check()
-        if check.confirmed.total != self.size:
-            return self._accuse(self._disproof)
-        for candidate in {*self.spans.givers(), *check.confirmed.givers()}:
-            self._drop(candidate, "body.changed-upstream", "it gives the same wrong bytes as others")
-        return self._start_over()
+        if check.confirmed.total == self.size:
+            self._blame.clear(self.spans.givers())  # leaving anybody out would give the same bytes again
+        return [*self._end_check(), *self._accuse(self._disproof)]
 
     def _piece_wrong(self, index: int, cause: str) -> list[Order]:
         """Fetch one piece again, and drop the mirror that gave it."""

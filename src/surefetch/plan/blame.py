@@ -77,6 +77,15 @@ class Blame:
             return Verdict(Measure.DROP, next(iter(given)))
         return self._begin(min(rounds, key=lambda pair: pair[0])[1])
 
+    def clear(self, candidates: Sequence[Candidate]) -> None:
+        """Do not leave these out in a round of their own."""
+        self._cleared += [candidate for candidate in candidates if candidate not in self._cleared]
+
+    def leave_out(self, candidate: Candidate) -> Verdict:
+        """Leave out the one that a check speaks against. Three who differ prove nothing: the bytes decide."""
+        self.suspect = self.alone = None
+        return self._begin(Verdict(Measure.LEAVE_OUT, candidate))
+
     def reopen(self, others: Sequence[Candidate]) -> Verdict | None:
         """Nobody who may be asked is left: say how to go on with the others."""
         suspect, self.suspect, self.alone = self.suspect, None, None

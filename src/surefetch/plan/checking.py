@@ -80,10 +80,10 @@ class Checking(Filling):
         return self._convict(check, check.checker)
 
     def _convict(self, check: Check, liar: Candidate | None) -> list[Order]:
-        """Drop a mirror, and what it gave as far as nobody else gave the same."""
+        """Leave a mirror out, and forget what it gave as far as nobody else gave the same."""
         assert liar
         self._check = None
-        self._drop(liar, "body.corrupt", "two other mirrors agree on other bytes")
+        self._blame.leave_out(liar)
         check.confirmed.remove_giver(liar)
         sure = [(start, stop) for start, stop, _ in check.confirmed]
         gone = subtract([(start, stop) for start, stop, giver in self.spans if giver is liar], sure)

@@ -18,7 +18,7 @@ class Candidate:
 
     __slots__ = (
         "changes", "failures", "given", "host", "is_dropped", "is_full", "is_suspect", "lanes", "mirror",
-        "rank", "rate", "ready_at", "running", "size", "strikes", "takes_ranges", "validator",
+        "rank", "rate", "ready_at", "running", "silences", "size", "strikes", "takes_ranges", "validator",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -33,6 +33,7 @@ class Candidate:
         self.lanes = host.lanes  # requests that it should have, when it is asked
         self.is_full = False  # more requests at once were tried and brought nothing
         self.given = 0  # bytes of the artifact
+        self.silences = 0  # requests that were broken off because nothing came, since it gave a byte
         self.strikes = 0  # pieces that it gave wrong
         self.rate = 0.0  # bytes per second of one connection, 0 while unknown
         self.takes_ranges: bool | None = None
