@@ -34,10 +34,12 @@ def decode(data: Buffer, name: str, limit: int) -> Array:
         raise DecodeError("the MAT header is cut", offset=len(view), code="body.truncated")
     if bytes(view[512:520]) == HDF5_MAGIC or bytes(view[:8]) == HDF5_MAGIC:
         array = _decode_hdf5(view, name, limit)
-    elif bytes(view[126:128]) in (b"IM", b"MI"):
+    elif bytes(view[126:128]) in (b"IM", b"MI") and 0 not in view[:4]:  # a zero there means version 4
         array = _decode_v5(view, name, limit)
     else:
-        raise DecodeError(f"a MAT file has its byte order at 126, not {quote(view, 126, 2)}", offset=126)
+        raise DecodeError(
+            f"a MAT file has text at 0 and its byte order at 126, not {quote(view, 126, 2)}", offset=126
+        )
     if array.dtype.kind not in KINDS:
         raise DecodeError(f"variable `{name}` is no array of plain numbers")
     return array

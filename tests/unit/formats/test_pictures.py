@@ -245,6 +245,14 @@ def test_mat_version_5_that_unpacks_to_too_much_is_not_unpacked() -> None:
     assert caught.value.code == "body.bomb"
 
 
+def test_mat_version_4_is_refused_without_a_warning() -> None:
+    sink = io.BytesIO()
+    scipy.io.savemat(sink, {"X": FLOATS}, format="4")
+    for data in (sink.getvalue(), b"\0\0\x03\xe8" + sink.getvalue()[4:126].ljust(122) + b"IM" + bytes(64)):
+        with pytest.raises(DecodeError, match="byte order at 126"):
+            mat.decode(data, "X", 1 << 20)
+
+
 def test_mat_version_7_3() -> None:
     sink = io.BytesIO()
     with h5py.File(sink, "w", userblock_size=512) as file:
