@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import configparser
 import re
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,6 +117,8 @@ def _roaming(place: Place) -> Path:
 
 
 def _read_ini(path: Path) -> dict[str, dict[str, Setting]]:
+    import configparser  # many machines have no such file
+
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(_read_text(path))
@@ -234,6 +234,8 @@ def _named(setting: Setting, *, is_default: bool = False) -> UvIndex:
 
 
 def _uv_file(path: Path) -> UvSettings:
+    import tomllib  # likewise
+
     try:
         content = tomllib.loads(_read_text(path))
     except (OSError, tomllib.TOMLDecodeError):

@@ -74,7 +74,11 @@ def plan(session: Session, name: str, **options: Any) -> FetchPlan:
     """
     digests = {key: options.get(key) for key in ("sha256", "sha1", "md5")}
     target = find_target(
-        session.catalog, name, mirrors=options.get("mirrors", ()), digests=digests, size=options.get("size")
+        lambda: session.catalog,
+        name,
+        mirrors=options.get("mirrors", ()),
+        digests=digests,
+        size=options.get("size"),
     )
     form, artifacts = _first_form(target)
     sources = make_sources(session, target, options.get("local", ()))

@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from surefetch.catalog import Catalog
-from surefetch.dataset import Handle
 from surefetch.errors import UsageError
 from surefetch.receipts import Receipt
 from surefetch.reporters import Reporter, default_reporter
@@ -18,6 +16,8 @@ from surefetch.settings import Decision, Settings, read_settings
 from surefetch.store import Store
 
 if TYPE_CHECKING:
+    from surefetch.catalog import Catalog
+    from surefetch.dataset import Handle
     from surefetch.session.dry_run import FetchPlan
 
 _default: Session | None = None
@@ -76,6 +76,8 @@ class Session:
         Raises:
             CatalogError: A catalog of the user's has a mistake.
         """
+        from surefetch.catalog import Catalog
+
         return Catalog(read_catalogs(user_catalog_files(self.environ, self.settings.catalogs)))
 
     @cached_property
@@ -153,6 +155,7 @@ class Session:
                 f"`{dataset.name}` has files, and no tensors that surefetch could load",
                 hint=f"surefetch get {dataset.name}    (prints their folder)",
             )
+        from surefetch.dataset import Handle
         from surefetch.session.get import fetch_tensors
 
         return Handle(fetch_tensors(self, dataset))

@@ -44,7 +44,7 @@ def get(
     form: str | None,
 ) -> Receipt:
     """Get proven files; see `Session.get`."""
-    target = find_target(session.catalog, name, mirrors=mirrors, digests=digests, size=size)
+    target = find_target(lambda: session.catalog, name, mirrors=mirrors, digests=digests, size=size)
     if form is not None:
         from surefetch.session.encode import write_form
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from surefetch.catalog import Catalog
 from surefetch.errors import UsageError
 from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
+
+if TYPE_CHECKING:
+    from surefetch.catalog import Catalog
 
 #: What the names of Metalink files end in (RFC 5854, 7.1, and the habit of older ones).
 METALINKS = (".meta4", ".metalink")
@@ -27,7 +30,7 @@ class Target(Struct, frozen=True, kw_only=True):
 
 
 def find_target(
-    catalog: Catalog,
+    catalog: Callable[[], Catalog],
     name: str,
     *,
     mirrors: Sequence[str] = (),
@@ -37,7 +40,7 @@ def find_target(
     """Decide what is meant.
 
     Args:
-        catalog: Knows names and URLs.
+        catalog: Gives what knows names and URLs; not asked for a file whose digest is given.
         name: A dataset's name or alias, a URL, or the path of a Metalink file.
         mirrors: Further URLs of the same file, or base URLs of the dataset's files.
         digests: `sha256`, `sha1`, `md5` of the file behind a URL, as far as known.
@@ -61,10 +64,10 @@ def find_target(
                 f"a digest belongs to a URL, and `{name}` is a name: the catalog knows its digests",
                 hint=f"surefetch get {name}",
             )
-        return _whole(catalog.find(name), tuple(mirrors))
+        return _whole(catalog().find(name), tuple(mirrors))
     check_url(name)
     if not given:
-        return _known(catalog, name, tuple(mirrors))
+        return _known(catalog(), name, tuple(mirrors))
     dataset = described(name, {key: _digest(key, value) for key, value in given.items()}, size)
     artifact = dataset.artifacts[0].name
     return Target(

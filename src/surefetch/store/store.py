@@ -7,16 +7,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from surefetch.errors import StoreError
 from surefetch.model import Dataset, Digest
-from surefetch.store import files, layout, upkeep, views, warm
+from surefetch.store import files, layout, views, warm
 from surefetch.store.blobs import Blobs
 from surefetch.store.part import Part
 from surefetch.store.parts import Parts
 from surefetch.store.prover import Proof
 from surefetch.store.records import Records
+
+if TYPE_CHECKING:
+    from surefetch.store import upkeep
 
 
 class Store:
@@ -239,6 +242,8 @@ class Store:
 
     @cached_property
     def _upkeep(self) -> upkeep.Upkeep:
+        from surefetch.store import upkeep
+
         return upkeep.Upkeep(self.blobs, self.records, self._parts)
 
     def _prepare(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from surefetch.events import Failure
@@ -163,6 +162,8 @@ def retry_after(value: str, now: float) -> float | None:
     value = value.strip()
     if value.isdigit():
         return float(value[:9])
+    from email.utils import parsedate_to_datetime  # for dates alone, which few servers send
+
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
     except (ValueError, TypeError, OverflowError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import netrc
 import sys
 from base64 import b64encode
 from collections.abc import Mapping
@@ -102,6 +101,8 @@ class Credentials:
         host = urlsplit(url).hostname
         if path is None or not host:
             return []
+        import netrc  # most users have no such file
+
         try:
             found = netrc.netrc(str(path)).authenticators(host)
         except netrc.NetrcParseError as error:

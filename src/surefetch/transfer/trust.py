@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -156,6 +155,8 @@ def _added(environ: Mapping[str, str], ca_bundle: str) -> Iterator[tuple[str, st
 
 
 def _join(paths: list[str]) -> Path:
+    import tempfile  # most machines have one store, and nothing to join
+
     descriptor, name = tempfile.mkstemp(prefix="surefetch-authorities-", suffix=".pem")
     seen: set[bytes] = set()
     with os.fdopen(descriptor, "wb") as file:
@@ -194,6 +195,8 @@ def _exported_windows_store() -> str | None:
     enumerate_store = getattr(ssl, "enum_certificates", None)
     if enumerate_store is None:
         return None
+    import tempfile  # Windows alone
+
     descriptor, name = tempfile.mkstemp(prefix="surefetch-roots-", suffix=".pem")
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         for store in ("ROOT", "CA"):
