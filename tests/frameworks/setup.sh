@@ -9,7 +9,9 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 folder=${SUREFETCH_FRAMEWORKS:?says where the environments are kept}
 mkdir -p "$folder"
-stamp=$(sha256sum "${BASH_SOURCE[0]}" "$root/pyproject.toml" | sha256sum | cut -c1-16)
+dependencies=$(python3 -c 'import sys, tomllib; print(tomllib.load(open(sys.argv[1], "rb"))["project"]["dependencies"])' \
+    "$root/pyproject.toml")
+stamp=$( (cat "${BASH_SOURCE[0]}" && echo "$dependencies") | sha256sum | cut -c1-16)
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
 
 make_environment() { # NAME PACKAGES... -- PACKAGES WITHOUT THEIR DEPENDENCIES...
