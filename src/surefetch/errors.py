@@ -41,10 +41,10 @@ class SurefetchError(Exception):
 
     @property
     def fault(self) -> str:
-        """Whose fault: `you`, `network`, `mirror` or `owner`."""
+        """Whose fault: `you`, `network`, `mirror` or `owner`; what all attempts show goes before the table."""
         from surefetch.causes import cause
 
-        return cause(self.code).fault
+        return str(self.details.get("fault") or cause(self.code).fault)
 
     @property
     def exit_code(self) -> int:

@@ -28,7 +28,7 @@ def judge_broken(seen: Observation) -> Finding | None:
         return Finding(cause="body.too-large", detail=seen.curl_message)
     if seen.curl_code == codes.BAD_ENCODING:
         return Finding(cause="body.unasked-encoding", detail=seen.curl_message)
-    if "http/0.9" in message or (seen.curl_code == codes.WEIRD and not seen.status):
+    if "http/0.9" in message or (seen.curl_code == codes.WEIRD):
         is_tls = seen.first_bytes[:2] in (b"\x15\x03", b"\x16\x03")  # a TLS alert or handshake record
         cause = (
             "http.tls-port"
@@ -182,15 +182,13 @@ def _page_marker(seen: Observation) -> Finding | None:
     headers = "\n".join(f"{name}: {value}" for name, value in seen.headers)
     for line in headers.splitlines():
         if marker := naming.find_marker("", headers=line):
-            return Finding(cause=marker.cause, detail=f"a page of {marker.name} came")
+            return Finding(cause=marker.cause, detail=naming.came(marker.name))
     # A login form on an error page is part of its menu: only wording and titles count here, not addresses.
     marker = naming.find_marker(text, headers=headers) if text.strip() else None
     if marker is None:
         return None
     title = naming.title_of(text)
-    return Finding(
-        cause=marker.cause, detail=f"a page of {marker.name} came" + (f": “{title}”" if title else "")
-    )
+    return Finding(cause=marker.cause, detail=naming.came(marker.name) + (f": “{title}”" if title else ""))
 
 
 def _storage_words(seen: Observation) -> str:

@@ -191,6 +191,11 @@ def find_marker(text: str, *, headers: str = "", url: str = "", page_only: bool 
     return None
 
 
+def came(name: str) -> str:
+    """Say that somebody's page, or a page that has a name of its own, came."""
+    return f"{name} came" if name.startswith(("a ", "an ", "the ")) else f"a page of {name} came"
+
+
 def _empty(sample: Sample) -> Finding | None:
     if sample.length == 0 or (not sample.head and not sample.length):
         return Finding(cause="body.empty", detail="0 bytes came")
@@ -293,7 +298,7 @@ def _cut(sample: Sample) -> Finding | None:
     length, size = sample.length, sample.size
     if length is not None and size is not None and length != size:
         cause = "body.truncated" if length < size else "body.too-large"
-        return Finding(cause=cause, detail=f"{length:,} bytes came, the file has {size:,}".replace(",", " "))
+        return Finding(cause=cause, detail=f"{_spaced(length)} bytes came, the file has {_spaced(size)}")
     kind = kind_of(sample.head)
     tail = sample.tail or (sample.head if sample.length == len(sample.head) else b"")
     ending = ENDINGS.get(kind)
@@ -328,9 +333,7 @@ def _named_page(text: str, marker: Marker | None, sample: Sample) -> Finding:
     if marker.cause == "body.lfs-pointer":
         return Finding(cause=marker.cause, detail=_pointer_words(text, marker.name))
     words = said or _quoted(text) if marker.cause.startswith(("service.", "http.")) else said
-    return Finding(
-        cause=marker.cause, detail=": ".join(filter(None, (f"a page of {marker.name} came", words)))
-    )
+    return Finding(cause=marker.cause, detail=": ".join(filter(None, (came(marker.name), words))))
 
 
 def _storage_error(match: re.Match[str]) -> Finding:
@@ -421,3 +424,7 @@ def _article(kind: str) -> str:
         "tar": "a tar archive",
     }
     return words.get(kind, f"{'an' if kind[:1] in 'aeh' and kind != 'hdf5' else 'a'} {kind} file")
+
+
+def _spaced(count: int) -> str:
+    return f"{count:,}".replace(",", " ")

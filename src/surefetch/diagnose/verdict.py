@@ -246,7 +246,7 @@ RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
 
 
 def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
-    failed = [a for a in attempts if a.cause and not a.cause.startswith("source.")]
+    failed = [_of_mirror(a) for a in attempts if a.cause and not a.cause.startswith("source.")]
     by_host: dict[str, list[Attempt]] = {}
     for attempt in failed:
         if re.search(r"https?://", attempt.mirror):
@@ -258,6 +258,15 @@ def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
         failed=tuple(failed),
         searches=tuple(a for a in attempts if a.cause.startswith("source.")),
         by_host={host: tuple(group) for host, group in by_host.items()},
+    )
+
+
+def _of_mirror(attempt: Attempt) -> Attempt:
+    """An address of another scheme that a mirror led to is the mirror's fault, not the user's."""
+    if attempt.cause != "policy.scheme" or not re.match(r"https?://", attempt.mirror):
+        return attempt
+    return msgspec.structs.replace(
+        attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}"
     )
 
 
@@ -288,22 +297,36 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
         message += f" ({place}{choice.detail})"
     if hosts > 1 and not is_alike:
         message += f"; {hosts} hosts were asked, and none gave it"
-    if fault in ("mirror", "owner") and facts.reachable:
-        message += f"; it's them, not you: {_and(facts.reachable[:2])} can be reached"
+    others = [
+        host for host in facts.reachable if host not in {name.partition(":")[0] for name in case.by_host}
+    ]
+    if fault in ("mirror", "owner") and others:
+        message += f"; it's them, not you: {_and(others[:2])} can be reached"
     if facts.kept_bytes and facts.total_bytes:
         message += (
             f"; kept {_megabytes(facts.kept_bytes)} of {_megabytes(facts.total_bytes)} MB for the next run"
         )
-    hint = row.action(
+    hint = _action(choice, facts, is_alike=is_alike)
+    return Verdict(code=choice.code, fault=fault, message=message, hint=hint, is_sure=choice.is_sure)
+
+
+def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
+    """The one thing to do now that no mirror gave it."""
+    row = row_of(choice.code)
+    if is_alike and choice.code in weights.ALIKE_NEXT:
+        return weights.ALIKE_NEXT[choice.code].replace("{surefetch}", facts.surefetch)
+    if choice.code in weights.ELSEWHERE or (choice.code in weights.RESUMED and not facts.kept_bytes):
+        is_file = "://" in facts.wanted
+        text = weights.ELSEWHERE_FILE if is_file else weights.ELSEWHERE_DATASET
+        return text.format(surefetch=facts.surefetch, wanted=facts.wanted or "NAME")
+    action = row.action(
         facts.shell,
         host=choice.host,
         proxy=facts.proxy,
         dataset=_name(facts.wanted),
         surefetch=facts.surefetch,
     )
-    if is_alike and choice.code in weights.ALIKE_NEXT:
-        hint = weights.ALIKE_NEXT[choice.code].replace("{surefetch}", facts.surefetch)
-    return Verdict(code=choice.code, fault=fault, message=message, hint=hint, is_sure=choice.is_sure)
+    return re.sub(r"^nothing if (another|other) \w+ works?[;:] (else |otherwise )?", "", action)
 
 
 def _line(place: str, code: str, group: Sequence[Attempt]) -> str:

@@ -124,3 +124,57 @@ WRONG_BYTES: Final = {
 }
 #: Of searches that found nothing, the one that says most.
 SEARCHES: Final = {"source.not-in-index": 0, "source.no-index": 1, "source.no-copy": 2, "source.no-apt": 3}
+#: Faults of a host that nothing here can mend: when all mirrors failed, only another address helps.
+ELSEWHERE: Final = {
+    "http.not-found",
+    "http.gone",
+    "http.redirect-loop",
+    "http.redirect-dead",
+    "http.range-lie",
+    "http.range",
+    "http.unexpected-status",
+    "body.empty",
+    "body.too-large",
+    "body.corrupt",
+    "body.double-encoded",
+    "body.decompressed",
+    "body.unasked-encoding",
+    "body.storage-error",
+    "body.lfs-pointer",
+    "body.wrong-file",
+    "body.unreadable",
+    "body.content-mismatch",
+    "policy.header-size",
+    "transfer.no-first-byte",
+}
+#: Faults after which the same command goes on where it ended, if anything was kept.
+RESUMED: Final = {"body.truncated", "transfer.stalled"}
+ELSEWHERE_DATASET: Final = (
+    "nothing on your side can mend it; if you know another address that has its files:"
+    " `{surefetch} get {wanted} --mirror URL`"
+)
+ELSEWHERE_FILE: Final = (
+    "nothing on your side can mend it; if you know another address of the same file, put it after this one"
+)
+#: Faults that a browser on this machine would not meet, so that fetching by hand is a way.
+BROWSER: Final = {
+    "http.forbidden",
+    "http.unauthorized",
+    "http.blocked-by-waf",
+    "body.html",
+    "body.login-page",
+    "body.captive-portal",
+    "service.auth",
+    "tls.intercepted",
+    "tls.unknown-issuer",
+    "tls.incomplete-chain",
+    "proxy.auth-required",
+    "proxy.malformed",
+    "proxy.scheme",
+    "proxy.name",
+    "proxy.not-a-proxy",
+    "connect.timeout",
+    "connect.reset",
+    "connect.refused",
+    "connect.unreachable",
+}

@@ -8,8 +8,21 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from surefetch.errors import IntegrityError, SurefetchError
-from surefetch.events import Derive, Derived, Disproven, Event, Halted, NotDerived, Opened, Proven, Request
+from surefetch.events import (
+    Derive,
+    Derived,
+    Disproven,
+    Event,
+    Failed,
+    Halted,
+    NotDerived,
+    Opened,
+    Proven,
+    Request,
+)
 from surefetch.model import Artifact, Dataset, Digest
 from surefetch.plan.artifact import Held
 from surefetch.reporters import human_size
@@ -177,6 +190,14 @@ class Bench:
         kept = self.received
         proven = len(self.digests)
         return f"{proven} proven files and {human_size(kept)} are kept; the same command goes on from there"
+
+    def named(self, event: Failed) -> Failed:
+        """Say which known file came whole in another's place, if one did."""
+        known = self._known(event.wrong_digest) if event.wrong_digest else None
+        if known is None or event.cause not in ("body.truncated", "body.too-large", "body.corrupt"):
+            return event
+        detail = f"these bytes are another known file: {known}"
+        return msgspec.structs.replace(event, cause="body.wrong-file", detail=detail)
 
     def close(self) -> None:
         """Stop hashing; keep unfinished parts for the next time."""

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from surefetch.diagnose.verdict import Facts, weigh
-from surefetch.errors import FetchError, IntegrityError, OfflineError, StoreError, SurefetchError
-from surefetch.events import Done
+from surefetch.diagnose import weights
+from surefetch.diagnose.certificates import issuer_of
+from surefetch.diagnose.verdict import Facts, Verdict, place_of, weigh
+from surefetch.errors import (
+    FetchError,
+    IntegrityError,
+    OfflineError,
+    SettingError,
+    StoreError,
+    SurefetchError,
+)
+from surefetch.events import Attempt, Done
 from surefetch.model import Artifact
 from surefetch.reporters import human_size
 from surefetch.session.bench import Bench
@@ -17,23 +27,31 @@ from surefetch.session.targets import Target
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
+#: Addresses that a hint shows at most.
+SHOWN: Final = 2
+
 
 def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
     """Weigh all attempts into one error; its hint ends with the way by hand."""
+    wanted = wanted_by_hand(target, done)
     facts = Facts(
         wanted=target.dataset.name,
         offline=_offline(session),
-        reachable=_reachable(bench),
+        proxy=_proxy(session, done.attempts),
+        reachable=_reachable(bench, done.attempts),
         digests=tuple(bench.wrong_digests),
+        issuers=_issuers(done.attempts),
         kept_bytes=bench.kept_bytes,
+        total_bytes=sum(artifact.size or 0 for artifact in wanted),
         surefetch=program_name(),
         shell=shell_of(session.environ),
     )
     verdict = weigh(done.attempts, facts)
-    has_hand = not verdict.code.startswith("local.") and not target.learns
-    by_hand = _by_hand(target, done) if has_hand else ""
-    hint = "\n".join(text for text in (verdict.hint, by_hand) if text)
-    return _kind(verdict.code)(verdict.message, code=verdict.code, hint=hint, attempts=done.attempts)
+    missing = [artifact for artifact in wanted if artifact.name not in bench.digests]
+    hint = _hint(target, verdict, missing or wanted)
+    return _kind(verdict.code)(
+        verdict.message, code=verdict.code, hint=hint, attempts=done.attempts, fault=verdict.fault
+    )
 
 
 def _kind(code: str) -> type[SurefetchError]:
@@ -50,26 +68,57 @@ def _offline(session: Session) -> str:
     return next((d.decided_by for d in session.decisions if d.name == "offline"), "argument")
 
 
-def _reachable(bench: Bench) -> tuple[str, ...]:
-    """Hosts that gave bytes."""
+def _proxy(session: Session, attempts: Sequence[Attempt]) -> str:
+    """The proxy that a failed request went through; asked only when one is at fault."""
+    from surefetch.session.engine import make_resolver, pip_settings
+
+    url = next((a.mirror for a in attempts if a.cause.startswith("proxy.") and "://" in a.mirror[:8]), "")
+    if not url:
+        return ""
+    try:
+        return make_resolver(session, pip_settings(session)).resolve(url).proxy or ""
+    except SettingError:  # the attempt itself tells what is wrong with the value
+        return ""
+
+
+def _reachable(bench: Bench, attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """Hosts that gave bytes, and package indexes that answered, if only that they do not have it."""
     hosts = [urlsplit(url).hostname for urls in bench.givers.values() for url in urls]
-    return tuple(dict.fromkeys(host for host in hosts if host))
+    answered = [
+        place_of(a) for a in attempts if a.source == "package" and a.cause in ("", "source.not-in-index")
+    ]
+    return tuple(dict.fromkeys(host for host in (*hosts, *answered) if host))
 
 
-def _by_hand(target: Target, done: Done) -> str:
+def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:
+    """(host, issuer) of every chain that was not trusted."""
+    found = ((place_of(a), issuer_of(a.detail)) for a in attempts if a.cause.startswith("tls."))
+    return tuple(dict.fromkeys((host, issuer) for host, issuer in found if issuer))
+
+
+def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
+    """The one thing to do, and below it the way by hand where there is one."""
+    command = f"{program_name()} get {target.dataset.name}{_digest_option(target)} --from DIR"
+    action = verdict.hint.replace(f"{program_name()} get NAME --from FOLDER", command)
+    if verdict.code.startswith("local.") or target.learns:
+        return action
+    by_hand = _by_hand(target, wanted, command) if verdict.code in weights.BROWSER else ""
+    if by_hand or command in action:
+        return "\n".join(filter(None, (action, by_hand)))
+    return f"{action}\nif you have it on another machine or disk: `{command}`"
+
+
+def _by_hand(target: Target, wanted: Sequence[Artifact], command: str) -> str:
     """Tell how to fetch with a browser and prove it here."""
-    artifacts = wanted_by_hand(target, done)
     lines = [
-        f"{url}    ({human_size(artifact.size)}, {artifact.digest})"
-        for artifact in artifacts
+        f"      {url}    ({human_size(artifact.size)})"
+        for artifact in wanted
         for url in (artifact.urls or target.mirrors)[:1]
     ]
-    command = f"surefetch get {target.dataset.name}{_digest_option(target)} --from DIR"
     if not lines:
-        return f"if you have it on another machine or disk: `{command}`"
-    return "by hand: download with a browser, then prove and keep it\n" + "\n".join(
-        f"      {line}" for line in [*lines, command]
-    )
+        return ""
+    more = [f"      … and {len(lines) - SHOWN} more files"] if len(lines) > SHOWN else []
+    return "\n".join([f"by hand: download in a browser, then `{command}`", *lines[:SHOWN], *more])
 
 
 def _digest_option(target: Target) -> str:

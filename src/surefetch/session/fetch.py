@@ -242,7 +242,7 @@ class Loop:
     def _enclosed(self, event: Event) -> Event:
         if isinstance(event, Answered):
             return self._finish_index(self._network, event)
-        return event
+        return self._bench.named(event) if isinstance(event, Failed) else event
 
     def _from_inbox(self, timeout: float) -> list[Event]:
         events: list[Event] = []

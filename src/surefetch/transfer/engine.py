@@ -36,10 +36,12 @@ from surefetch.transfer.credentials import basic
 from surefetch.transfer.har import NetworkLog
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.judge import (
+    BY_LENGTH,
     E_PROXY,
     ENGINE_KNOWS,
     LOCAL_CAUSES,
     SOCKS,
+    UNNAMED,
     Verdict,
     judge_observation,
 )
@@ -568,7 +570,10 @@ class Engine:
     def _verdict(self, transfer: Transfer, seen: Observation) -> Verdict:
         refused = transfer.refused
         verdict = judge_observation(seen, refused)
-        if self._judge and not (refused and refused.cause in ENGINE_KNOWS):
+        if self._judge and refused and refused.cause in BY_LENGTH and seen.status == 200:
+            named = self._judge(seen)  # a page or error document of another length tells what it is
+            verdict = named if named and named[1] not in UNNAMED else verdict
+        elif self._judge and not (refused and refused.cause in ENGINE_KNOWS):
             verdict = self._judge(seen) or verdict
         failure, cause, detail = verdict
         return (refused.failure if refused and refused.failure else failure), cause, detail

@@ -161,7 +161,9 @@ ENGINE_KNOWS: Final = frozenset(
 _OTHER_WORDS: Final = frozenset({1, 8})
 _NO_WORD_OF_HTTP: Final = _OTHER_WORDS | {pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING}
 #: A wrong length may be the sign of another thing that came.
-_BY_LENGTH: Final = frozenset({"body.truncated", "body.too-large"})
+BY_LENGTH: Final = frozenset({"body.truncated", "body.too-large"})
+#: Causes that say no more than a wrong length does.
+UNNAMED: Final = BY_LENGTH | {"body.corrupt", "body.empty"}
 
 
 def judge_observation(seen: Observation, refused: Refused | None = None) -> Verdict:
@@ -171,7 +173,7 @@ def judge_observation(seen: Observation, refused: Refused | None = None) -> Verd
         seen: What was observed.
         refused: What the engine itself has found wrong, if it has.
     """
-    if refused and refused.cause in _BY_LENGTH and seen.status == 200:
+    if refused and refused.cause in BY_LENGTH and seen.status == 200:
         refused = answers.sniff(seen.first_bytes, seen.content_type, seen.artifact) or refused
     cause, detail = _cause(seen, refused)
     failure = refused.failure if refused else None
