@@ -72,7 +72,8 @@ class Channel:
         self._set: dict[int, Any] = {}
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
         self.curl = pycurl.Curl()
-        self._set_constants(options, trust, user_agent)
+        self._trust: Trust | None = trust  # None once libcurl was told
+        self._set_constants(options, user_agent)
 
     def prepare(
         self,
@@ -99,6 +100,9 @@ class Channel:
         # silent first answer would hold up the next request.
         self._put(pycurl.PIPEWAIT, int(multiplex and url.startswith("https:")))
         self._put_route(route, negotiate)
+        if self._trust and (url.startswith("https:") or (route.proxy or "").startswith("https:")):
+            self._trust.apply(self.curl)  # plain http does without reading 200 authorities
+            self._trust = None
 
     def limit_rate(self, bytes_per_second: int) -> None:
         """Limit how fast it receives; 0: no limit."""
@@ -112,7 +116,7 @@ class Channel:
         """Close the handle."""
         self.curl.close()
 
-    def _set_constants(self, options: Options, trust: Trust, user_agent: str) -> None:
+    def _set_constants(self, options: Options, user_agent: str) -> None:
         setopt = self.curl.setopt
         setopt(pycurl.WRITEFUNCTION, partial(self._staging.add, self))
         setopt(pycurl.HEADERFUNCTION, self.head.append)
@@ -132,7 +136,6 @@ class Channel:
         setopt(pycurl.OPT_CERTINFO, 1)
         setopt(pycurl.NOPROXY, "")
         setopt(pycurl.PROXY, "")  # an empty proxy keeps libcurl from the environment
-        trust.apply(self.curl)
 
     def _put(self, option: int, value: Any) -> None:
         if self._set.get(option, None) == value:

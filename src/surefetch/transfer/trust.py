@@ -128,6 +128,7 @@ def find_trust(environ: Mapping[str, str], ca_bundle: str = "", platform: str = 
     if platform in ("win32", "darwin"):
         return Trust(system=None, added=added, uses_native=True)
     system = next((path for path in SYSTEM_FILES if _has_certificate(Path(path))), None)
+    added = tuple(item for item in added if system is None or not _is_same(item[0], system))
     problem = "" if system or added else f"no file of authorities in {', '.join(SYSTEM_FILES)}"
     return Trust(system=system, added=added, problem=problem)
 
@@ -152,6 +153,12 @@ def _added(environ: Mapping[str, str], ca_bundle: str) -> Iterator[tuple[str, st
         for folder in folders.split(os.pathsep):
             if folder and any(True for _ in _certificates(Path(folder))):
                 yield folder, "variable SSL_CERT_DIR"
+
+
+def _is_same(path: str, system: str) -> bool:
+    """Whether a path is the system's file, or the folder that this file is the sum of."""
+    real, file = os.path.realpath(path), os.path.realpath(system)
+    return real == file or (os.path.isdir(real) and real in (os.path.dirname(file), os.path.dirname(system)))  # noqa: PTH112, PTH120 - as text, next to realpath
 
 
 def _join(paths: list[str]) -> Path:
