@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from surefetch.events import (
     Halted,
     NotDerived,
     Opened,
+    PieceJudged,
     Proven,
     Request,
 )
 from surefetch.model import Artifact, Dataset, Digest
 from surefetch.plan.artifact import Held
 from surefetch.reporters import human_size
+from surefetch.session.inbox import Inbox
 from surefetch.store import Part, Prover, Store, files
 from surefetch.store.prover import Proof
 
@@ -38,6 +41,7 @@ class Bench:
         digests: Artifact name -> the digest that it was found to have.
         tensors: Tensor name -> SHA-256, as far as derived.
         forms: Tensor name -> the form it was derived from.
+        inbox: Takes what comes of the proofs.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Bench:
             learns: Artifacts without a digest are published by the one that they are found to have.
         """
         self.dataset, self.store = dataset, store
+        self.inbox = Inbox()
         self.files: dict[str, Path] = dict(held)
         self.digests: dict[str, Digest] = {}
         self.sha256: dict[str, str] = {}
@@ -96,7 +101,8 @@ class Bench:
             part.reserve()
             digest = artifact.digest
             weak = [digest.algorithm] if digest is not None and digest.is_weak else []
-            self._prover.watch(part, algorithms=weak, pieces=artifact.pieces)
+            on_piece = partial(self._judged, artifact) if artifact.pieces else None
+            self._prover.watch(part, algorithms=weak, pieces=artifact.pieces, on_piece=on_piece)
             self._parts[artifact.name] = part
             self._began.setdefault(artifact.name, time.monotonic())
         return self._parts[artifact.name]
@@ -143,15 +149,15 @@ class Bench:
             self._parts[artifact.name].discard(start, stop)
             self.givers.pop(artifact.name, None)
 
-    def prove(self, artifact: Artifact, post: Callable[[Event], None]) -> None:
-        """Hash what is left and post `Proven`, `Disproven` or `Halted`."""
+    def prove(self, artifact: Artifact) -> None:
+        """Hash what is left; `Proven`, `Disproven` or `Halted` comes to the inbox."""
         part = self._parts[artifact.name]
 
         def conclude(proof: Proof | SurefetchError) -> None:
             try:
-                post(self._conclude(artifact, part, proof))
+                self.inbox.post(self._conclude(artifact, part, proof))
             except SurefetchError as error:
-                post(Halted(cause=error.code, detail=error.message))
+                self.inbox.post(Halted(cause=error.code, detail=error.message))
 
         self._prover.finish(part, conclude)
 
@@ -212,6 +218,11 @@ class Bench:
                 part.close()
         for part in self._unproven:
             part.abandon()
+
+    def _judged(self, artifact: Artifact, index: int, is_right: bool) -> None:
+        """Tell a piece that is wrong; from the prover's thread. The others go without saying."""
+        if not is_right:
+            self.inbox.post(PieceJudged(artifact=artifact, index=index, is_right=False))
 
     def _conclude(self, artifact: Artifact, part: Part, proof: Proof | SurefetchError) -> Event:
         if isinstance(proof, SurefetchError):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from surefetch.errors import InterruptError, SurefetchError
@@ -12,7 +12,9 @@ from surefetch.events import (
     Answered,
     Cancel,
     Derive,
+    Differed,
     Discard,
+    Disproven,
     Done,
     Event,
     Failed,
@@ -21,6 +23,7 @@ from surefetch.events import (
     Look,
     Opened,
     Order,
+    PieceJudged,
     Prove,
     Received,
     Request,
@@ -35,6 +38,7 @@ from surefetch.session.meter import Meter
 
 if TYPE_CHECKING:
     from surefetch.session.bench import Bench
+    from surefetch.store import Part
 
 #: Threads for lookups, copies from local disks and derivations: a few, because each may wait for a disk.
 WORKERS = 4
@@ -59,6 +63,10 @@ class Network(Protocol):
 
     def poll(self, timeout: float) -> list[Event]:
         """Wait for what happens, `timeout` seconds at most."""
+        ...
+
+    def told(self) -> list[Event]:
+        """Return what has happened, with every byte that was written told, without waiting."""
         ...
 
     def wake(self) -> None:
@@ -106,7 +114,7 @@ class Loop:
         self._uses_credential, self._meter = uses_credential, meter
         self._make_network, self._reporter, self._total = network, reporter, total
         self._network: Any = None
-        self._inbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._inbox = bench.inbox
         self._workers: Any = None  # made with the first job: their module costs 4 ms
         self._wake_at = float("inf")
         self._requests: dict[int, Request] = {}
@@ -131,12 +139,6 @@ class Loop:
                 self._network.close()
             self._bench.close()
             self._reporter.end()
-
-    def post(self, event: Event) -> None:
-        """Take an event from any thread."""
-        self._inbox.put(event)
-        if self._network is not None:
-            self._network.wake()
 
     def _run(self) -> Done:
         orders = self._planner.start(time.monotonic())
@@ -164,7 +166,7 @@ class Loop:
             case Look():
                 self._begin_lookup(order.lookup)
             case Prove():
-                self._bench.prove(order.artifact, self.post)
+                self._bench.prove(order.artifact)
             case Discard():
                 self._bench.discard(order.artifact, order.start, order.stop)
             case Derive():
@@ -176,14 +178,24 @@ class Loop:
         try:
             part = self._bench.part(request.artifact)
         except SurefetchError as error:
-            self.post(Halted(cause=error.code, detail=error.message))
+            self._inbox.post(Halted(cause=error.code, detail=error.message))
             return
+        sink = self._sink(request, part)
         if request.mirror.is_local:
             from surefetch.session.copying import copy_local
 
-            self._work_freely(copy_local, request, part, self.post, lambda: request.id in self._stopped)
+            is_stopped = partial(self._stopped.__contains__, request.id)
+            self._work_freely(copy_local, request, sink, self._inbox.post, is_stopped)
         else:
-            self._engine().begin(request, part)
+            self._engine().begin(request, sink)
+
+    def _sink(self, request: Request, part: Part) -> Any:
+        """Return where a request's bytes go: into the part, or against it."""
+        if not request.compares:
+            return part
+        from surefetch.session.comparing import Comparison  # seldom needed
+
+        return Comparison(request, part, self._inbox.post)
 
     def _cancel(self, id: int) -> None:  # noqa: A002 - the orders' own word
         if self._requests[id].mirror.is_local:
@@ -202,9 +214,9 @@ class Loop:
 
         def job() -> None:
             try:
-                self.post(function(argument))
+                self._inbox.post(function(argument))
             except SurefetchError as error:
-                self.post(Halted(cause=error.code, detail=error.message))
+                self._inbox.post(Halted(cause=error.code, detail=error.message))
 
         self._submit(job)
 
@@ -222,16 +234,16 @@ class Loop:
     def _engine(self) -> Any:
         if self._network is None:
             self._network = self._make_network()
+            self._inbox.wake = self._network.wake
         return self._network
 
     def _next_events(self) -> list[Event]:
         """Wait for events; a `Tick` when the planner's time has come and nothing else happened."""
         timeout = max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
-        events = self._from_inbox(0.0) if self._network is not None else self._from_inbox(timeout)
-        if self._network is not None:
-            polled = self._network.poll(0.0 if events else timeout)
-            events += [self._enclosed(event) for event in polled]
-            events += self._from_inbox(0.0)
+        if self._network is None:
+            events = self._inbox.take(timeout)
+        else:
+            events = self._from_network(timeout)
         if time.monotonic() >= self._wake_at:
             self._wake_at = float("inf")
             events.append(Tick())
@@ -239,19 +251,21 @@ class Loop:
             self._notice(event)
         return events
 
+    def _from_network(self, timeout: float) -> list[Event]:
+        """Wait for events of the network and the workers; give them in the order that planning needs."""
+        posted = self._inbox.take()
+        polled = self._network.poll(0.0 if posted else timeout)
+        posted += self._inbox.take()
+        if any(isinstance(event, PieceJudged | Disproven) for event in posted):
+            polled += self._network.told()  # what is judged has arrived before
+        ahead = [event for event in posted if isinstance(event, Differed)]  # before its request's ending
+        rest = [event for event in posted if not isinstance(event, Differed)]
+        return [*ahead, *(self._enclosed(event) for event in polled), *rest]
+
     def _enclosed(self, event: Event) -> Event:
         if isinstance(event, Answered):
             return self._finish_index(self._network, event)
         return self._bench.named(event) if isinstance(event, Failed) else event
-
-    def _from_inbox(self, timeout: float) -> list[Event]:
-        events: list[Event] = []
-        try:
-            while True:
-                wait = timeout if not events else 0.0
-                events.append(self._inbox.get(timeout=wait) if wait else self._inbox.get_nowait())
-        except queue.Empty:
-            return events
 
     def _notice(self, event: Event) -> None:
         """Keep the bench, the history and the progress bar up to date."""

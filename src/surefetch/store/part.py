@@ -162,6 +162,11 @@ class Part:
             discarded, self._discarded = self._discarded, Ranges()
             return discarded
 
+    def is_discarded(self, start: int, stop: int) -> bool:
+        """Whether any of [start, stop) was discarded since `take_discarded` was called."""
+        with self._state:
+            return self._discarded.missing(start, stop) != [(start, stop)]
+
     def remember(self, url: str, validator: str | None) -> None:
         """Note a mirror's validator (a strong ETag, a date), for If-Range after a crash. No query is kept."""
         if validator:

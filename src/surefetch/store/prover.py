@@ -246,6 +246,8 @@ class _Task:
         start = index * PIECE_BYTES
         block = self._read(buffer, start, min(start + PIECE_BYTES, self.part.end))
         is_right = hashlib.sha256(block).hexdigest() == self._pieces[index]
+        if self.part.is_discarded(start, start + len(block)):
+            return  # while it was read, it may have been written anew
         self._judged.add(index, index + 1)
         if is_right:
             self._right.add(index, index + 1)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha256
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 
@@ -33,7 +33,6 @@ from surefetch.transfer import addresses, answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
-from surefetch.transfer.har import NetworkLog
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.judge import (
     BY_LENGTH,
@@ -50,6 +49,9 @@ from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.trust import Trust
+
+if TYPE_CHECKING:
+    from surefetch.transfer.har import NetworkLog
 
 _POOL: Final = 256
 _OBSERVATIONS: Final = 512
@@ -85,12 +87,12 @@ class Engine:
         self._options, self._router, self._trust = options, proxies, trust
         self._credentials, self._named_hosts = credentials, named_hosts
         self._user_agent, self._judge = user_agent, judge
-        self.log = NetworkLog(user_agent) if options.keep_exchanges else None
+        self.log = _new_log(user_agent) if options.keep_exchanges else None
         self._active: dict[int, Transfer] = {}
         self._by_curl: dict[Any, Transfer] = {}
         self._pool: list[Channel] = []
         self._events: deque[Event] = deque()
-        self._intake = Intake(options, self._events)
+        self._intake = Intake(options, self._events, self._active)
         self._staging = Staging(options.staging_bytes)
         self._observations: dict[int, Observation] = {}
         self._routes: dict[str, Route] = {}
@@ -142,6 +144,7 @@ class Engine:
         transfer = self._active.get(request_id)
         if transfer is not None:
             phase = self._phase(transfer)
+            self._intake.tell(transfer, is_last=True)
             self._remember(transfer, 0, "")
             self._end(transfer, Cancelled(id=request_id, phase=phase))
 
@@ -186,9 +189,13 @@ class Engine:
             is_awake = self._turn(max(0.0, min(until, self._next_deadline(now)) - now))
             if time.monotonic() >= until:
                 break
-        events = list(self._events)
-        self._events.clear()
-        return events
+        return self._take_events()
+
+    def told(self) -> list[Event]:
+        """Return what has happened, with every byte that was written told; waits for nothing."""
+        for transfer in self._active.values():
+            self._intake.tell(transfer, is_last=True)
+        return self._take_events()
 
     def wake(self) -> None:
         """Make a `poll` under way return. May be called from any thread."""
@@ -216,6 +223,10 @@ class Engine:
         """
         return self._pages[lookup]
 
+    def failures(self) -> list[Observation]:
+        """Return what was seen of the last requests and pages that failed, oldest first."""
+        return list(self._observations.values())
+
     @property
     def is_idle(self) -> bool:
         """Whether nothing is under way."""
@@ -237,6 +248,11 @@ class Engine:
         self._trust.close()
 
     # --- the loop -------------------------------------------------------------------------------------------
+
+    def _take_events(self) -> list[Event]:
+        events = list(self._events)
+        self._events.clear()
+        return events
 
     def _turn(self, wait: float) -> bool:
         """Let libcurl work once; return whether somebody called `wake`."""
@@ -414,6 +430,7 @@ class Engine:
             self._ended_body(transfer, *transfer.held_ending)
 
     def _halt(self, transfer: Transfer) -> None:
+        self._intake.tell(transfer, is_last=True)
         error = transfer.local
         if isinstance(error, SurefetchError):
             cause, detail = error.code, error.message
@@ -630,3 +647,9 @@ def _is_small(transfer: Transfer, bound: int) -> bool:
     if isinstance(transfer, Page) or transfer.wanted.stop is None:
         return isinstance(transfer, Page)
     return transfer.wanted.stop - transfer.wanted.start < bound
+
+
+def _new_log(user_agent: str) -> NetworkLog:
+    from surefetch.transfer.har import NetworkLog  # most fetches keep no log
+
+    return NetworkLog(user_agent)

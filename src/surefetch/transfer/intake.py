@@ -7,7 +7,7 @@ which the engine carries out once libcurl is done.
 from __future__ import annotations
 
 import time
-from collections.abc import MutableSequence
+from collections.abc import Mapping, MutableSequence
 from typing import Final
 
 from surefetch.errors import SurefetchError
@@ -31,8 +31,10 @@ _END_GRACE: Final = 0.5
 class Intake:
     """Mutable: adds to the engine's events, and to `due` each transfer that has got an outcome."""
 
-    def __init__(self, options: Options, events: MutableSequence[Event]) -> None:
-        self._options, self._events = options, events
+    def __init__(
+        self, options: Options, events: MutableSequence[Event], active: Mapping[int, Transfer]
+    ) -> None:
+        self._options, self._events, self._active = options, events, active
         self.due: list[Transfer] = []
 
     def take(self, transfer: Transfer, data: memoryview) -> None:
@@ -131,6 +133,7 @@ class Intake:
         transfer.position = transfer.told = verdict.start
         transfer.told_at = now
         if isinstance(transfer, Download):
+            self._tell_all()
             self._events.append(
                 Opened(
                     id=transfer.id,
@@ -145,6 +148,12 @@ class Intake:
             )
         if not transfer.is_held:
             self.write(transfer, b"")
+
+    def _tell_all(self) -> None:
+        """Tell what has come so far: an answer of another file makes the planner forget bytes it knows of."""
+        for transfer in self._active.values():
+            if transfer.position > transfer.told:
+                self.tell(transfer, is_last=True)
 
     def _complete(self, transfer: Transfer) -> None:
         """Everything is here: wait for the answer's end if it is due, so that the connection can be kept."""
