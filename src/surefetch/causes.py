@@ -1,7 +1,6 @@
 """The table of causes: what went wrong at the root, as stable dotted codes."""
 
 from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +47,7 @@ def cause(code: str) -> Cause:
 def table() -> dict[str, Cause]:
     """Read the whole table, in the file's order. It costs a parse of TOML: only failures come here."""
     import tomllib
+    from importlib.resources import files
 
     rows: dict[str, dict[str, Any]] = tomllib.loads(
         files("surefetch").joinpath("causes.toml").read_text(encoding="utf-8")

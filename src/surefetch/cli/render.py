@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections.abc import Mapping
@@ -19,6 +18,8 @@ TOLD = 6
 
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object to stdout."""
+    import json
+
     print_line(json.dumps(content, indent=2, ensure_ascii=False))
 
 

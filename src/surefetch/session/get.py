@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,7 +101,7 @@ def obtain(
         goal,
         make_sources(session, target, local),
         limits_of(session),
-        random.random,
+        _jitter,
         lambda mirror: _rank(history, mirror),
     )
     session.reporter.begin(target.dataset.name, _total(goal))
@@ -130,6 +129,11 @@ def obtain(
     if error is not None:
         raise error
     return bench, done
+
+
+def _jitter() -> float:
+    """A number in [0, 1) that differs from process to process."""
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
 
 def _error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
@@ -162,6 +166,7 @@ def limits_of(session: Session) -> Limits:
         deadline=settings.deadline,
         jobs=settings.jobs,
         connections=settings.connections,
+        compares=True,
     )
 
 

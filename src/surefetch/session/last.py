@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,4 +69,6 @@ def _line(entry: dict[str, Any]) -> str:
 
 def har(transfer: LastTransfer) -> str:
     """Return the log as a HAR document."""
+    import json
+
     return json.dumps(transfer.log, indent=1, ensure_ascii=False)

@@ -15,14 +15,14 @@ from surefetch.plan.planner import Goal
 from surefetch.session.targets import Target
 from surefetch.session.user_catalogs import own_hosts
 from surefetch.store import files
-from surefetch.transfer.har import NetworkLog
 
 if TYPE_CHECKING:
     from surefetch.machine.lookups import Lookups
     from surefetch.session.facade import Session
+    from surefetch.transfer.har import NetworkLog
 
-#: Exchanges kept of the last transfer; a dataset of this many files keeps none, because each costs time.
-KEPT, LOGGED = 60, 200
+#: Exchanges kept of the last transfer.
+KEPT = 60
 #: What an index page is asked for with: JSON (PEP 691), else HTML (PEP 503); pip's own header.
 ACCEPT_INDEX = (
     "Accept: application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.1, text/html;q=0.01"
@@ -49,12 +49,7 @@ class NetworkMaker:
         from surefetch.session.engine import make_credentials, make_engine
 
         self._credentials = make_credentials(self._session)
-        self._engine = make_engine(
-            self._session,
-            self._named_hosts(),
-            self._credentials,
-            keeps_log=len(self._target.dataset.artifacts) < LOGGED,
-        )
+        self._engine = make_engine(self._session, self._named_hosts(), self._credentials)
         return self._engine
 
     def write_trace(self) -> None:
@@ -65,17 +60,28 @@ class NetworkMaker:
         """
         path = self._session.settings.trace
         if path:
-            log = self._engine.log if self._engine is not None else NetworkLog(f"surefetch/{__version__}")
             with files.told(path, "written", "name another file with `--trace`"):
-                log.write(Path(path).expanduser())
+                self._network_log().write(Path(path).expanduser())
 
     def log(self) -> dict[str, Any]:
-        """Return the network log as a HAR document; empty if there was no network or none was kept."""
-        if self._engine is None or self._engine.log is None:
+        """Return what is kept of the last transfer: HAR, of the failures alone without `--trace`."""
+        engine = self._engine
+        if engine is None or (engine.log is None and not engine.failures()):
             return {}
-        document: dict[str, Any] = self._engine.log.document()
+        document: dict[str, Any] = self._network_log().document()
         document["log"]["entries"] = document["log"]["entries"][-KEPT:]
         return document
+
+    def _network_log(self) -> NetworkLog:
+        from surefetch.transfer.har import NetworkLog
+
+        if self._engine is not None and self._engine.log is not None:
+            kept: NetworkLog = self._engine.log
+            return kept
+        log = NetworkLog(f"surefetch/{__version__}")
+        for seen in self._engine.failures() if self._engine is not None else ():
+            log.add(seen, seen.now or 0.0)
+        return log
 
     def look(self, goal: Goal) -> Callable[[Lookup], Event]:
         """Return what carries out lookups of this machine for a goal."""

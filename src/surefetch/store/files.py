@@ -288,16 +288,23 @@ def data_extents(descriptor: int, size: int) -> list[tuple[int, int]]:
 
 def free_bytes(folder: Path) -> int | None:
     """Return the room for this user on the disk of a folder that need not exist yet; None if nobody says."""
-    import shutil
-
     for place in (folder, *folder.parents):
         try:
-            return shutil.disk_usage(place).free
+            return _free_at(place)
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError:
             return None
     return None
+
+
+def _free_at(place: Path) -> int:
+    if hasattr(os, "statvfs"):
+        status = os.statvfs(place)
+        return status.f_bavail * status.f_frsize
+    import shutil  # Windows; its import costs 3 ms
+
+    return shutil.disk_usage(place).free
 
 
 def readable_size(size: int) -> str:

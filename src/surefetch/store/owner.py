@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import sys
 from functools import cache
 from pathlib import Path
@@ -62,7 +61,7 @@ def machine() -> str:
     Containers that share a folder can have equal host names and equal process numbers; what tells them apart
     is the namespace in which a number means a process.
     """
-    facts = [platform.node(), _read("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid")]
+    facts = [_node(), _read("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid")]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
@@ -88,6 +87,13 @@ def _started(pid: int) -> int:
     if len(fields) < 20:
         return 0
     return -1 if fields[0] == "Z" and fields[17] in ("0", "1") else int(fields[19])
+
+
+def _node() -> str:
+    """This machine's name; `platform.node` gives the same, and costs an import."""
+    if hasattr(os, "uname"):
+        return os.uname().nodename
+    return os.environ.get("COMPUTERNAME", "")
 
 
 def _read(path: str) -> str:

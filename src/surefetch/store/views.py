@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -129,6 +128,8 @@ def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
     except OSError as error:
         raise files.trouble(error, root, "made") from error
     finally:
+        import shutil  # after a mishap only
+
         shutil.rmtree(temporary, ignore_errors=True)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import pycurl
@@ -153,6 +152,8 @@ def _date(text: str) -> float | None:
     if len(parts) != 5:
         return None
     month, day, clock, year, zone = parts
+    from email.utils import parsedate_to_datetime  # for certificates of failures
+
     try:
         return parsedate_to_datetime(f"{day} {month} {year} {clock} {zone}").timestamp()
     except (ValueError, TypeError):
