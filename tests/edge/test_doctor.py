@@ -186,7 +186,7 @@ def test_a_dead_proxy_is_told_with_what_decided_it(tmp_path: Path) -> None:
         "variable http_proxy",
     )
     assert host.dials == () and any("a proxy is used" in text for text in report.facts.not_checked)
-    assert "unset HTTPS_PROXY" in report.action
+    assert "unset http_proxy" in report.action
 
 
 TUNNELS = {

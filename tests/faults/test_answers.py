@@ -209,6 +209,7 @@ def test_two_hosts_that_give_the_same_new_bytes_mean_a_new_file(surefetch: Run, 
 
 def test_another_host_that_answers_says_that_it_is_them(surefetch: Run, site: Site) -> None:
     site.script("images.gz", Script(status=500))
+    site.script("labels.gz", Script(status=404))
     with FaultyServer(host="127.0.0.2") as other:
         url = other.serve("/labels.gz", site.files["labels.gz"])
         site.catalog.write_text(site.catalog.read_text("utf-8").replace(site.url("labels.gz"), url), "utf-8")

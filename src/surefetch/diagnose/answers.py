@@ -112,6 +112,8 @@ def judge_status(seen: Observation) -> Finding | None:
     if status is None or status in (200, 206):
         return None
     said = f"status {status}"
+    if seen.proxy and seen.url.startswith("http:"):  # no tunnel: the proxy itself may have answered so
+        said += f" through the proxy `{seen.proxy}`"
     if status in (301, 302, 303, 307, 308) and not seen.header("location"):
         return Finding(cause="http.unexpected-status", detail=f"{said} without a place to go to")
     if status in (301, 302, 303, 307, 308):

@@ -254,10 +254,11 @@ def _attempt(host: HostFacts) -> Attempt:
 
 
 def _weighing(facts: Facts, good: Sequence[HostFacts]) -> verdict.Facts:
-    proxy = next((host.proxy for host in facts.hosts if host.proxy), "")
+    through = next((host for host in facts.hosts if host.proxy), None)
     return verdict.Facts(
         wanted=facts.wanted,
-        proxy=proxy,
+        proxy=through.proxy if through else "",
+        proxy_named_by=through.proxy_decided_by if through else "",
         reachable=tuple(host_of(host.url) for host in good),
         shell=facts.shell,
         surefetch=facts.surefetch,

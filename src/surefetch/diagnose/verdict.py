@@ -24,6 +24,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     wanted: str = ""  # the dataset's name, or the address
     offline: str = ""  # what decided that offline is set: "variable HF_HUB_OFFLINE"; "" if it is not
     proxy: str = ""  # in use, without userinfo
+    proxy_named_by: str = ""  # "variable https_proxy", "setting proxy", "the system's settings", …
     reachable: tuple[str, ...] = ()  # hosts that answered well: mirrors, the package index
     digests: tuple[tuple[str, str], ...] = ()  # (URL, hexadecimal digest) of whole bodies that were wrong
     issuers: tuple[tuple[str, str], ...] = ()  # (host, issuer) of chains that were not trusted
@@ -65,6 +66,11 @@ class _Case(Struct, frozen=True, kw_only=True):
     def causes(self) -> dict[str, str]:
         """host -> the cause that says most about it."""
         return {host: min((a.cause for a in attempts), key=rank) for host, attempts in self.by_host.items()}
+
+    @property
+    def single_host(self) -> str:
+        """The one host that was asked, without its port; "" if there were none or several."""
+        return next(iter(self.by_host)).partition(":")[0] if len(self.by_host) == 1 else ""
 
 
 def weigh(attempts: Sequence[Attempt], facts: Facts | None = None) -> Verdict:
@@ -210,6 +216,12 @@ def _same_bytes(case: _Case) -> _Choice | None:
     return None
 
 
+def _out_of_time(case: _Case) -> _Choice | None:
+    """Not every way was tried to its end: what single hosts did meanwhile decides nothing."""
+    late = next((attempt for attempt in case.failed if attempt.cause == "transfer.deadline"), None)
+    return late and _Choice(code=late.cause, detail=late.detail)
+
+
 def _all_alike(case: _Case) -> _Choice | None:
     """Every host fails in the same way: then it is this side, not theirs."""
     causes = case.causes
@@ -238,7 +250,8 @@ def _mixture(case: _Case) -> _Choice | None:
 
 
 RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
-    _local, _offline, _nothing_tried, _portal, _clock, _inspection, _proxy, _same_bytes, _all_alike, _mixture,
+    _local, _offline, _nothing_tried, _portal, _clock, _inspection, _proxy, _same_bytes, _out_of_time,
+    _all_alike, _mixture,
 )  # fmt: skip
 
 
@@ -295,11 +308,11 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
     if choice.detail and choice.detail not in message:
         place = f"{choice.host}: " if choice.host and choice.host not in choice.detail else ""
         message += f" ({place}{choice.detail})"
+    if choice.code.startswith("proxy.") and facts.proxy_named_by and facts.proxy_named_by not in message:
+        message += f"; {facts.proxy_named_by} names the proxy"
     if hosts > 1 and not is_alike:
         message += f"; {hosts} hosts were asked, and none gave it"
-    others = [
-        host for host in facts.reachable if host not in {name.partition(":")[0] for name in case.by_host}
-    ]
+    others = [host for host in facts.reachable if host != case.single_host]
     if fault in ("mirror", "owner") and others:
         message += f"; it's them, not you: {_and(others[:2])} can be reached"
     if facts.kept_bytes and facts.total_bytes:
@@ -326,7 +339,21 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
         dataset=_name(facts.wanted),
         surefetch=facts.surefetch,
     )
+    if choice.code in weights.PROXY_NEXT:
+        action = proxy_action(action, choice.code, facts.proxy_named_by, facts.surefetch)
     return re.sub(r"^nothing if (another|other) \w+ works?[;:] (else |otherwise )?", "", action)
+
+
+def proxy_action(action: str, code: str, named_by: str, surefetch: str) -> str:
+    """Name the very setting that names the proxy, for it alone mends it."""
+    kind, _, name = named_by.partition(" ")
+    if kind == "variable":
+        for usual in ("HTTPS_PROXY HTTP_PROXY ALL_PROXY", "Env:HTTPS_PROXY, Env:HTTP_PROXY"):
+            action = action.replace(usual, f"Env:{name}" if "Env:" in usual else name)
+        return action.replace("HTTPS_PROXY", name)
+    if not named_by:
+        return action
+    return weights.PROXY_NEXT[code].replace("{surefetch}", surefetch)
 
 
 def _line(place: str, code: str, group: Sequence[Attempt]) -> str:

@@ -178,3 +178,15 @@ BROWSER: Final = {
     "connect.refused",
     "connect.unreachable",
 }
+_SET_PROXY: Final = "`{surefetch} config set proxy http://HOST:PORT`"
+_NO_PROXY: Final = "or do without one: `{surefetch} config set proxy direct`"
+#: What mends a proxy that no variable names: the setting goes before everything else.
+PROXY_NEXT: Final = {
+    "proxy.name": f"correct it: {_SET_PROXY}, {_NO_PROXY}",
+    "proxy.unreachable": f"start it, name another one: {_SET_PROXY}, {_NO_PROXY}",
+    "proxy.auth-required": "put name and password into the setting:"
+    " `{surefetch} config set proxy http://NAME:PASSWORD@HOST:PORT`; for NTLM run px or cntlm and name that",
+    "proxy.scheme": f"correct it: {_SET_PROXY}",
+    "proxy.malformed": f"correct it: {_SET_PROXY}",
+    "proxy.not-a-proxy": f"correct its host and port: {_SET_PROXY}, {_NO_PROXY}",
+}

@@ -21,7 +21,7 @@ def host_of(url: str) -> str:
 def connect_words(seen: Observation) -> str:
     """Say where a connection failed, and how."""
     where = seen.address or last_host(seen)
-    port = f" port {seen.port}" if seen.port else ""
+    port = f" port {seen.port}" if seen.port and seen.port > 0 else ""
     if seen.curl_code == codes.TIMED_OUT:
         return f"no answer from {where}{port}"
     return f"{where}{port}: {errno_words(seen.os_errno) or seen.curl_message or 'no connection'}"

@@ -115,7 +115,8 @@ def _looked(session: Session, asked: Asked) -> Report:
     proxies = make_resolver(session, pip)
     hosts = frozenset(host for target in asked.targets if (host := urlsplit(target.url).hostname))
     named = hosts if any(target.may_be_private for target in asked.targets) else frozenset()
-    with find_trust(session.environ, session.settings.ca_bundle or pip.get("cert", "")) as trust:
+    settings, cert = session.settings, pip.get("cert", "")
+    with find_trust(session.environ, settings.ca_bundle, pip_cert=cert) as trust:
         if session.settings.offline:
             return examine(look(asked, session.environ, engine=None, proxies=proxies, trust=trust))
         with make_engine(session, named, make_credentials(session), keeps_log=True) as engine:

@@ -47,7 +47,7 @@ def make_engine(
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
         proxies=make_resolver(session, pip),
-        trust=find_trust(environ, settings.ca_bundle or pip.get("cert", "")),
+        trust=find_trust(environ, settings.ca_bundle, pip_cert=pip.get("cert", "")),
         credentials=credentials,
         named_hosts=named_hosts,
         user_agent=user_agent(settings.contact),

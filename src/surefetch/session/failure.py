@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -34,10 +35,12 @@ SHOWN: Final = 2
 def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
     """Weigh all attempts into one error; its hint ends with the way by hand."""
     wanted = wanted_by_hand(target, done)
+    proxy, named_by = _proxy(session, done.attempts)
     facts = Facts(
         wanted=target.dataset.name,
         offline=_offline(session),
-        proxy=_proxy(session, done.attempts),
+        proxy=proxy,
+        proxy_named_by=named_by,
         reachable=_reachable(bench, done.attempts),
         digests=tuple(bench.wrong_digests),
         issuers=_issuers(done.attempts),
@@ -68,17 +71,19 @@ def _offline(session: Session) -> str:
     return next((d.decided_by for d in session.decisions if d.name == "offline"), "argument")
 
 
-def _proxy(session: Session, attempts: Sequence[Attempt]) -> str:
-    """The proxy that a failed request went through; asked only when one is at fault."""
+def _proxy(session: Session, attempts: Sequence[Attempt]) -> tuple[str, str]:
+    """The proxy that a failed request went through, and what named it; asked only when one is at fault."""
     from surefetch.session.engine import make_resolver, pip_settings
 
     url = next((a.mirror for a in attempts if a.cause.startswith("proxy.") and "://" in a.mirror[:8]), "")
     if not url:
-        return ""
+        return "", ""
     try:
-        return make_resolver(session, pip_settings(session)).resolve(url).proxy or ""
-    except SettingError:  # the attempt itself tells what is wrong with the value
-        return ""
+        decision = make_resolver(session, pip_settings(session)).resolve(url)
+    except SettingError as error:  # the attempt itself tells what is wrong with the value
+        named = re.match(r"(variable \w+|setting \w+|.*?) names the proxy", error.message)
+        return "", named.group(1) if named else ""
+    return decision.proxy or "", decision.decided_by if decision.proxy else ""
 
 
 def _reachable(bench: Bench, attempts: Sequence[Attempt]) -> tuple[str, ...]:

@@ -366,7 +366,9 @@ class Engine:
             )
         except (SurefetchError, ValueError, UnicodeError, pycurl.error) as error:
             cause = error.code if isinstance(error, SurefetchError) else "policy.scheme"
-            transfer.refused = Refused(cause=cause, detail=urls.mask(str(error)))
+            transfer.refused = Refused(
+                cause=cause, detail=urls.mask(getattr(error, "message", "") or str(error))
+            )
             self._fail(transfer, 0, "")
             return
         transfer.proxy = route.proxy or ""

@@ -108,21 +108,27 @@ class Trust:
             return self.problem
         own = "the system's own store" if self.uses_native else f"the system's file {self.system}"
         parts = [own] if self.uses_native or self.system else []
-        return ", and ".join([*parts, *(f"{path} ({named_by})" for path, named_by in self.added)])
+        named: dict[str, list[str]] = {}
+        for path, named_by in self.added:
+            named.setdefault(path, []).append(named_by)
+        return ", and ".join([*parts, *(f"{path} ({', '.join(names)})" for path, names in named.items())])
 
 
-def find_trust(environ: Mapping[str, str], ca_bundle: str = "", platform: str = sys.platform) -> Trust:
+def find_trust(
+    environ: Mapping[str, str], ca_bundle: str = "", platform: str = sys.platform, *, pip_cert: str = ""
+) -> Trust:
     """Find whom to trust: the system's store and, added to it, the first of setting and variables.
 
     Args:
         environ: The environment.
         ca_bundle: The setting of that name.
         platform: As `sys.platform`.
+        pip_cert: The file that pip's own configuration names; asked where the setting is not set.
 
     Raises:
         SettingError: The file that the setting names cannot be used.
     """
-    added = tuple(_added(environ, ca_bundle))
+    added = tuple(_added(environ, ca_bundle, "" if ca_bundle else pip_cert))
     if platform == "win32" and added:  # Schannel takes either a file or its own store: hand it both in one
         return Trust(system=_exported_windows_store(), added=added, owns_system=True)
     if platform in ("win32", "darwin"):
@@ -133,7 +139,7 @@ def find_trust(environ: Mapping[str, str], ca_bundle: str = "", platform: str = 
     return Trust(system=system, added=added, problem=problem)
 
 
-def _added(environ: Mapping[str, str], ca_bundle: str) -> Iterator[tuple[str, str]]:
+def _added(environ: Mapping[str, str], ca_bundle: str, pip_cert: str) -> Iterator[tuple[str, str]]:
     """Yield what is trusted beside the system; a variable that names nothing usable is passed over."""
     if ca_bundle:
         path = Path(ca_bundle).expanduser()
@@ -149,6 +155,8 @@ def _added(environ: Mapping[str, str], ca_bundle: str) -> Iterator[tuple[str, st
         if value and any(True for _ in _certificates(Path(value))):
             yield value, f"variable {variable}"
             break
+    if pip_cert and any(True for _ in _certificates(Path(pip_cert).expanduser())):
+        yield str(Path(pip_cert).expanduser()), "pip's cert"
     if folders := environ.get("SSL_CERT_DIR"):
         for folder in folders.split(os.pathsep):
             if folder and any(True for _ in _certificates(Path(folder))):

@@ -1,0 +1,115 @@
+"""Faults of proxies, produced for real: squid and servers that are no proxies."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Site
+from tests.conftest import Run
+from tests.fakes.faulty_server import FaultyServer, Script, page
+from tests.fakes.servers import free_port, squid
+from tests.faults.kit import BIG, any_file, failed
+
+SECRET = "hunter2-secret"  # of nobody: it is never shown
+
+
+def test_a_proxy_that_wants_a_password_is_named(surefetch: Run, site: Site) -> None:
+    with squid("basic") as proxy:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, http_proxy=proxy.url())
+        wrong = failed(surefetch, *words, http_proxy=proxy.url(f"ann:{SECRET}"))
+        right = surefetch(*words, http_proxy=proxy.url("ann:se%3Ac%20ret"))
+    assert (error.cause, error.fault, error.exit) == ("proxy.auth-required", "you", 7), error
+    assert "NAME:PASSWORD" in error.hint
+    assert wrong.cause == "proxy.auth-required" and SECRET not in wrong.screen
+    assert right.returncode == 0, right.stderr
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_the_proxy_denies_is_named(surefetch: Run, scheme: str) -> None:
+    with squid() as proxy:
+        url = f"{scheme}://blocked.test/big.bin"
+        error = failed(surefetch, *any_file(url), http_proxy=proxy.url(), https_proxy=proxy.url())
+    assert (error.cause, error.fault, error.exit) == ("proxy.denied", "network", 7), error
+    assert "blocked.test" in error.hint and "doctor --report" in error.hint
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_behind_the_proxy_that_refuses_is_not_the_proxys_fault(surefetch: Run, scheme: str) -> None:
+    with squid() as proxy:
+        url = f"{scheme}://127.0.0.3:{free_port()}/big.bin"
+        error = failed(surefetch, *any_file(url), http_proxy=proxy.url(), https_proxy=proxy.url())
+    assert (error.cause, error.fault, error.exit) == ("proxy.upstream", "mirror", 5), error
+
+
+def test_a_proxy_whose_name_does_not_resolve_is_named(surefetch: Run, site: Site) -> None:
+    words = any_file(site.server.serve("/big.bin", BIG))
+    error = failed(surefetch, *words, http_proxy="http://proxy.of-no-such-name.invalid:3128")
+    assert (error.cause, error.fault, error.exit) == ("proxy.name", "you", 4), error
+    assert "proxy.of-no-such-name.invalid" in error.message and "variable http_proxy" in error.message
+    assert "unset http_proxy`" in error.hint
+
+
+def test_a_proxy_that_a_setting_names_is_mended_by_the_setting(surefetch: Run, site: Site) -> None:
+    words = any_file(site.server.serve("/big.bin", BIG))
+    error = failed(surefetch, *words, SUREFETCH_PROXY=f"http://127.0.0.1:{free_port()}")
+    assert (error.cause, error.exit) == ("proxy.unreachable", 7), error
+    assert "setting proxy names the proxy" in error.message and "config set proxy direct" in error.hint
+
+
+def test_a_proxy_that_is_not_running_is_named(surefetch: Run, site: Site) -> None:
+    port = free_port()
+    words = any_file(site.server.serve("/big.bin", BIG))
+    error = failed(surefetch, *words, http_proxy=f"http://ann:{SECRET}@127.0.0.1:{port}")
+    assert (error.cause, error.fault, error.exit) == ("proxy.unreachable", "network", 7), error
+    assert f"127.0.0.1:{port}" in error.hint and SECRET not in error.screen
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_web_server_as_a_proxy_is_named(surefetch: Run, scheme: str) -> None:
+    with FaultyServer() as server:
+        server.serve("/", b"", page("It works!"))
+        url = f"{scheme}://127.0.0.3/big.bin"
+        error = failed(surefetch, *any_file(url), http_proxy=server.origin, https_proxy=server.origin)
+    assert error.cause in ("proxy.not-a-proxy", "http.not-found") if scheme == "http" else "proxy.not-a-proxy"
+    assert error.fault in ("you", "mirror")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_something_else_as_a_proxy_is_named(surefetch: Run, scheme: str) -> None:
+    with FaultyServer(greeting=b"SSH-2.0-OpenSSH_9.7\r\n") as server:
+        proxy = f"http://127.0.0.1:{server.port}"
+        error = failed(
+            surefetch, *any_file(f"{scheme}://127.0.0.3/big.bin"), http_proxy=proxy, https_proxy=proxy
+        )
+    assert (error.cause, error.fault, error.exit) == ("proxy.not-a-proxy", "you", 7), error
+    assert f"127.0.0.1:{server.port}" in error.hint
+
+
+@pytest.mark.parametrize("value", ["http://proxy:80:80", "http://[::1", "http://proxy:port", "http://"])
+def test_a_proxy_that_cannot_be_read_is_told(surefetch: Run, site: Site, value: str) -> None:
+    error = failed(surefetch, *any_file(site.server.serve("/big.bin", BIG)), http_proxy=value)
+    assert (error.cause, error.fault, error.exit) == ("proxy.malformed", "you", 7), error
+    assert site.server.targets() == [] and "hint:" not in error.message
+    assert "export http_proxy=" in error.hint
+
+
+def test_a_proxy_of_a_scheme_that_is_none_is_told(surefetch: Run, site: Site) -> None:
+    error = failed(surefetch, *any_file(site.server.serve("/big.bin", BIG)), http_proxy="ftp://127.0.0.1:21")
+    assert (error.cause, error.fault, error.exit) == ("proxy.scheme", "you", 7), error
+
+
+def test_an_https_proxy_that_speaks_plain_http_is_told(surefetch: Run, site: Site) -> None:
+    with squid() as proxy:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, http_proxy=proxy.url(scheme="https"))
+    assert (error.cause, error.fault, error.exit) == ("proxy.scheme", "you", 7), error
+    assert "http://" in error.hint
+
+
+def test_a_filters_page_through_a_proxy_is_a_denial(surefetch: Run) -> None:
+    blocked = page("Web page blocked", status=200)
+    with FaultyServer() as proxy:
+        proxy.serve("http://data.example/big.bin", BIG, Script(body=blocked.body, headers=blocked.headers))
+        error = failed(surefetch, *any_file("http://data.example/big.bin"), http_proxy=proxy.origin)
+    assert (error.cause, error.fault, error.exit) == ("proxy.denied", "network", 7), error
