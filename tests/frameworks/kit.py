@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from surefetch.model import Dataset
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
@@ -118,6 +120,8 @@ class User:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.ledger = Ledger(folder.parent / f"{folder.name}-planted")
         self.python = FOLDER / environment / "bin" / "python"
+        if not self.python.exists():
+            pytest.skip(f"environment `{environment}` was not made (see setup.sh)")  # SUREFETCH_FRAMEWORKS_ONLY
         kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")
         self.environ = {
             **{name: os.environ[name] for name in kept if name in os.environ},

@@ -3,6 +3,7 @@
 #
 #   SUREFETCH_FRAMEWORKS=DIR tests/frameworks/setup.sh
 #
+# SUREFETCH_FRAMEWORKS_ONLY names those to make (`main old`); tests of the others are skipped, and say so.
 # DIR keeps them between runs and checkouts; they are made anew when this file or the dependencies changed.
 # MNIST and Fashion-MNIST go into DIR/store once, by whatever way this machine has.
 set -euo pipefail
@@ -20,6 +21,7 @@ make_environment() { # NAME PACKAGES... -- PACKAGES WITHOUT THEIR DEPENDENCIES..
     for package in "$@"; do
         if [ "$package" = -- ]; then into=without; elif [ $into = with ]; then with+=("$package"); else without+=("$package"); fi
     done
+    if [ -n "${SUREFETCH_FRAMEWORKS_ONLY:-}" ] && [[ " $SUREFETCH_FRAMEWORKS_ONLY " != *" $name "* ]]; then return; fi
     if [ "$(cat "$folder/$name/stamp" 2>/dev/null)" = "$stamp" ]; then return; fi
     echo "making $name: ${with[*]} ${without[*]-}"
     rm -rf "${folder:?}/$name"
