@@ -1,0 +1,328 @@
+"""Whole gets from mirrors that share, lie, stall and vanish: what ends well does, and what fails is told."""
+
+from __future__ import annotations
+
+import email.utils
+import hashlib
+import random
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from surefetch.catalog.metalink import write_metalink
+from surefetch.errors import FetchError
+from surefetch.model import PIECE_BYTES, Artifact, Dataset
+from surefetch.receipts import FileReceipt
+from surefetch.reporters import SilentReporter
+from surefetch.session.facade import Session
+from surefetch.settings import Settings
+from tests.fakes.faulty_server import HONEST, FaultyServer, Script
+
+MIB = 1 << 20
+#: A mirror of some 10 MB/s: slow enough that several are worth asking.
+STEADY = Script(drip=(64 << 10, 0.006))
+DATA = random.Random(3).randbytes(6 * MIB)
+NAME = "/data.bin"
+
+
+@dataclass
+class Scene:
+    """A session of its own, and servers that are the mirrors of one file."""
+
+    session: Session
+    servers: list[FaultyServer]
+
+    def get(self, data: bytes = DATA, *, size: int | None = -1, **more: Any) -> FileReceipt:
+        """Get the file from all servers, the first one first; its bytes are right."""
+        urls = [server.origin + NAME for server in self.servers]
+        digest = hashlib.sha256(data).hexdigest()
+        wanted = len(data) if size == -1 else size
+        receipt = self.session.get(urls[0], sha256=digest, size=wanted, mirrors=urls[1:], **more)
+        assert Path(receipt).read_bytes() == data
+        return receipt.files[0]
+
+    def get_by_pieces(self, folder: Path, data: bytes = DATA) -> FileReceipt:
+        """Get the file as a Metalink description has it: with a digest for each piece."""
+        blocks = (data[start : start + PIECE_BYTES] for start in range(0, len(data), PIECE_BYTES))
+        artifact = Artifact(
+            name="data.bin",
+            form="files",
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            urls=tuple(server.origin + NAME for server in self.servers),
+            pieces=tuple(hashlib.sha256(block).hexdigest() for block in blocks),
+        )
+        dataset = Dataset(name="files", version="1", artifacts=(artifact,))
+        path = folder / "data.meta4"
+        path.write_text(write_metalink(dataset, dataset.artifacts, "a test"), encoding="utf-8")
+        receipt = self.session.get(str(path), mirrors=artifact.urls)
+        assert Path(receipt).read_bytes() == data
+        return receipt.files[0]
+
+    def fails(self, data: bytes = DATA, **more: Any) -> FetchError:
+        """Get the file, in vain."""
+        with pytest.raises(FetchError) as caught:
+            self.get(data, **more)
+        return caught.value
+
+    def asked(self, index: int) -> list[tuple[int, int | None]]:
+        """The ranges that a mirror was asked for, half-open; (0, None) without one."""
+        return [_range(seen.headers.get("range", "")) for seen in self.servers[index].seen]
+
+
+def _range(text: str) -> tuple[int, int | None]:
+    found = re.fullmatch(r"bytes=(\d+)-(\d*)", text)
+    if not found:
+        return 0, None
+    return int(found[1]), int(found[2]) + 1 if found[2] else None
+
+
+def causes(receipt: FileReceipt | FetchError, server: FaultyServer) -> list[str]:
+    """What is told of one mirror's attempts."""
+    return [attempt.cause for attempt in receipt.attempts if attempt.mirror.startswith(server.origin)]
+
+
+@pytest.fixture
+def make(home: Path) -> Iterator[Any]:
+    """Makes a scene: a server for each list of scripts."""
+    with ExitStack() as stack:
+
+        def scene(*scripts: Script | Sequence[Script], data: bytes = DATA, **settings: Any) -> Scene:
+            servers = [stack.enter_context(FaultyServer()) for _ in scripts]
+            for server, script in zip(servers, scripts, strict=True):
+                server.serve(NAME, data, *([script] if isinstance(script, Script) else script))
+            return Scene(new_session(home, **settings), servers)
+
+        yield scene
+
+
+def new_session(home: Path, **settings: Any) -> Session:
+    return Session(Settings(store=str(home / "store"), progress=False, **settings), SilentReporter())
+
+
+# --- sharing ------------------------------------------------------------------------------------------------
+
+
+def test_three_mirrors_share_the_file(make: Any) -> None:
+    scene = make(STEADY, STEADY, STEADY)
+    scene.get()
+    assert all(scene.asked(index) for index in range(3))
+    starts = {start for index in range(3) for start, _ in scene.asked(index)}
+    assert len(starts) >= 3, "each began at a place of its own"
+
+
+def test_what_came_from_a_mirror_that_stalls_is_kept(make: Any) -> None:
+    part = len(DATA) // 3
+    scene = make(STEADY, Script(stall_after=part // 10), STEADY, stall_timeout=2.0)
+    began = time.monotonic()
+    scene.get()
+    assert time.monotonic() - began < 8
+    rest = [start for index in (0, 2) for start, _ in scene.asked(index)]
+    stalled = scene.asked(1)[0][0]
+    assert stalled not in rest or stalled == 0, "its first bytes are not asked for again"
+
+
+def test_a_silent_mirror_costs_no_time_out(make: Any) -> None:
+    scene = make(STEADY, Script(silence=True), first_byte_timeout=30.0)
+    began = time.monotonic()
+    scene.get()
+    assert time.monotonic() - began < 15
+
+
+def test_a_mirror_that_drips_gives_its_work_away(make: Any) -> None:
+    scene = make(Script(drip=(4 << 10, 0.01)), STEADY)
+    began = time.monotonic()
+    scene.get()
+    assert time.monotonic() - began < 10
+    assert scene.servers[1].seen
+
+
+def test_every_mirror_pauses_and_none_is_dropped(make: Any) -> None:
+    pausing = Script(drip=(MIB, 0.5), delay=0.3)
+    scene = make(pausing, pausing)
+    receipt = scene.get()
+    assert [attempt.cause for attempt in receipt.attempts] == []
+
+
+# --- wrong bytes --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("liar", [0, 1, 2])
+def test_a_flipped_bit_costs_one_piece_where_pieces_are_known(make: Any, tmp_path: Path, liar: int) -> None:
+    scripts = [STEADY, STEADY, STEADY]
+    flips = [Script(drip=STEADY.drip, flip=offset) for offset in (MIB // 2, 2 * MIB + 7, 5 * MIB)]
+    scripts[liar] = flips[liar]
+    scene = make(*scripts)
+    receipt = scene.get_by_pieces(tmp_path)
+    given = sum(1 for index in range(3) for start, _ in scene.asked(index))
+    assert given < 40
+    told = causes(receipt, scene.servers[liar])
+    assert told in ([], ["body.corrupt"])  # it may not have been asked for the bytes that it has wrong
+    for index in {0, 1, 2} - {liar}:
+        assert causes(receipt, scene.servers[index]) == []
+
+
+def test_the_liar_of_a_piece_is_named_and_only_that_piece_comes_again(make: Any, tmp_path: Path) -> None:
+    scene = make(Script(drip=STEADY.drip, flip=10), STEADY)
+    receipt = scene.get_by_pieces(tmp_path)
+    assert causes(receipt, scene.servers[0]) == ["body.corrupt"]
+    assert "piece 0" in receipt.attempts[0].detail
+    assert (0, MIB) in scene.asked(1)
+    assert causes(receipt, scene.servers[1]) == []
+
+
+def test_one_of_three_flips_a_bit_and_no_piece_is_known(make: Any) -> None:
+    flipping = [Script(drip=STEADY.drip, flip=start + 99) for start in range(0, len(DATA), MIB)]
+    scene = make(STEADY, Script(drip=STEADY.drip, body=_flipped(DATA, [f.flip for f in flipping])), STEADY)
+    receipt = scene.get()
+    assert causes(receipt, scene.servers[0]) == []
+    assert causes(receipt, scene.servers[2]) == []
+
+
+@pytest.mark.parametrize("liar", [0, 1, 2])
+def test_the_culprit_is_found_by_comparing(make: Any, liar: int) -> None:
+    wrong = _flipped(DATA, range(99, len(DATA), MIB // 2))
+    scene = make(STEADY, STEADY, STEADY)
+    scene.servers[liar].serve(NAME, wrong, STEADY)
+    receipt = scene.get()
+    assert causes(receipt, scene.servers[liar]) == ["body.corrupt"]
+    for index in {0, 1, 2} - {liar}:
+        assert causes(receipt, scene.servers[index]) == []
+
+
+@pytest.mark.parametrize("liar", [0, 1])
+def test_of_two_mirrors_the_one_that_lies_is_found(make: Any, liar: int) -> None:
+    wrong = _flipped(DATA, range(99, len(DATA), MIB // 2))
+    scene = make(STEADY, STEADY)
+    scene.servers[liar].serve(NAME, wrong, STEADY)
+    receipt = scene.get()
+    assert causes(receipt, scene.servers[liar]) == ["body.corrupt"]
+    assert causes(receipt, scene.servers[1 - liar]) == []
+
+
+def test_mirrors_that_all_have_another_file_are_told_so(make: Any) -> None:
+    scene = make(HONEST, HONEST, data=_flipped(DATA, [5]))
+    error = scene.fails()
+    assert error.exit_code == 21 or error.code.startswith("body.")
+    assert all(causes(error, server) for server in scene.servers)
+
+
+def _flipped(data: bytes, places: Any) -> bytes:
+    wrong = bytearray(data)
+    for place in places:
+        wrong[place] ^= 1
+    return bytes(wrong)
+
+
+# --- servers that do not do as they are asked ---------------------------------------------------------------
+
+
+def test_a_mirror_that_takes_no_ranges_and_always_cuts_ends_soon(make: Any) -> None:
+    scene = make(Script(cut_after=MIB, takes_ranges=False))
+    error = scene.fails(size=len(DATA))
+    assert "body.truncated" in causes(error, scene.servers[0])
+    assert len(scene.asked(0)) < 20
+
+
+def test_a_mirror_that_always_cuts_but_takes_ranges_gives_it_all(make: Any) -> None:
+    scene = make(Script(cut_after=MIB))
+    scene.get()
+    assert len(scene.asked(0)) < 20
+
+
+def test_a_lying_content_range_is_no_bytes(make: Any) -> None:
+    scene = make(Script(drip=STEADY.drip, range_shift=5), STEADY)
+    receipt = scene.get()
+    assert causes(receipt, scene.servers[1]) == []
+
+
+def test_other_bytes_than_the_content_range_says_are_found_out(make: Any) -> None:
+    scene = make(STEADY, Script(drip=STEADY.drip, range_lie=5), STEADY)
+    receipt = scene.get()
+    assert "body.corrupt" in causes(receipt, scene.servers[1])
+
+
+def test_a_mirror_with_another_total_size_is_left(make: Any) -> None:
+    scene = make(STEADY, Script(body=DATA + b"more"))
+    receipt = scene.get()
+    assert causes(receipt, scene.servers[1]) == ["body.too-large"]
+
+
+@pytest.mark.parametrize("length", [0, 5, len(DATA) - 5])
+def test_a_mirror_whose_file_is_shorter_is_left(make: Any, length: int) -> None:
+    scene = make(Script(body=DATA[:length]), STEADY)
+    assert causes(scene.get(), scene.servers[0]) == ["body.truncated" if length else "body.empty"]
+
+
+def test_a_file_that_is_replaced_on_the_way_comes_from_one_version(make: Any) -> None:
+    old = _flipped(DATA, range(0, len(DATA), 4096))
+    scene = make([Script(body=old, etag='"old"', cut_after=MIB), Script(etag='"new"')])
+    server = scene.servers[0]
+    receipt = scene.get()
+    assert [seen.headers.get("if-range") for seen in server.seen][:2] == [None, '"old"']
+    assert causes(receipt, server) == ["body.truncated"]
+
+
+def test_a_body_in_chunks_without_a_length_is_whole(make: Any) -> None:
+    scene = make(Script(chunked=True))
+    scene.get()
+
+
+def test_a_connection_that_ends_is_the_end_of_a_body_without_length(make: Any) -> None:
+    scene = make(Script(has_length=False, takes_ranges=False))
+    scene.get(size=None)
+
+
+# --- patience -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["seconds", "date"])
+def test_retry_after_is_kept_to(make: Any, form: str) -> None:
+    busy = Script(status=503, body=b"later", headers=(("Retry-After", _after(form)),))
+    scene = make([busy, HONEST])
+    scene.get()
+    first, second = (seen.at for seen in scene.servers[0].seen[:2])
+    assert second - first >= 0.95
+
+
+def _after(form: str) -> str:
+    return "1" if form == "seconds" else email.utils.formatdate(time.time() + 2, usegmt=True)
+
+
+def test_too_many_requests_and_then_good(make: Any) -> None:
+    scene = make([Script(status=429, body=b"slow down"), HONEST])
+    receipt = scene.get()
+    assert causes(receipt, scene.servers[0]) == ["http.rate-limited"]
+
+
+def test_the_deadline_ends_a_get_that_stalls(make: Any) -> None:
+    scene = make(Script(stall_after=MIB), deadline=1.0)
+    error = scene.fails()
+    assert error.code == "transfer.deadline"
+    assert error.exit_code == 14
+
+
+# --- unknown size -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "script",
+    [STEADY, Script(takes_ranges=False), Script(chunked=True, takes_ranges=False), Script(chunked=True)],
+    ids=["ranges", "no ranges", "chunks", "chunks and ranges"],
+)
+def test_a_size_that_nobody_promised(make: Any, script: Script) -> None:
+    scene = make(script, STEADY)
+    receipt = scene.get(size=None)
+    assert receipt.size == len(DATA)
+
+
+def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> None:
+    scene = make(Script(body=b"x" * (2 * MIB)), STEADY)
+    receipt = scene.get(size=None)
+    assert causes(receipt, scene.servers[0]) != []
