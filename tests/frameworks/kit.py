@@ -121,7 +121,9 @@ class User:
         self.ledger = Ledger(folder.parent / f"{folder.name}-planted")
         self.python = FOLDER / environment / "bin" / "python"
         if not self.python.exists():
-            pytest.skip(f"environment `{environment}` was not made (see setup.sh)")  # SUREFETCH_FRAMEWORKS_ONLY
+            pytest.skip(
+                f"environment `{environment}` was not made (see setup.sh)"
+            )  # SUREFETCH_FRAMEWORKS_ONLY
         kept = ("PATH", "LANG", "TMPDIR", "SSL_CERT_FILE")
         self.environ = {
             **{name: os.environ[name] for name in kept if name in os.environ},
