@@ -39,7 +39,7 @@ def dataset(name: str = "mnist", artifacts: tuple[str, ...] = ("mnist.npz", *FIL
 
 
 def machine(**packages: str) -> Machine:
-    return Machine(home="/home/ann", packages=packages or EVERYTHING, root="/work/data")
+    return Machine(home="/home/ann", packages=packages or EVERYTHING, root="/home/ann/data")
 
 
 def only(framework: str, data: Dataset, where: Machine) -> Layout:
@@ -115,7 +115,7 @@ def test_both_generations_of_keras_have_their_own_name_for_cifar(
 
 def test_torchvision_gets_raw_files_below_the_callers_root() -> None:
     layout = only("torchvision", dataset("fashion-mnist"), machine())
-    assert layout.root == "/work/data"
+    assert layout.root == "/home/ann/data"
     assert next(plant.path for plant in layout.plants) == "FashionMNIST/raw/train-images-idx3-ubyte"
     assert {type(plant.content) for plant in layout.plants} == {Idx}
     assert layout.shadows[0].paths == ("FashionMNIST/processed/training.pt", "FashionMNIST/processed/test.pt")
