@@ -25,4 +25,4 @@ def welcome() -> str:
         "",
         f"Here: {listed}" if here else "Nothing is here yet.",
     ]
-    return as_called("\n".join(lines))
+    return "\n".join(as_called(line) if line.startswith("  ") else line for line in lines)
