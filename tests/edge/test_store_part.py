@@ -95,8 +95,9 @@ def test_a_closed_part_goes_on_in_the_same_process(store):
     part.close()
     part = store.part(KEY, len(DATA))
     assert part.received.as_pairs() == [(0, 2 * MIB)]
-    assert part.validator("https://mirror.example/x.gz") == '"etag"'
-    assert part.validator("https://other.example/x.gz") is None
+    assert part.validators() == {"https://mirror.example/x.gz": '"etag"'}
+    signed = "https://mirror.example/x.gz?signature=1"
+    assert part.validators([signed, "https://other.example/x.gz"]) == {signed: '"etag"'}
     assert content(part)[: 2 * MIB] == DATA[: 2 * MIB]
     part.abandon()
 

@@ -219,7 +219,7 @@ def _same_bytes(case: _Case) -> _Choice | None:
 def _out_of_time(case: _Case) -> _Choice | None:
     """Not every way was tried to its end: what single hosts did meanwhile decides nothing."""
     late = next((attempt for attempt in case.failed if attempt.cause == "transfer.deadline"), None)
-    return late and _Choice(code=late.cause, detail=late.detail)
+    return None if late is None else _Choice(code=late.cause, detail=late.detail)
 
 
 def _all_alike(case: _Case) -> _Choice | None:

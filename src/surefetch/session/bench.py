@@ -107,14 +107,19 @@ class Bench:
             self._began.setdefault(artifact.name, time.monotonic())
         return self._parts[artifact.name]
 
-    def take_over(self, artifacts: Iterable[Artifact]) -> dict[str, Held]:
-        """Adopt what processes that died left of these artifacts; artifact name -> what is here."""
+    def take_over(self, artifacts: Iterable[Artifact], mirrors: Iterable[str] = ()) -> dict[str, Held]:
+        """Adopt what processes that died left of these artifacts; artifact name -> what is here.
+
+        Args:
+            artifacts: What is wanted.
+            mirrors: URLs that the user named.
+        """
         keys = {_key(artifact): artifact for artifact in artifacts}
         taken = {}
         for key in self.store.unfinished(keys):
             artifact = keys[key]
             part = self.part(artifact)
-            validators = {url: tag for url in artifact.urls if (tag := part.validator(url))}
+            validators = part.validators([*artifact.urls, *mirrors])
             taken[artifact.name] = Held(ranges=tuple(part.received.as_pairs()), validators=validators)
         self.resumed = sum(part.received.total for part in self._parts.values())
         return taken

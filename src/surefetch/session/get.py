@@ -190,7 +190,7 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
     )
     if not (goal.tensors or goal.artifacts) or target.learns:
         return goal, bench
-    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted)), bench
+    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted, target.mirrors)), bench
 
 
 def _tensors_here(session: Session, dataset: Dataset) -> dict[str, str]:
@@ -250,16 +250,19 @@ def _copied_out(
     session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
 ) -> list[File]:
     """Give copies of the user's own, never links into the store."""
-    place = Path(output).expanduser().absolute()
+    from surefetch.store.files import told
+
     text = os.fspath(output)
-    is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
-    return [
-        msgspec.structs.replace(
-            file,
-            path=str(session.store.copy_out(file.sha256, place if is_path else place / file.name)),
-        )
-        for file in files
-    ]
+    with told(text, "written", "name another place with `--output`"):
+        place = Path(output).expanduser().absolute()
+        is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
+        return [
+            msgspec.structs.replace(
+                file,
+                path=str(session.store.copy_out(file.sha256, place if is_path else place / file.name)),
+            )
+            for file in files
+        ]
 
 
 def _bytes_needed(goal: Goal) -> int:

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -172,9 +173,10 @@ class Part:
         if validator:
             self._validators[_without_secrets(url)] = validator
 
-    def validator(self, url: str) -> str | None:
-        """Return the validator that a mirror had when bytes came from it."""
-        return self._validators.get(_without_secrets(url))
+    def validators(self, urls: Iterable[str] = ()) -> dict[str, str]:
+        """Return URL -> validator of all mirrors that gave bytes; under their whole URL those of `urls`."""
+        whole = {_without_secrets(url): url for url in urls}
+        return {whole.get(url, url): tag for url, tag in self._validators.items()}
 
     def save(self) -> None:
         """Write the journal: what is here, for the process that takes over if this one dies.

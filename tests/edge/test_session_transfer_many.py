@@ -1,0 +1,184 @@
+"""Whole gets of many files, by several processes, over real servers: few connections, nothing asked twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from surefetch.catalog.write import write_catalog
+from surefetch.errors import FetchError
+from surefetch.model import Artifact, Dataset
+from surefetch.reporters import SilentReporter
+from surefetch.session.facade import Session
+from surefetch.settings import Settings
+from tests.fakes.faulty_server import FaultyServer, Script, page
+from tests.fakes.servers import nginx
+
+MIB = 1 << 20
+DATA = random.Random(4).randbytes(5 * MIB)
+FILES = {f"f{number:04}.bin": random.Random(number).randbytes(4 << 10) for number in range(1000)}
+
+
+@pytest.fixture
+def server() -> Iterator[FaultyServer]:
+    with FaultyServer() as server:
+        yield server
+
+
+def catalog(folder: Path, files: dict[str, bytes], *origins: str) -> Path:
+    artifacts = tuple(
+        Artifact(
+            name=name,
+            form="files",
+            size=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            urls=tuple(f"{origin}/{name}" for origin in origins),
+        )
+        for name, data in files.items()
+    )
+    path = folder / "many.toml"
+    path.write_text(write_catalog(Dataset(name="many", version="1", artifacts=artifacts)), encoding="utf-8")
+    return path
+
+
+def session(home: Path, described: Path, *mirrors: str) -> Session:
+    settings = Settings(store=str(home / "store"), progress=False, catalogs=(str(described),), mirror=mirrors)
+    return Session(settings, SilentReporter())
+
+
+# --- many files ---------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_small_files_come_over_few_connections(home: Path, server: FaultyServer) -> None:
+    for name, data in FILES.items():
+        server.serve(f"/{name}", data)
+    receipt = session(home, catalog(home, FILES, server.origin), server.origin).get("many")
+    assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == FILES
+    assert all(file.proof == "bytes" for file in receipt.files)
+    assert server.connections <= 8
+    assert len(server.seen) == len(FILES)
+
+
+def test_missing_files_fail_with_all_attempts_told_and_the_others_stay(
+    home: Path, server: FaultyServer
+) -> None:
+    files = dict(list(FILES.items())[:200])
+    gone = list(files)[50:53]
+    for name, data in files.items():
+        server.serve(f"/{name}", data, *([page("not found", 404)] if name in gone else []))
+    described = catalog(home, files, server.origin)
+    with pytest.raises(FetchError) as caught:
+        session(home, described, server.origin).get("many")
+    told = {attempt.artifact for attempt in caught.value.attempts}
+    assert told == set(gone)
+    assert {attempt.cause for attempt in caught.value.attempts} == {"http.not-found"}
+    server.seen.clear()
+    for name in gone:
+        server.serve(f"/{name}", files[name])
+    session(home, described, server.origin).get("many")
+    assert sorted(server.targets()) == sorted(f"/{name}" for name in gone)
+
+
+# --- several processes --------------------------------------------------------------------------------------
+
+
+def start(home: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "surefetch", "get", *words],
+        env={**os.environ, "SUREFETCH_STORE": str(home / "store")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def named(server: FaultyServer, *more: FaultyServer) -> list[str]:
+    mirrors = [word for other in more for word in ("--mirror", other.origin + "/data.bin")]
+    digest = hashlib.sha256(DATA).hexdigest()
+    return [server.origin + "/data.bin", *mirrors, "--sha256", digest, "--size", str(len(DATA)), "--json"]
+
+
+def test_after_a_kill_the_next_get_goes_on_from_other_mirrors(home: Path, server: FaultyServer) -> None:
+    server.serve("/data.bin", DATA, Script(drip=(64 << 10, 0.01), stall_after=3 * MIB))
+    first = start(home, *named(server))
+    journals = home / "store"
+    limit = time.monotonic() + 20
+    while time.monotonic() < limit and not _received(journals) > MIB:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=20)
+    with FaultyServer() as other:
+        other.serve("/data.bin", DATA)
+        server.seen.clear()
+        second = start(home, *named(other))
+        out, err = second.communicate(timeout=60)
+        assert second.returncode == 0, err
+        ranges = [seen.headers.get("range", "") for seen in other.seen]
+    result = json.loads(out)
+    assert 0 < result["fetched"] < len(DATA)
+    assert all(text.startswith("bytes=") and not text.startswith("bytes=0-") for text in ranges)
+
+
+def _received(store: Path) -> int:
+    """Bytes that the journals of unfinished parts tell."""
+    counts = [0]
+    for path in store.rglob("*.json"):
+        try:
+            received = json.loads(path.read_bytes()).get("received", [])
+        except (ValueError, OSError):
+            continue
+        counts.append(sum(stop - start for start, stop in received))
+    return max(counts)
+
+
+def test_a_resume_is_bound_to_the_validator(home: Path, server: FaultyServer) -> None:
+    server.serve("/data.bin", DATA, Script(cut_after=2 * MIB, etag='"v1"'), Script(status=404, body=b"gone"))
+    first = start(home, *named(server))
+    first.communicate(timeout=30)
+    assert first.returncode != 0
+    server.serve("/data.bin", DATA, Script(etag='"v1"'))
+    server.seen.clear()
+    second = start(home, *named(server))
+    _, err = second.communicate(timeout=30)
+    assert second.returncode == 0, err
+    assert [seen.headers.get("if-range") for seen in server.seen] == ['"v1"']
+    assert server.seen[0].headers["range"] == f"bytes={2 * MIB}-{len(DATA) - 1}"
+
+
+def test_two_processes_at_once_both_end_with_the_file(home: Path, server: FaultyServer) -> None:
+    server.serve("/data.bin", DATA, Script(drip=(256 << 10, 0.02)))
+    both = [start(home, *named(server)) for _ in range(2)]
+    for process in both:
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        assert Path(json.loads(out)["path"]).read_bytes() == DATA
+    assert not list((home / "store").rglob("*.part"))
+
+
+# --- a real server ------------------------------------------------------------------------------------------
+
+
+def test_two_throttled_hosts_of_nginx_share_the_file(home: Path, tmp_path: Path) -> None:
+    with nginx(tmp_path / "one", rate=4 * MIB) as one, nginx(tmp_path / "two", rate=4 * MIB) as two:
+        for host in (one, two):
+            (host.root / "data.bin").write_bytes(DATA)
+        settings = Settings(store=str(home / "store"), progress=False, connections=1)
+        began = time.monotonic()
+        receipt = Session(settings, SilentReporter()).get(
+            one.throttled + "/data.bin",
+            sha256=hashlib.sha256(DATA).hexdigest(),
+            size=len(DATA),
+            mirrors=[two.throttled + "/data.bin"],
+        )
+        assert Path(receipt).read_bytes() == DATA
+        assert time.monotonic() - began < 20
