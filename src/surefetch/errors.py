@@ -41,10 +41,19 @@ class SurefetchError(Exception):
 
     @property
     def fault(self) -> str:
-        """Whose fault: `you`, `network`, `mirror` or `owner`; what all attempts show goes before the table."""
+        """Whose fault: `you`, `network`, `mirror` or `owner`; all attempts say more than the table."""
         from surefetch.causes import cause
 
         return str(self.details.get("fault") or cause(self.code).fault)
+
+    @property
+    def action(self) -> str:
+        """The hint, or what the table of causes says is to be done."""
+        if self.hint:
+            return self.hint
+        from surefetch.causes import cause
+
+        return cause(self.code).action()
 
     @property
     def exit_code(self) -> int:

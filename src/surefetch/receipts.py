@@ -79,7 +79,7 @@ def error_json(error: Any) -> dict[str, Any]:
             "cause": error.code,
             "fault": error.fault,
             "message": error.message,
-            "hint": error.hint,
+            "hint": error.action,
             "attempts": [msgspec.to_builtins(attempt) for attempt in error.attempts],
         },
     }

@@ -45,9 +45,9 @@ def show_error(error: SurefetchError, *, as_json: bool = False, verbose: bool = 
         tell()
         for line in attempt_lines(error, verbose=verbose):
             tell(f"  {line}")
-    if error.hint:
+    if error.action:
         tell()
-        tell(f"{style('hint', 'cyan')}: {as_called(error.hint)}")
+        tell(f"{style('hint', 'cyan')}: {as_called(error.action)}")
     if error.attempts and error.code:
         tell(style(as_called(f"({error.code}; `surefetch explain {error.code}` tells more)"), "bright_black"))
     return error.exit_code

@@ -1,0 +1,171 @@
+"""Faults of this machine and of what was typed, produced for real: disks, permissions, files, settings."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Site, sha256
+from tests.cli.test_get import named
+from tests.conftest import Run
+from tests.fakes.faulty_server import Script
+from tests.faults.kit import BIG, any_file, failed, told
+
+privileged = pytest.mark.privileged
+NOBODY = 65534
+
+
+def needs_root() -> None:
+    if sys.platform != "linux" or os.geteuid() != 0:
+        pytest.skip("mounts and other users need root on Linux")  # .ci/run runs this part as root
+
+
+@contextlib.contextmanager
+def disk(folder: Path, options: str) -> Iterator[Path]:
+    """Mount a small disk of its own."""
+    needs_root()
+    folder.mkdir(exist_ok=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("nothing can be mounted here")  # a container without the right to
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@privileged
+def test_a_disk_that_is_too_small_is_told_before_anything_is_asked(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    with disk(tmp_path / "small", "size=200k") as small:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, SUREFETCH_STORE=str(small / "store"))
+        assert site.server.targets() == []
+    assert (error.cause, error.fault, error.exit) == ("local.disk-full", "you", 11), error
+    assert "SUREFETCH_STORE" in error.hint
+
+
+@privileged
+def test_a_disk_that_fills_in_the_middle_is_told(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    """Nobody told the size, and the server does not say it: the disk ends before the file does."""
+    with disk(tmp_path / "small", "size=200k") as small:
+        url = site.server.serve("/big.bin", BIG, Script(has_length=False, takes_ranges=False))
+        error = failed(surefetch, "get", url, "--sha256", sha256(BIG), SUREFETCH_STORE=str(small / "store"))
+    assert (error.cause, error.fault, error.exit) == ("local.disk-full", "you", 11), error
+
+
+@privileged
+def test_a_read_only_disk_is_told(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    with disk(tmp_path / "fixed", "size=1m,ro") as fixed:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, SUREFETCH_STORE=str(fixed / "store"))
+    assert (error.cause, error.fault, error.exit) == ("local.read-only", "you", 11), error
+    assert "SUREFETCH_STORE" in error.hint
+
+
+@privileged
+def test_a_folder_of_somebody_else_is_told(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    needs_root()
+    own = Path("/var/tmp/surefetch-of-root")
+    own.mkdir(mode=0o755, exist_ok=True)
+    home = Path("/var/tmp/surefetch-of-nobody")
+    home.mkdir(exist_ok=True)
+    try:
+        os.chown(home, NOBODY, NOBODY)
+        words = any_file(site.server.serve("/big.bin", BIG))
+        done = subprocess.run(
+            ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+             sys.executable, "-m", "surefetch", *words, "--json"],
+            env={**os.environ, "HOME": str(home), "SUREFETCH_STORE": str(own / "store")},
+            capture_output=True, text=True, timeout=60, check=False, cwd=home,
+        )  # fmt: skip
+        if "No module named surefetch" in done.stderr:
+            pytest.skip("surefetch lies where another user cannot read it")  # an editable install under /root
+        error = told(done)
+    finally:
+        shutil.rmtree(own)
+        shutil.rmtree(home)
+    assert (error.cause, error.fault, error.exit) == ("local.permission", "you", 11), error
+
+
+def test_a_name_that_is_too_long_is_told(surefetch: Run, site: Site) -> None:
+    words = any_file(site.server.serve("/big.bin", BIG))
+    error = failed(surefetch, *words, "--output", "x" * 300)
+    assert (error.cause, error.fault, error.exit) == ("local.name-too-long", "you", 11), error
+
+
+def test_a_store_that_is_a_file_is_told(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    words = any_file(site.server.serve("/big.bin", BIG))
+    error = failed(surefetch, *words, SUREFETCH_STORE=str(tmp_path / "file"))
+    assert (error.cause, error.fault, error.exit) == ("local.path", "you", 11), error
+    assert str(tmp_path / "file") in error.message
+
+
+def test_a_damaged_file_of_the_store_is_found_and_put_away(surefetch: Run, site: Site, home: Path) -> None:
+    words = ("get", "tiny", *named(site))
+    assert surefetch(*words).returncode == 0
+    blob = next(path for path in home.rglob(sha256(site.files["images.gz"])) if path.is_file())
+    blob.chmod(0o644)
+    blob.write_bytes(site.files["images.gz"][::-1])
+    verified = surefetch("verify", "tiny", "--catalog", str(site.catalog))
+    assert verified.returncode == 10 and "damaged" in verified.stdout + verified.stderr
+    assert not blob.exists(), "nobody reads it any more"
+
+
+def test_offline_is_told_with_what_decided_it(surefetch: Run, site: Site) -> None:
+    for variable in ("SUREFETCH_OFFLINE", "HF_HUB_OFFLINE"):
+        error = failed(surefetch, "get", "tiny", "--catalog", str(site.catalog), **{variable: "1"})
+        assert (error.cause, error.fault, error.exit) == ("usage.offline", "you", 12), error
+        assert variable in error.screen
+    assert site.server.targets() == []
+
+
+def test_time_that_is_used_up_is_told(surefetch: Run, site: Site) -> None:
+    url = site.server.serve("/big.bin", BIG, Script(drip=(2_000, 0.2)))
+    error = failed(surefetch, *any_file(url), "--deadline", "2")
+    assert (error.cause, error.fault, error.exit) == ("transfer.deadline", "network", 14), error
+
+
+def broken_catalog(folder: Path) -> tuple[str, ...]:
+    (folder / "broken.toml").write_text('name = "x"\nversoin = "1"\n', encoding="utf-8")
+    return "info", "x", "--catalog", str(folder / "broken.toml")
+
+
+#: What was typed -> cause, exit code, and a word that the hint must name.
+TYPED: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, int, str]] = {
+    "a typo": (lambda folder: ("get", "minst"), "usage.unknown-dataset", 3, "mnist"),
+    "a name of nothing": (lambda folder: ("get", "no-such-thing-at-all"), "usage.unknown-dataset", 3, "list"),
+    "a catalog's mistake": (broken_catalog, "usage.catalog", 2, "versoin"),
+    "no digest": (lambda folder: ("get", "https://data.example/x.bin"), "usage.no-digest", 2, "--sha256"),
+    "another scheme": (lambda folder: ("get", "ftp://data.example/x.bin"), "policy.scheme", 2, "https"),
+    "no such option": (lambda folder: ("get", "mnist", "--nonsense"), "usage.argument", 2, ""),
+    "no such file": (lambda folder: ("verify", str(folder / "gone.gz")), "local.path", 11, ""),
+}
+
+
+@pytest.mark.parametrize("row", TYPED.values(), ids=TYPED.keys())
+def test_what_was_typed_wrongly_is_told(
+    surefetch: Run, tmp_path: Path, row: tuple[Callable[[Path], tuple[str, ...]], str, int, str]
+) -> None:
+    make, cause, code, word = row
+    result = surefetch(*make(tmp_path), "--json")
+    assert result.returncode == code, result.stdout + result.stderr
+    assert f'"cause": "{cause}"' in result.stdout, result.stdout
+    assert word in result.stdout
+
+
+def test_a_value_of_a_setting_that_cannot_be_used_is_told(surefetch: Run, site: Site) -> None:
+    error = failed(surefetch, "get", "tiny", *named(site), SUREFETCH_JOBS="many")
+    assert (error.cause, error.fault, error.exit) == ("usage.setting", "you", 2), error
+    assert "SUREFETCH_JOBS" in error.screen
