@@ -2,10 +2,10 @@
 
     python benchmarks/mirrors.py [--rounds 7] [--case healthy --case slow …]
 
-`python` has surefetch installed (bytecode compiled), and what the tests need. Each mirror is an address of its
-own on loopback and gives 5 MB/s to each connection (paced_server.py). Both programs have at most four connections
-per mirror; what they make of sixteen is told for the record, and of nginx's `limit_rate`, which gives each request
-a second's bytes at once and so measures who asks for the smallest parts.
+`python` has surefetch installed (bytecode compiled), and what the tests need. Each mirror is an address of
+its own on loopback and gives 5 MB/s to each connection (paced_server.py). Both programs have at most four
+connections per mirror; what they make of sixteen is told for the record, and of nginx's `limit_rate`, which
+gives each request a second's bytes at once and so measures who asks for the smallest parts.
 """
 
 from __future__ import annotations
@@ -237,8 +237,9 @@ def flip(file: File, base: Path, rounds: int) -> list[bool]:
 
 
 def _both_ways(urls: Sequence[str], file: File, meta4: Path) -> dict[str, contest.Program]:
+    named = [word for url in urls for word in ("--mirror", url)]  # on loopback only what the user names
     return {
-        "pieces": lambda folder: contest.surefetch(folder, meta4),
+        "pieces": lambda folder: contest.surefetch(folder, meta4, *named),
         "no pieces": by_surefetch(urls, file),
     }
 
