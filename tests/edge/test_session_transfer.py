@@ -17,11 +17,13 @@ import pytest
 
 from surefetch.catalog.metalink import write_metalink
 from surefetch.errors import FetchError
+from surefetch.events import Received
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.receipts import FileReceipt
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
+from tests.fakes.driver import driving
 from tests.fakes.faulty_server import HONEST, FaultyServer, Script
 
 MIB = 1 << 20
@@ -177,12 +179,39 @@ def test_the_liar_of_a_piece_is_named_and_only_that_piece_comes_again(make: Any,
     assert causes(receipt, scene.servers[1]) == []
 
 
-def test_one_of_three_flips_a_bit_and_no_piece_is_known(make: Any) -> None:
-    flipping = [Script(drip=STEADY.drip, flip=start + 99) for start in range(0, len(DATA), MIB)]
-    scene = make(STEADY, Script(drip=STEADY.drip, body=_flipped(DATA, [f.flip for f in flipping])), STEADY)
+def test_a_liar_that_takes_no_ranges_is_told_from_the_others(make: Any) -> None:
+    wrong = _flipped(DATA, range(99, len(DATA), MIB))
+    scene = make(STEADY, Script(drip=STEADY.drip, body=wrong), STEADY)
     receipt = scene.get()
     assert causes(receipt, scene.servers[0]) == []
     assert causes(receipt, scene.servers[2]) == []
+
+
+def test_who_wrote_a_byte_first_is_told_first() -> None:
+    with FaultyServer() as one, FaultyServer() as two, driving() as driver:
+        sink = _FirstBytes(MIB)
+        for server, letter in ((one, b"a"), (two, b"b")):
+            url = server.serve(NAME, letter * MIB, Script(drip=(5000, 0.001)))
+            driver.engine.begin(driver.request(url, MIB), sink)
+        givers = bytearray(MIB)
+        for event in driver.until_ended(2):
+            if isinstance(event, Received):
+                new = [at for at in range(event.start, event.stop) if not givers[at]]
+                for at in new:
+                    givers[at] = b"ab"[event.id - 1]
+    assert set(sink.data) == set(b"ab")
+    assert givers == sink.data
+
+
+class _FirstBytes:
+    """A sink in which the first bytes stay."""
+
+    def __init__(self, size: int) -> None:
+        self.data = bytearray(size)
+
+    def write(self, start: int, data: bytes) -> None:
+        for at, byte in enumerate(bytes(data), start):
+            self.data[at] = self.data[at] or byte
 
 
 @pytest.mark.parametrize("liar", [0, 1, 2])

@@ -149,6 +149,19 @@ class Intake:
         if not transfer.is_held:
             self.write(transfer, b"")
 
+    def _tell_overlapping(self, transfer: Download, stop: int) -> None:
+        """Tell what others have written of the bytes up to `stop` first: who writes a byte first gives it."""
+        for other in self._active.values():
+            if (
+                other.position > other.told
+                and other is not transfer
+                and other.told < stop
+                and other.position > transfer.position
+                and isinstance(other, Download)
+                and other.sink is transfer.sink
+            ):
+                self.tell(other, is_last=True)
+
     def _tell_all(self) -> None:
         """Tell what has come so far: an answer of another file makes the planner forget bytes it knows of."""
         for transfer in self._active.values():
@@ -168,6 +181,7 @@ class Intake:
             transfer.content += data
             return True
         assert isinstance(transfer, Download)
+        self._tell_overlapping(transfer, transfer.position + len(data))
         try:
             transfer.sink.write(transfer.position, data)
         except (OSError, SurefetchError) as error:
