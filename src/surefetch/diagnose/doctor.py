@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -9,7 +10,7 @@ from surefetch.causes import cause as row_of
 from surefetch.diagnose import verdict
 from surefetch.diagnose.attempts import http_date
 from surefetch.diagnose.certificates import common_name
-from surefetch.diagnose.facts import Facts, HostFacts, Report
+from surefetch.diagnose.facts import Facts, FileFacts, HostFacts, Report
 from surefetch.diagnose.findings import Finding
 from surefetch.diagnose.tables import issuers
 from surefetch.diagnose.words import host_of
@@ -105,7 +106,9 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
     is_blocked = bool(failed) and not good
     if is_blocked or (failed and mirrors and not any(map(_is_good, mirrors)) and not _index_helps(facts)):
         weighed = verdict.weigh([_attempt(host) for host in failed], _weighing(facts, good))
-        yield Finding(cause=weighed.code, detail=weighed.message, hint=weighed.hint, blocks=True)
+        # Who reads this has run doctor: the hint goes on after that advice.
+        hint = re.sub(r"^(run|try) `[^`]* doctor`: ", "", weighed.hint)
+        yield Finding(cause=weighed.code, detail=weighed.message, hint=hint, blocks=True)
         return
     for host in failed:
         sentence = f"{row_of(host.cause).sentence}" + (f" ({host.detail})" if host.detail else "")
@@ -154,14 +157,23 @@ def _inspection(facts: Facts) -> Iterator[Finding]:
 def _files(facts: Facts) -> Iterator[Finding]:
     for file in facts.files:
         if file.cause and file.path not in facts.repaired:
-            hint = f"{facts.surefetch} doctor {file.dataset} --repair"
             yield Finding(
                 cause="local.foreign-cache-corrupt",
                 detail=f"{file.detail} ({file.size} bytes, {file.artifact} of {file.dataset})",
                 subject=file.path,
-                hint=f"let it be moved aside and replaced by the proven file: `{hint}`",
+                hint=_mending(facts, file),
                 blocks=True,
             )
+
+
+def _mending(facts: Facts, file: FileFacts) -> str:
+    if file.path in facts.not_repaired:
+        return (
+            f"get the proven file first: `{facts.surefetch} get {file.dataset}`;"
+            " or move this one away, so that its program asks for a new one"
+        )
+    command = f"{facts.surefetch} doctor {file.dataset} --repair"
+    return f"let it be moved aside and replaced by the proven file: `{command}`"
 
 
 RULES: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (

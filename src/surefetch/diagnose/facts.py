@@ -79,6 +79,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     hosts: tuple[HostFacts, ...] = ()
     files: tuple[FileFacts, ...] = ()
     repaired: tuple[str, ...] = ()  # paths of files that were replaced by proven ones
+    not_repaired: tuple[str, ...] = ()  # paths of those that could not be
     clients: tuple[ClientFacts, ...] = ()
     not_checked: tuple[str, ...] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from surefetch.causes import SHELLS
+from surefetch.causes import cause as row_of
 from surefetch.diagnose.certificates import common_name
 from surefetch.diagnose.doctor import rate_of, skew_of
 from surefetch.diagnose.facts import Facts, HostFacts, Report
@@ -41,9 +43,14 @@ def lines(report: Report) -> list[str]:
     said += [f"!!  {_subject(f.subject)}{f.detail} [{f.cause}]" for f in blocking[1:]]
     if blocking:
         said[0] += f" [{blocking[0].cause}]"
-    said += [f" -  {_subject(f.subject)}{f.detail} [{f.cause}]" for f in report.findings if not f.blocks]
+    said += _host_lines(report)
+    hosts = {host_of(host.url) for host in facts.hosts if host.cause}
+    known = [f for f in report.findings if not f.blocks and f.subject not in hosts]
+    said += [f" -  {_subject(f.subject)}{f.detail} [{f.cause}]" for f in known]
     said += [f"ok  {line}" for line in report.well]
-    said += [f" -  {line}" for line in client_lines(facts)[:2]]
+    said += [f" -  {line}" for line in _proxy_lines(report)]
+    is_named = any(host.role == "named" for host in facts.hosts)
+    said += [f" -  {line}" for line in client_lines(facts)[: len(facts.clients) if is_named else 2]]
     if facts.not_checked:
         said.append(f" ?  not checked: {'; '.join(facts.not_checked)}")
     said.append(f"    {facts.seconds:.1f} s")
@@ -52,6 +59,36 @@ def lines(report: Report) -> list[str]:
     if report.action:
         said.append(f"->  {report.action}")
     return said
+
+
+def _host_lines(report: Report) -> list[str]:
+    """One line for all hosts that fail alike; none where the verdict says the same already."""
+    groups: dict[str, list[HostFacts]] = {}
+    for host in report.facts.hosts:
+        if host.cause:
+            groups.setdefault(host.cause, []).append(host)
+    first = report.findings[0] if report.findings else None
+    if first and first.blocks and list(groups) == [first.cause] and len(groups[first.cause]) == 1:
+        return []
+    return [f" -  {_alike(cause, hosts)} [{cause}]" for cause, hosts in groups.items()]
+
+
+def _alike(cause: str, hosts: Sequence[HostFacts]) -> str:
+    names = list(dict.fromkeys(host_of(host.url) for host in hosts))
+    sentence = row_of(cause).sentence
+    if len(names) == 1:
+        said = f" ({hosts[0].detail})" if hosts[0].detail else ""
+        return f"{names[0]}: {sentence}{said}"
+    shown = ", ".join(names[:2]) + (", …" if len(names) > 2 else "")
+    return f"{len(names)} hosts: {sentence} ({shown})"
+
+
+def _proxy_lines(report: Report) -> list[str]:
+    """How hosts were asked, and what decided it, where no line of what is well says so."""
+    if any(line.startswith("proxy:") for line in report.well):
+        return []
+    ways = dict.fromkeys((host.proxy, host.proxy_decided_by) for host in report.facts.hosts)
+    return [f"proxy: {proxy or 'none'} ({by})" for proxy, by in ways if by]
 
 
 def client_lines(facts: Facts) -> list[str]:

@@ -13,6 +13,7 @@ from surefetch.catalog import Catalog
 from surefetch.diagnose.doctor import examine
 from surefetch.diagnose.facts import FileFacts, Report
 from surefetch.diagnose.report import lines, markdown
+from surefetch.errors import SurefetchError
 from surefetch.model import Artifact, Dataset, Struct
 from surefetch.probes.hosts import Target
 from surefetch.probes.look import SECONDS, Asked, look
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 USUAL = "mnist"
 #: Hosts of a dataset that are asked at most, and package indexes as controls.
 HOSTS, INDEXES = 6, 2
-#: Exit code when everything that was wrong was mended (docs/exit-codes.md).
-MENDED = 20
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
@@ -47,9 +46,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> int:
         """0 fine, 20 mended by us, 21 you must act, 22 only the owner can."""
-        is_all = self.mended and not self.not_mended
-        blocking = [f for f in self.report.findings if f.blocks and f.cause != "local.foreign-cache-corrupt"]
-        return MENDED if is_all and not blocking else self.report.exit
+        return self.report.exit
 
     def lines(self) -> list[str]:
         """Return what a terminal shows: at most 12 lines when all is well, the one action last."""
@@ -60,6 +57,9 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     def to_json(self) -> dict[str, Any]:
         """Return what `doctor --json` prints (docs/schema/doctor.schema.json)."""
         content = msgspec.to_builtins(self.report)
+        for host in content["facts"]["hosts"]:
+            for name in ("first_bytes", "last_bytes"):  # what they are is said; they themselves are bulky
+                (host["seen"] or {}).pop(name, None)
         return {
             "schema_version": 1,
             "ok": True,
@@ -69,6 +69,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
             "findings": content["findings"],
             "well": content["well"],
             "mended": list(self.mended),
+            "not_mended": list(self.not_mended),
             "facts": content["facts"],
         }
 
@@ -107,7 +108,9 @@ def doctor(
     if not repair or not poisoned:
         return Diagnosis(report=report)
     mended, not_mended = _mend(session, poisoned)
-    return Diagnosis(report=report, mended=tuple(mended), not_mended=tuple(not_mended))
+    facts = msgspec.structs.replace(report.facts, repaired=tuple(mended), not_repaired=tuple(not_mended))
+    told = tuple(f"{path}: {why}" for path, why in not_mended.items())
+    return Diagnosis(report=examine(facts), mended=tuple(mended), not_mended=told)
 
 
 def _looked(session: Session, asked: Asked) -> Report:
@@ -210,17 +213,21 @@ def _smallest(dataset: Dataset) -> int:
     return min(sizes, default=0) + sum(spec.size for spec in dataset.tensors.values())
 
 
-def _mend(session: Session, poisoned: list[FileFacts]) -> tuple[list[str], list[str]]:
-    """Move each file aside and put proven bytes in its place."""
-    supplier, mended, not_mended = SessionSupplier(session), [], []
+def _mend(session: Session, poisoned: list[FileFacts]) -> tuple[list[str], dict[str, str]]:
+    """Move each file aside and put proven bytes in its place; path -> why not, of those that stay."""
+    supplier, mended, not_mended = SessionSupplier(session), [], {}
     for file in poisoned:
-        source = _proven(session.catalog, supplier, file)
-        if source is None:
-            not_mended.append(f"{file.path}: its published bytes could not be had")
-            continue
         path = Path(file.path)
-        move_aside(path, path.parent)
-        place(source, path)
+        try:
+            source = _proven(session.catalog, supplier, file)
+            if source is None:
+                not_mended[file.path] = "its published bytes could not be had"
+                continue
+            move_aside(path, path.parent)
+            place(source, path)
+        except (SurefetchError, OSError) as error:
+            not_mended[file.path] = getattr(error, "message", "") or str(error)
+            continue
         mended.append(file.path)
     return mended, not_mended
 
