@@ -251,7 +251,7 @@ class ArtifactPlan(Checking):
 
     def _proven(self) -> None:
         self.state = State.PROVEN
-        if culprit := self._blame.suspect:
+        if culprit := self._blame.culprit:
             self._drop(culprit, "body.corrupt", "without its bytes the file is right")
 
     def _disproven(self, event: Disproven) -> list[Order]:

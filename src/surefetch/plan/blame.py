@@ -34,11 +34,17 @@ class Blame:
     def __init__(self) -> None:
         self.suspect: Candidate | None = None  # left out in this round
         self.alone: Candidate | None = None  # the only one to be asked in this round
+        self.doubted: Candidate | None = None  # who gave all that is asked of the one alone again
         self._cleared: list[Candidate] = []  # were left out, and the bytes were wrong without them too
 
     def allows(self, candidate: Candidate) -> bool:
         """Whether the candidate may be asked in this round."""
         return candidate is self.alone if self.alone else candidate is not self.suspect
+
+    @property
+    def culprit(self) -> Candidate | None:
+        """Who it was if the bytes turn out to be right in this round; None: one of several."""
+        return self.suspect or self.doubted
 
     @property
     def is_searching(self) -> bool:
@@ -58,7 +64,7 @@ class Blame:
             others: Everybody who may still be asked, givers among them, the best first.
             rate: Bytes per second to expect of each.
         """
-        self.suspect = self.alone = None
+        self.suspect = self.alone = self.doubted = None
         if len(given) == 1:
             self._cleared = []
             return Verdict(Measure.DROP, next(iter(given)))
@@ -83,12 +89,12 @@ class Blame:
 
     def leave_out(self, candidate: Candidate) -> Verdict:
         """Leave out the one that a check speaks against. Three who differ prove nothing: the bytes decide."""
-        self.suspect = self.alone = None
+        self.suspect = self.alone = self.doubted = None
         return self._begin(Verdict(Measure.LEAVE_OUT, candidate))
 
     def reopen(self, others: Sequence[Candidate]) -> Verdict | None:
         """Nobody who may be asked is left: say how to go on with the others."""
-        suspect, self.suspect, self.alone = self.suspect, None, None
+        suspect, self.suspect, self.alone, self.doubted = self.suspect, None, None, None
         if suspect is not None and suspect in others:
             return self._begin(Verdict(Measure.ALONE, suspect))
         return None

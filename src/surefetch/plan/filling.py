@@ -110,6 +110,8 @@ class Filling(Account):
         one = verdict.candidate
         leaves_out = verdict.measure is Measure.LEAVE_OUT
         doubtful = [giver for giver in self.spans.givers() if (giver is one) == leaves_out]
+        if not leaves_out and len(doubtful) == 1:
+            self._blame.doubted = doubtful[0]
         gone = [stretch for giver in doubtful for stretch in self.spans.remove_giver(giver)]
         return [self._forget(start, stop) for start, stop in gone]
 
