@@ -42,7 +42,7 @@ def _rows(catalogs: tuple[str, ...], present: set[str]) -> list[dict[str, Any]]:
             "name": row["name"],
             "title": row["title"],
             "task": row.get("task", ""),
-            "size": row["bytes"],
+            "size": row["bytes"] if row["is_exact"] else None,  # a bound is no size
             "license": row.get("license", ""),
             "here": row["name"] in present,
             "catalog": "built-in",

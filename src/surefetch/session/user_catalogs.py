@@ -72,7 +72,7 @@ def user_rows(files: Sequence[str], builtin: set[str], present: set[str]) -> lis
             "name": row["name"],
             "title": row["title"],
             "task": row["task"],
-            "size": row["bytes"],
+            "size": row["bytes"] if row["is_exact"] else None,
             "license": row["license"],
             "here": row["name"] in present,
             "catalog": row["origin"],
