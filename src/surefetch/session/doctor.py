@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,7 +23,9 @@ from surefetch.session.engine import make_credentials, make_engine, make_resolve
 from surefetch.session.planting import move_aside, place
 from surefetch.session.supplier import SessionSupplier
 from surefetch.session.targets import check_url
+from surefetch.session.user_catalogs import own_hosts
 from surefetch.settings import Settings
+from surefetch.sources.peer import Peer
 from surefetch.store import files
 from surefetch.transfer import urls
 from surefetch.transfer.trust import find_trust
@@ -116,8 +119,9 @@ def doctor(
 def _looked(session: Session, asked: Asked) -> Report:
     pip = pip_settings(session)
     proxies = make_resolver(session, pip)
-    hosts = frozenset(host for target in asked.targets if (host := urlsplit(target.url).hostname))
-    named = hosts if any(target.may_be_private for target in asked.targets) else frozenset()
+    named = frozenset(
+        host for target in asked.targets if target.may_be_private and (host := urlsplit(target.url).hostname)
+    )
     settings, cert = session.settings, pip.get("cert", "")
     with find_trust(session.environ, settings.ca_bundle, pip_cert=cert) as trust:
         if session.settings.offline:
@@ -168,23 +172,36 @@ def _targets(session: Session, subject: str | None) -> tuple[list[Target], Datas
         found = session.catalog.find_url(subject)
         artifact = found[1] if found and subject in found[1].urls else None
         named = Target(url=subject, role="named", artifact=artifact, may_be_private=True)
-        others = _mirrors(found[0], {urlsplit(subject).hostname}) if found else []
+        others = _mirrors(session, found[0], {urlsplit(subject).hostname}) if found else []
         dataset = found[0] if found else None
         return [named, *others, *_indexes(session, dataset)], dataset, urls.mask(subject)
     dataset = session.catalog.find(subject or USUAL)
-    targets = [*_mirrors(dataset, set()), *_indexes(session, dataset)]
+    targets = [*_mirrors(session, dataset, set()), *_indexes(session, dataset)]
     return targets, dataset, dataset.name if subject else "downloads"
 
 
-def _mirrors(dataset: Dataset, passed_over: set[str | None]) -> list[Target]:
-    """One address of each host, the first forms' first."""
+def _mirrors(session: Session, dataset: Dataset, passed_over: set[str | None]) -> list[Target]:
+    """One address of each host: the user's own mirrors, then the first forms' hosts."""
+    own = own_hosts(session.environ, [dataset])
     hosts: dict[str | None, Target] = {}
+    for artifact, url, is_own in (*_own_mirrors(session, dataset), *_published(dataset)):
+        host = urlsplit(url).hostname
+        if host not in passed_over and len(hosts) < HOSTS:
+            hosts.setdefault(host, Target(url=url, artifact=artifact, may_be_private=is_own or host in own))
+    return list(hosts.values())
+
+
+def _own_mirrors(session: Session, dataset: Dataset) -> Iterator[tuple[Artifact, str, bool]]:
+    if session.settings.mirror and dataset.artifacts:
+        artifact = dataset.artifacts[0]
+        for mirror in Peer(session.settings.mirror).mirrors(artifact, {}):
+            yield artifact, mirror.url, True
+
+
+def _published(dataset: Dataset) -> Iterator[tuple[Artifact, str, bool]]:
     for artifact in dataset.artifacts:
         for url in artifact.urls:
-            host = urlsplit(url).hostname
-            if host not in passed_over and len(hosts) < HOSTS:
-                hosts.setdefault(host, Target(url=url, artifact=artifact))
-    return list(hosts.values())
+            yield artifact, url, False
 
 
 def _indexes(session: Session, dataset: Dataset | None) -> list[Target]:
