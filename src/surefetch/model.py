@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import cached_property
 from typing import Final
 
 import msgspec
@@ -137,7 +138,7 @@ class Form(Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(part.input for recipe in self.gives.values() for part in recipe))
 
 
-class Dataset(Struct, frozen=True, kw_only=True):
+class Dataset(Struct, frozen=True, kw_only=True, dict=True):
     """A named, versioned set of tensors and files."""
 
     name: str
@@ -163,10 +164,11 @@ class Dataset(Struct, frozen=True, kw_only=True):
         Raises:
             KeyError: The dataset has no such artifact.
         """
-        for artifact in self.artifacts:
-            if artifact.name == name:
-                return artifact
-        raise KeyError(name)
+        return self._by_name[name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Artifact]:
+        return {artifact.name: artifact for artifact in reversed(self.artifacts)}  # the first of a name wins
 
     def form(self, name: str) -> Form:
         """Return a form by name.

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,10 @@ class Lookups:
                 self._settings = read_package_settings(self._place)
             return self._settings
 
+    @cached_property
+    def _digests(self) -> Mapping[str, str]:
+        return {item.name: item.sha256 or "" for item in self._dataset.artifacts}
+
     def index_credentials(self) -> Mapping[str, tuple[str, str]]:
         """Give (user, password) by origin for the configured indexes; may ask the keyring, once."""
         settings = self.package_settings
@@ -122,14 +127,13 @@ class Lookups:
 
     def _places(self, lookup: Lookup) -> bytes:
         target = lookup.target
-        digests = {item.name: item.sha256 or "" for item in self._dataset.artifacts}
         paths = places.places(
             target,
             self._dataset.name,
             self._environ,
             str(self._place.home),
             self._platform,
-            sha256=digests.get(target, ""),
+            sha256=self._digests.get(target, ""),
         )
         return encode_files(files_at(map(Path, paths)))
 

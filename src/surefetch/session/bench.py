@@ -86,7 +86,7 @@ class Bench:
     @property
     def received(self) -> int:
         """Bytes that have arrived so far."""
-        return self._finished + sum(part.received.total for part in list(self._parts.values()))
+        return self._finished + sum(part.count for part in list(self._parts.values()))
 
     def part(self, artifact: Artifact) -> Part:
         """Return the part that an artifact's bytes go into, made when first asked for.
@@ -98,7 +98,6 @@ class Bench:
             # What is to be learned never goes on from an earlier run: nothing would prove the joint.
             key = f"learned/{files.nonce()}" if self._learns else _key(artifact)
             part = self.store.part(key, artifact.size, artifact.bound)
-            part.reserve()
             digest = artifact.digest
             weak = [digest.algorithm] if digest is not None and digest.is_weak else []
             on_piece = partial(self._judged, artifact) if artifact.pieces else None
@@ -121,7 +120,7 @@ class Bench:
             part = self.part(artifact)
             validators = part.validators([*artifact.urls, *mirrors])
             taken[artifact.name] = Held(ranges=tuple(part.received.as_pairs()), validators=validators)
-        self.resumed = sum(part.received.total for part in self._parts.values())
+        self.resumed = sum(part.count for part in self._parts.values())
         return taken
 
     def opened(self, request: Request, event: Opened, *, with_credential: bool = False) -> None:
@@ -219,7 +218,7 @@ class Bench:
             if self._learns:
                 part.abandon()
             elif not part.is_closed:
-                self.kept_bytes += part.received.total
+                self.kept_bytes += part.count
                 part.close()
         for part in self._unproven:
             part.abandon()

@@ -149,7 +149,7 @@ def _held(artifact: Artifact, bench: Bench, carrier: str = "") -> File:
         name=artifact.name,
         sha256=path.name,  # blobs are named by it
         digest=digest,
-        size=path.stat().st_size,
+        size=artifact.size if artifact.size is not None else path.stat().st_size,
         proof="bytes",
         carrier=carrier,
     )

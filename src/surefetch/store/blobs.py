@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,9 +33,12 @@ class Blobs:
         self.folder = folder
         self.layers = layers
         self._trust = trust.Trust(folder)
+        self._own = tuple(str(layout.blobs(folder, is_private=is_private)) for is_private in (False, True))
+        self._others = tuple(str(layout.blobs(layer)) for layer in layers)
         self._lock = threading.RLock()
         self._pending: dict[str, _Finished] = {}
         self._touched: dict[Path, None] = {}
+        self._folders: set[Path] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
 
     def find(self, digest: Digest, size: int | None = None) -> Path | None:
@@ -49,12 +53,11 @@ class Blobs:
             return None
         if sha256 in self._pending:
             self.settle()
-        own = (layout.blob(self.folder, sha256), layout.private_blob(self.folder, sha256))
-        for path in own:
-            if self._is_usable(path, sha256, size, is_layer=False):
+        for root in self._own:
+            if (path := self._usable(root, sha256, size, is_layer=False)) is not None:
                 return path
-        for layer in self.layers:
-            if self._is_usable(path := layout.blob(layer, sha256), sha256, size, is_layer=True):
+        for root in self._others:
+            if (path := self._usable(root, sha256, size, is_layer=True)) is not None:
                 return path
         return None
 
@@ -75,8 +78,7 @@ class Blobs:
         Raises:
             StoreError: The disk refuses.
         """
-        place = layout.private_blob if is_private else layout.blob
-        target, size = place(self.folder, sha256), part.end
+        target, size = layout.blob(self.folder, sha256, is_private=is_private), part.end
         if is_private:
             layout.make_private(self.folder)
         with self._lock:
@@ -183,7 +185,9 @@ class Blobs:
 
     def _name(self, item: _Finished) -> None:
         part, target, size = item
-        self.make_folder(target.parent)
+        if target.parent not in self._folders:
+            self.make_folder(target.parent)
+            self._folders.add(target.parent)
         part.close_file()  # Windows renames no open file
         with files.told(target, "named"):
             try:
@@ -193,7 +197,8 @@ class Blobs:
                     raise
                 part.abandon()
                 return
-        files.remove(part.journal)
+        if part.has_journal:
+            files.remove(part.journal)
         self.touch(target.parent)
 
     def _stands(self, path: Path, size: int) -> bool:
@@ -203,14 +208,17 @@ class Blobs:
         except OSError:
             return False
 
-    def _is_usable(self, path: Path, sha256: str, size: int | None, *, is_layer: bool) -> bool:
+    def _usable(self, root: str, sha256: str, size: int | None, *, is_layer: bool) -> Path | None:
+        """Return a blob's path below a root if it is there and can be trusted."""
+        place = os.path.join(root, sha256[:2], sha256)  # noqa: PTH118 - of thousands, `Path` would cost most
         try:
-            status = path.stat()
+            status = os.stat(place)  # noqa: PTH116 - likewise
             if size is not None and status.st_size != size:
-                return False
-            return self._trust.is_good(path, sha256, status, is_layer=is_layer)
+                return None
+            path = Path(place)
+            return path if self._trust.is_good(path, sha256, status, is_layer=is_layer) else None
         except OSError:
-            return False
+            return None
 
     def _strong(self, digest: Digest) -> str | None:
         try:

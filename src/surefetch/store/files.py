@@ -38,6 +38,9 @@ _TROUBLES: Final = {
     errno.ENFILE: ("local.limit", "this machine has too many files open"),
 }
 _FICLONE: Final = 0x40049409  # ioctl_ficlonerange(2), Linux
+#: What a file system answers that has no reflinks at all; it is not asked again in this process.
+_NO_REFLINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS})
+_NEVER_CLONES: Final[set[int]] = set()  # devices
 _O_BINARY: Final = getattr(os, "O_BINARY", 0)
 _O_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 #: Windows refuses to replace or remove a file while somebody maps or scans it: tries, and seconds between.
@@ -256,11 +259,16 @@ def clone(source: Path, target: Path) -> bool:
         return False
     import fcntl
 
+    device = source.stat().st_dev
+    if device in _NEVER_CLONES:
+        return False
     with source.open("rb") as original:
         descriptor = create(target)
         try:
             fcntl.ioctl(descriptor, _FICLONE, original.fileno())
-        except OSError:
+        except OSError as error:
+            if error.errno in _NO_REFLINKS:
+                _NEVER_CLONES.add(device)
             remove(target)
             return False
         finally:

@@ -15,14 +15,14 @@ PINS = "pins-v1"  # one empty file per dataset to keep
 PRIVATE = "private-v1"  # 0700: receipts, history, weak digests, what came with a credential
 
 
-def blob(folder: Path, sha256: str) -> Path:
+def blobs(folder: Path, *, is_private: bool = False) -> Path:
+    """Return the folder of blobs; `is_private`: of those that came with a credential."""
+    return folder.joinpath(PRIVATE, "blobs", "sha256") if is_private else folder.joinpath(BLOBS, "sha256")
+
+
+def blob(folder: Path, sha256: str, *, is_private: bool = False) -> Path:
     """Return the path of a blob, whether it is there or not."""
-    return folder.joinpath(BLOBS, "sha256", sha256[:2], sha256)  # one step: `/` costs 8 us each
-
-
-def private_blob(folder: Path, sha256: str) -> Path:
-    """Return the path of a blob that came with a credential."""
-    return folder.joinpath(PRIVATE, "blobs", "sha256", sha256[:2], sha256)
+    return blobs(folder, is_private=is_private).joinpath(sha256[:2], sha256)  # `/` costs 8 us each
 
 
 def weak(folder: Path, algorithm: str, hexadecimal: str) -> Path:

@@ -38,6 +38,7 @@ class Part:
         size: Bytes of the whole artifact, None while unknown.
         bound: Bytes at most.
         written: Bytes written so far, those discarded since included.
+        has_journal: Whether there is a journal on the disk.
     """
 
     def __init__(self, path: Path, descriptor: int, key: str, size: int | None, bound: int) -> None:
@@ -58,6 +59,7 @@ class Part:
         self._unsaved = 0  # bytes
         self._saved_at = time.monotonic()
         self._is_reserved = False
+        self.has_journal = False
 
     @property
     def journal(self) -> Path:
@@ -69,6 +71,12 @@ class Part:
         """Which bytes are here; a set of the caller's own."""
         with self._state:
             return self._received.copy()
+
+    @property
+    def count(self) -> int:
+        """Bytes that are here."""
+        with self._state:
+            return self._received.total
 
     @property
     def end(self) -> int:
@@ -106,7 +114,9 @@ class Part:
         Raises:
             StoreError: There is not enough room.
         """
-        if self._is_reserved or not self.size:
+        if (
+            self._is_reserved or self.size is None or self.size < RESUME_BYTES
+        ):  # a write shows as much of these
             return
         self._is_reserved = True
         with files.told(self._store, "given room"):
@@ -189,12 +199,14 @@ class Part:
             with files.at_best():
                 if self._journal_file < 0:
                     self._journal_file = files.create(self.journal, is_new=False)
+                    self.has_journal = True
                 length = os.fstat(self._journal_file).st_size
                 content = json.dumps(self._entries()).encode().ljust(length)  # no rest of the old one
                 files.write_all(self._journal_file, content, 0)
 
     def load(self, entries: dict[str, Any]) -> None:
         """Take over what a dead owner's journal says is here, as far as the disk still has it."""
+        self.has_journal = True
         size = entries.get("size")
         if self.size is None and isinstance(size, int) and 0 <= size <= self.bound:
             self.size = size
@@ -210,7 +222,7 @@ class Part:
         """Save the journal and give the part away: whoever asks for the same bytes next goes on from here."""
         if self._descriptor < 0:
             return
-        if self.received.total < RESUME_BYTES:
+        if self.count < RESUME_BYTES:
             self.abandon()
             return
         self.save()
@@ -225,7 +237,8 @@ class Part:
         self.close_file()
         with files.told(self.path, "deleted"):
             files.remove(self.path)
-            files.remove(self.journal)
+            if self.has_journal:
+                files.remove(self.journal)
 
     def seal(self) -> int:
         """Make its bytes final: exact length, read-only. The caller syncs, closes and renames it.

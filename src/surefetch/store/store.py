@@ -38,6 +38,7 @@ class Store:
         self.blobs = Blobs(self.folder, self.layers)
         self.records = Records(self.blobs)
         self._parts = Parts(self.folder)
+        self._has_folder = False  # as far as this object knows
 
     # --- before the first byte
 
@@ -82,7 +83,9 @@ class Store:
         limit = size if bound is None else bound
         if limit is None:
             raise ValueError("a part needs a size or a bound")
-        self.blobs.make_folder(self.folder)
+        if not self._has_folder:
+            self.blobs.make_folder(self.folder)
+            self._has_folder = True
         part = self._parts.take_over(str(key), size, limit) or self._parts.new(str(key), size, limit)
         try:
             part.reserve()

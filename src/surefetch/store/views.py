@@ -115,9 +115,11 @@ def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
     """Build the view beside its place and move it there whole; False if somebody was faster."""
     temporary = root.with_name(f".{files.nonce()}.tmp")
     try:
+        temporary.mkdir(parents=True)
+        for folder in {(temporary / name).parent for name in sources} - {temporary}:
+            folder.mkdir(parents=True, exist_ok=True)
         for name, source in sources.items():
-            _place(source, temporary / name)
-        temporary.mkdir(exist_ok=True)
+            _put(source, temporary / name)
         try:
             temporary.rename(root)
         except OSError:
@@ -170,13 +172,18 @@ def _place(source: Path, target: Path) -> None:
     """Put a file there in one step: a reflink, else a read-only link, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{files.nonce()}.tmp")
-    if files.clone(source, temporary):
-        _dress(source, temporary)
-    elif not (_linked(source, temporary) or _symlinked(source, temporary)):
-        files.copy(source, temporary)
-        _dress(source, temporary)
+    _put(source, temporary)
     files.replace(temporary, target)
     files.remove(temporary)  # rename(2) does nothing where both are links to one file
+
+
+def _put(source: Path, target: Path) -> None:
+    """Put a file where nothing is and nobody looks yet."""
+    if files.clone(source, target):
+        _dress(source, target)
+    elif not (_linked(source, target) or _symlinked(source, target)):
+        files.copy(source, target)
+        _dress(source, target)
 
 
 def _dress(source: Path, target: Path) -> None:
