@@ -38,19 +38,27 @@ class Credentials:
         """
         self._environ, self._home = environ, home or Path.home()
         self._given = {urls.origin(origin): pair for origin, pair in (given or {}).items()}
+        self._known: dict[str, list[str]] = {}  # origin -> header lines: thousands of files ask for them
         self.warnings: list[str] = []  # for people: files that could not be read
 
     def give(self, given: Mapping[str, tuple[str, str]]) -> None:
         """Add (user, password) by origin, from an index configuration."""
         self._given |= {urls.origin(origin): pair for origin, pair in given.items()}
+        self._known.clear()
 
     def __repr__(self) -> str:
         """Without secrets."""
         return f"Credentials({len(self._given)} given)"
 
     def headers(self, url: str) -> list[str]:
-        """Return the header lines that belong to this URL's origin; no token goes over plain http."""
+        """Return the header lines that belong to this URL's origin; each origin is looked up once."""
         origin = urls.origin(url)
+        if origin not in self._known:
+            self._known[origin] = self._look_up(origin, url)
+        return self._known[origin]
+
+    def _look_up(self, origin: str, url: str) -> list[str]:
+        """Find what belongs to an origin; no token goes over plain http."""
         if origin in self._given:
             return [basic(*self._given[origin])]
         if not origin.startswith("https://"):
