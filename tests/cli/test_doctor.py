@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from surefetch.session.user_catalogs import own_folder
 from tests.cli.conftest import Site, sha256
+from tests.cli.test_schemas import check
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, page
 from tests.fakes.servers import free_port
@@ -149,7 +149,7 @@ def test_json_tells_everything(surefetch: Run, site: Site, home: Path, *, is_bro
     if is_broken:
         poisoned(home, site)
     result = surefetch(*of(site), "--json")
-    content = json.loads(result.stdout)
+    content = check(result.stdout, "doctor")
     assert content["exit"] == result.returncode == (21 if is_broken else 0)
     (host,) = content["facts"]["hosts"]
     assert host["answers"] and host["seen"]["status"] in (200, 206) and "first_bytes" not in host["seen"]

@@ -53,6 +53,12 @@ def test_json_output_fits_its_schema(surefetch: Run, site: Site, words: tuple[st
     assert check(result.stdout, schema)["ok"] is True
 
 
+def test_what_doctor_finds_fits_its_schema(surefetch: Run, site: Site) -> None:
+    result = surefetch("doctor", "tiny", "--offline", "--json", "--catalog", str(site.catalog))
+    assert result.returncode == 21, result.stderr
+    assert check(result.stdout, "doctor")["findings"][0]["cause"] == "usage.offline"
+
+
 def test_a_new_catalog_entry_fits_its_schema(surefetch: Run, site: Site) -> None:
     result = surefetch("catalog", "add", site.url("images.gz"), "--name", "my-data", "--json")
     assert result.returncode == 0, result.stdout

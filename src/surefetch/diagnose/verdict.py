@@ -259,7 +259,8 @@ RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
 
 
 def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
-    failed = [_of_mirror(a) for a in attempts if a.cause and not a.cause.startswith("source.")]
+    attempts = [_meant(attempt) for attempt in attempts]
+    failed = [a for a in attempts if a.cause and not a.cause.startswith("source.")]
     by_host: dict[str, list[Attempt]] = {}
     for attempt in failed:
         if re.search(r"https?://", attempt.mirror):
@@ -274,13 +275,15 @@ def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
     )
 
 
-def _of_mirror(attempt: Attempt) -> Attempt:
-    """An address of another scheme that a mirror led to is the mirror's fault, not the user's."""
-    if attempt.cause != "policy.scheme" or not re.match(r"https?://", attempt.mirror):
-        return attempt
-    return msgspec.structs.replace(
-        attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}"
-    )
+def _meant(attempt: Attempt) -> Attempt:
+    """Read an attempt by where it went: an index that has no page of a package simply does not list it."""
+    replace = msgspec.structs.replace
+    if attempt.source == "package" and attempt.cause == "http.not-found" and not attempt.artifact:
+        return replace(attempt, cause="source.not-in-index", detail=f"{place_of(attempt)} has no page of it")
+    # An address of another scheme that a mirror led to is the mirror's fault, not the user's.
+    if attempt.cause == "policy.scheme" and re.match(r"https?://", attempt.mirror):
+        return replace(attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}")
+    return attempt
 
 
 def _first(case: _Case, wanted: Iterable[str]) -> _Choice | None:

@@ -28,6 +28,8 @@ from surefetch.session.targets import Target
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
+#: Endings of a question to a package index that answered, if only that it has no such page.
+ANSWERED: Final = ("", "source.not-in-index", "http.not-found")
 #: Addresses that a hint shows at most.
 SHOWN: Final = 2
 
@@ -89,9 +91,7 @@ def _proxy(session: Session, attempts: Sequence[Attempt]) -> tuple[str, str]:
 def _reachable(bench: Bench, attempts: Sequence[Attempt]) -> tuple[str, ...]:
     """Hosts that gave bytes, and package indexes that answered, if only that they do not have it."""
     hosts = [urlsplit(url).hostname for urls in bench.givers.values() for url in urls]
-    answered = [
-        place_of(a) for a in attempts if a.source == "package" and a.cause in ("", "source.not-in-index")
-    ]
+    answered = [place_of(a) for a in attempts if a.source == "package" and a.cause in ANSWERED]
     return tuple(dict.fromkeys(host for host in (*hosts, *answered) if host))
 
 
