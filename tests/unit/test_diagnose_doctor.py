@@ -192,4 +192,4 @@ def test_what_was_not_checked_is_said() -> None:
 
 def test_no_facts_give_a_report() -> None:
     assert examine(Facts()).exit == FINE and lines(examine(Facts())) and markdown(examine(Facts()))
-    assert len(RULES) == 10 and len(WELL) == 6
+    assert len(RULES) == 11 and len(WELL) == 6

@@ -54,6 +54,15 @@ CASES = {
 }
 
 
+def test_a_network_that_lets_only_the_index_through_is_told() -> None:
+    pairs = (A, "dns.nxdomain"), (B, "dns.nxdomain")
+    searched = Attempt(mirror="https://index.example/simple/x/", cause="http.not-found", source="package")
+    facts = Facts(wanted="mnist", reachable=("index.example",), indexes=("index.example",))
+    verdict = weigh([*said(*pairs), searched], facts)
+    assert (verdict.code, verdict.fault) == ("dns.nxdomain", "network")
+    assert "only the package index" in verdict.message and "doctor --report" in verdict.hint
+
+
 @pytest.mark.parametrize(("pairs", "cause"), CASES.values(), ids=CASES.keys())
 def test_attempts_weigh_to_one_cause(pairs: list[tuple[str, str]], cause: str) -> None:
     assert code(*pairs) == cause
@@ -165,4 +174,4 @@ def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it()
         assert verdict.code in chosen or verdict.code in summaries
         assert verdict.message.startswith("`mnist` could not be had: ") and verdict.hint
         assert "{" not in verdict.message + verdict.hint
-    assert len(RULES) == 11
+    assert len(RULES) == 12

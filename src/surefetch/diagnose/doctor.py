@@ -19,6 +19,9 @@ from surefetch.events import Attempt
 #: Seconds that a clock may differ from a server's before certificates and signatures suffer.
 CLOCK_SECONDS: Final = 300.0
 FINE, MENDED, YOURS, OWNERS = 0, 20, 21, 22
+#: What was not checked where nobody could be asked.
+NOBODY: Final = "hosts (none was named)"
+NO_PLACE: Final = "no address and no package is known that has `{}`: only a copy of your own can give it"
 _ANSWERS: Final = "{} of {} host{} of it answer{}"
 
 
@@ -103,7 +106,8 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
     failed = [host for host in facts.hosts if host.cause]
     mirrors = [host for host in facts.hosts if host.role != "index"]
     good = [host for host in facts.hosts if _is_good(host)]
-    is_blocked = bool(failed) and not good
+    helpers = [host for host in good if host.role != "index" or host.lists_it is not False]
+    is_blocked = bool(failed) and not helpers
     if is_blocked or (failed and mirrors and not any(map(_is_good, mirrors)) and not _index_helps(facts)):
         weighed = verdict.weigh([_attempt(host) for host in failed], _weighing(facts, good))
         # Who reads this has run doctor: the hint goes on after that advice.
@@ -113,6 +117,12 @@ def _hosts(facts: Facts) -> Iterator[Finding]:
     for host in failed:
         sentence = f"{row_of(host.cause).sentence}" + (f" ({host.detail})" if host.detail else "")
         yield _finding(facts, host.cause, sentence, subject=host_of(host.url), proxy=host.proxy)
+
+
+def _nowhere(facts: Facts) -> Iterator[Finding]:
+    """A dataset whose catalog names no host and no package: only a copy can give it."""
+    if NOBODY in facts.not_checked:
+        yield _finding(facts, "source.no-copy", NO_PLACE.format(facts.wanted), blocks=True)
 
 
 def _silent(facts: Facts) -> Iterator[Finding]:
@@ -177,7 +187,7 @@ def _mending(facts: Facts, file: FileFacts) -> str:
 
 
 RULES: Final[tuple[Callable[[Facts], Iterator[Finding]], ...]] = (
-    _offline, _store, _trust, _clock, _proxies, _hosts, _silent, _ipv6, _inspection, _files,
+    _offline, _store, _trust, _clock, _proxies, _hosts, _nowhere, _silent, _ipv6, _inspection, _files,
 )  # fmt: skip
 
 
@@ -196,7 +206,8 @@ def _well_hosts(facts: Facts) -> Iterator[str]:
         yield f"hosts: {count}{speed}"
     for host in facts.hosts:
         if host.role == "index" and _is_good(host):
-            yield f"package index: {host_of(host.url)} answers"
+            has = ", and does not have it" if host.lists_it is False else ""
+            yield f"package index: {host_of(host.url)} answers{has}"
 
 
 def _well_proxy(facts: Facts) -> Iterator[str]:
@@ -258,7 +269,7 @@ def _is_good(host: HostFacts) -> bool:
 
 def _index_helps(facts: Facts) -> bool:
     """Whether an index answers and so may carry what the hosts do not give: then nothing blocks for sure."""
-    return any(host.role == "index" and _is_good(host) for host in facts.hosts)
+    return any(host.role == "index" and _is_good(host) and host.lists_it is not False for host in facts.hosts)
 
 
 def _attempt(host: HostFacts) -> Attempt:
@@ -272,6 +283,7 @@ def _weighing(facts: Facts, good: Sequence[HostFacts]) -> verdict.Facts:
         proxy=through.proxy if through else "",
         proxy_named_by=through.proxy_decided_by if through else "",
         reachable=tuple(host_of(host.url) for host in good),
+        indexes=tuple(host_of(host.url) for host in good if host.role == "index"),
         shell=facts.shell,
         surefetch=facts.surefetch,
     )

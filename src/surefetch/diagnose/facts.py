@@ -26,6 +26,7 @@ class HostFacts(Struct, frozen=True, kw_only=True):
     proxy_repaired: str = ""
     dials: tuple[Dial, ...] = ()
     answers: bool = False  # it began to send what was asked for
+    lists_it: bool | None = None  # of a package index that answers: whether it has the dataset's package
     seen: Observation | None = None
     cause: str = ""  # why it failed; "" when it answers, or when nothing can be said
     detail: str = ""

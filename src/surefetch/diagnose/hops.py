@@ -143,7 +143,9 @@ def judge_name(seen: Observation) -> Finding | None:
     said = f"{seen.resolver} {words}"
     for pattern, cause in codes.RESOLVER:
         if re.search(pattern, said, re.I):
-            return Finding(cause=cause, detail=f"`{host}`: {seen.resolver or seen.curl_message}")
+            return Finding(
+                cause=cause, detail=f"for `{host}` the resolver says {seen.resolver or seen.curl_message}"
+            )
     return Finding(cause="dns.nxdomain", detail=f"`{host}` does not resolve")
 
 

@@ -26,6 +26,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     proxy: str = ""  # in use, without userinfo
     proxy_named_by: str = ""  # "variable https_proxy", "setting proxy", "the system's settings", …
     reachable: tuple[str, ...] = ()  # hosts that answered well: mirrors, the package index
+    indexes: tuple[str, ...] = ()  # of them the package indexes
     digests: tuple[tuple[str, str], ...] = ()  # (URL, hexadecimal digest) of whole bodies that were wrong
     issuers: tuple[tuple[str, str], ...] = ()  # (host, issuer) of chains that were not trusted
     kept_bytes: int = 0  # of unfinished artifacts, for the next run
@@ -51,6 +52,7 @@ class _Choice(Struct, frozen=True, kw_only=True):
     lead: str = ""  # replaces the cause's sentence
     host: str = ""
     detail: str = ""
+    action: str = ""  # replaces the cause's next action
     is_sure: bool = True
 
 
@@ -222,6 +224,25 @@ def _out_of_time(case: _Case) -> _Choice | None:
     return None if late is None else _Choice(code=late.cause, detail=late.detail)
 
 
+def _closed(case: _Case) -> _Choice | None:
+    """Every host fails in the same way and the package index alone answers: a network that is closed."""
+    kinds, facts = set(case.causes.values()), case.facts
+    if len(case.causes) < 2 or not facts.indexes or set(facts.reachable) - set(facts.indexes):
+        return None
+    if len(kinds) > 1 or next(iter(kinds)).partition(".")[0] not in ("dns", "connect"):
+        return None
+    index = _and(facts.indexes[:2])
+    lead = f"this network lets only the package index through ({index}), which does not have it"
+    attempt = case.failed[0]
+    return _Choice(
+        code=attempt.cause,
+        lead=lead,
+        host=place_of(attempt),
+        detail=attempt.detail,
+        action=weights.CLOSED_NEXT.replace("{surefetch}", facts.surefetch),
+    )
+
+
 def _all_alike(case: _Case) -> _Choice | None:
     """Every host fails in the same way: then it is this side, not theirs."""
     causes = case.causes
@@ -251,7 +272,7 @@ def _mixture(case: _Case) -> _Choice | None:
 
 RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
     _local, _offline, _nothing_tried, _portal, _clock, _inspection, _proxy, _same_bytes, _out_of_time,
-    _all_alike, _mixture,
+    _closed, _all_alike, _mixture,
 )  # fmt: skip
 
 
@@ -302,7 +323,8 @@ def _alike(code: str, case: _Case) -> _Choice:
 def _verdict(choice: _Choice, case: _Case) -> Verdict:
     row, facts, hosts = row_of(choice.code), case.facts, len(case.by_host)
     is_alike = choice.lead == weights.ALIKE.get(choice.code, " ")
-    fault = "network" if is_alike and choice.code in weights.OURS_IF_ALIKE else row.fault
+    is_ours = choice.action or (is_alike and choice.code in weights.OURS_IF_ALIKE)
+    fault = "network" if is_ours else row.fault
     wanted = f"`{facts.wanted}`" if facts.wanted else "it"
     lead = choice.lead or row.sentence
     if not choice.is_sure:
@@ -322,7 +344,7 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
         message += (
             f"; kept {_megabytes(facts.kept_bytes)} of {_megabytes(facts.total_bytes)} MB for the next run"
         )
-    hint = _action(choice, facts, is_alike=is_alike)
+    hint = choice.action or _action(choice, facts, is_alike=is_alike)
     return Verdict(code=choice.code, fault=fault, message=message, hint=hint, is_sure=choice.is_sure)
 
 

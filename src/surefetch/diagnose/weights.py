@@ -190,3 +190,8 @@ PROXY_NEXT: Final = {
     "proxy.malformed": f"correct it: {_SET_PROXY}",
     "proxy.not-a-proxy": f"correct its host and port: {_SET_PROXY}, {_NO_PROXY}",
 }
+#: What to do where nothing but the package index is let out.
+CLOSED_NEXT: Final = (
+    "ask IT for a proxy, or to allow these hosts:"
+    " `{surefetch} doctor --report FILE` writes the request for you"
+)

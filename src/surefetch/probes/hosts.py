@@ -118,7 +118,7 @@ class HostLooks:
                 self._open.discard(number)
             case Answered(lookup=lookup):
                 seen = self._engine.page_observation(lookup)
-                self._set(self._lookups[lookup], answers=True, seen=seen)
+                self._set(self._lookups[lookup], answers=True, lists_it=True, seen=seen)
                 self._open.discard(self._lookups[lookup])
             case LookupFailed(lookup=lookup, cause=cause, detail=detail):
                 self._on_page_failed(self._lookups[lookup], lookup, cause, detail)
@@ -129,7 +129,8 @@ class HostLooks:
         """An index that says 404 of one page is there all the same."""
         is_there = cause == "http.not-found"
         seen = self._engine.page_observation(lookup)
-        self._set(number, answers=is_there, cause="" if is_there else cause, detail=detail, seen=seen)
+        cause, lists_it = ("", False) if is_there else (cause, None)
+        self._set(number, answers=is_there, lists_it=lists_it, cause=cause, detail=detail, seen=seen)
         self._open.discard(number)
 
     def _end_long_samples(self) -> None:

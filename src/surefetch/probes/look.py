@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from surefetch.diagnose.doctor import NOBODY
 from surefetch.diagnose.facts import Facts, HostFacts
 from surefetch.model import Artifact, Struct
 from surefetch.probes.clients import look_at_clients, variables_in_play
@@ -140,7 +141,7 @@ def _not_checked(
     if asked.offline:
         found.append("hosts (offline is set)")
     elif not asked.targets:
-        found.append("hosts (none was named)")
+        found.append(NOBODY)
     if any(host.proxy for host in hosts):
         found.append("IPv4 and IPv6 apart (a proxy is used)")
     if not has_seen_all:

@@ -38,12 +38,14 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
     """Weigh all attempts into one error; its hint ends with the way by hand."""
     wanted = wanted_by_hand(target, done)
     proxy, named_by = _proxy(session, done.attempts)
+    indexes = _indexes(done.attempts)
     facts = Facts(
         wanted=target.dataset.name,
         offline=_offline(session),
         proxy=proxy,
         proxy_named_by=named_by,
-        reachable=_reachable(bench, done.attempts),
+        reachable=(*_givers(bench), *indexes),
+        indexes=indexes,
         digests=tuple(bench.wrong_digests),
         issuers=_issuers(done.attempts),
         kept_bytes=bench.kept_bytes,
@@ -88,11 +90,17 @@ def _proxy(session: Session, attempts: Sequence[Attempt]) -> tuple[str, str]:
     return decision.proxy or "", decision.decided_by if decision.proxy else ""
 
 
-def _reachable(bench: Bench, attempts: Sequence[Attempt]) -> tuple[str, ...]:
-    """Hosts that gave bytes, and package indexes that answered, if only that they do not have it."""
+def _givers(bench: Bench) -> tuple[str, ...]:
+    """Hosts that gave bytes."""
     hosts = [urlsplit(url).hostname for urls in bench.givers.values() for url in urls]
-    answered = [place_of(a) for a in attempts if a.source == "package" and a.cause in ANSWERED]
-    return tuple(dict.fromkeys(host for host in (*hosts, *answered) if host))
+    return tuple(dict.fromkeys(host for host in hosts if host))
+
+
+def _indexes(attempts: Sequence[Attempt]) -> tuple[str, ...]:
+    """Package indexes that answered, if only that they do not have it."""
+    return tuple(
+        dict.fromkeys(place_of(a) for a in attempts if a.source == "package" and a.cause in ANSWERED)
+    )
 
 
 def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:
@@ -104,7 +112,7 @@ def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:
 def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
     """The one thing to do, and below it the way by hand where there is one."""
     command = f"{program_name()} get {target.dataset.name}{_digest_option(target)} --from DIR"
-    action = verdict.hint.replace(f"{program_name()} get NAME --from FOLDER", command)
+    action = re.sub(r"`[^`]* get \S+ --from FOLDER`", lambda _: f"`{command}`", verdict.hint)
     if verdict.code.startswith("local.") or target.learns:
         return action
     by_hand = _by_hand(target, wanted, command) if verdict.code in weights.BROWSER else ""
