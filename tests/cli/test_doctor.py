@@ -12,7 +12,7 @@ from tests.cli.conftest import Site, sha256
 from tests.cli.test_schemas import check
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, page
-from tests.fakes.servers import free_port
+from tests.fakes.servers import TestAuthority, free_port
 
 PASSWORD, TOKEN = "hunter2-secret", "tok-1234567890abcdef"
 
@@ -58,6 +58,17 @@ def test_a_setting_that_other_programs_do_not_see_is_told_with_the_line_to_set(
     assert f"ok  proxy: {proxy.origin} (setting proxy)" in result.stdout
     for client in ("requests", "urllib", "curl", "Keras", "Hugging Face"):
         assert f"{client} would go directly, not through {proxy.origin}: export HTTP" in result.stdout
+
+
+def test_whom_tls_trusts_is_one_line_that_names_what_decided(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    pem = str(TestAuthority(tmp_path / "authority").pem)
+    by_pip = surefetch(*of(site), PIP_CERT=pem).stdout
+    assert f"{pem} (pip's cert)" in by_pip and "setting ca_bundle" not in by_pip
+    by_setting = surefetch(*of(site), SUREFETCH_CA_BUNDLE=pem, SSL_CERT_FILE=pem, PIP_CERT=pem).stdout
+    (line,) = [line for line in by_setting.splitlines() if line.startswith("ok  trust:")]
+    assert f"{pem} (setting ca_bundle, variable SSL_CERT_FILE)" in line and line.count(pem) == 1
 
 
 def test_hosts_that_fail_alike_are_one_line(surefetch: Run, site: Site) -> None:

@@ -264,7 +264,7 @@ def _mixture(case: _Case) -> _Choice | None:
     """Of different failures the most actionable names the error; among equals the one that occurs most."""
     if not case.failed:
         return None
-    counts = Counter(case.causes.values())
+    counts = Counter(case.causes.values() or (a.cause for a in case.failed))  # no host: a content failed
     code = min(counts, key=lambda code: (rank(code), -counts[code]))
     attempt = next(a for a in case.failed if a.cause == code)
     return _Choice(code=code, host=place_of(attempt), detail=attempt.detail)
