@@ -226,7 +226,7 @@ class Filling(Account):
         if rival.host.room(self._limits) <= 0:
             return False
         if rival is victim.candidate:
-            return now - victim.last_byte >= SAME_AGAIN
+            return not rival.silences and now - victim.last_byte >= SAME_AGAIN  # once, until it gives a byte
         return rival.running < rival.lanes
 
     def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
