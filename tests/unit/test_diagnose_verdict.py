@@ -54,6 +54,12 @@ CASES = {
 }
 
 
+def test_a_content_that_fails_without_any_host_has_its_cause() -> None:
+    verdict = weigh([Attempt(mirror="form one", cause="body.unreadable")], FACTS)
+    assert (verdict.code, verdict.fault) == ("body.unreadable", "mirror")
+    assert "info mnist" in verdict.hint
+
+
 def test_a_network_that_lets_only_the_index_through_is_told() -> None:
     pairs = (A, "dns.nxdomain"), (B, "dns.nxdomain")
     searched = Attempt(mirror="https://index.example/simple/x/", cause="http.not-found", source="package")

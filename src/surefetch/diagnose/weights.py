@@ -142,8 +142,6 @@ ELSEWHERE: Final = {
     "body.storage-error",
     "body.lfs-pointer",
     "body.wrong-file",
-    "body.unreadable",
-    "body.content-mismatch",
     "policy.header-size",
     "transfer.no-first-byte",
 }
@@ -195,3 +193,5 @@ CLOSED_NEXT: Final = (
     "ask IT for a proxy, or to allow these hosts:"
     " `{surefetch} doctor --report FILE` writes the request for you"
 )
+#: Faults of what a proven file holds: the same file from elsewhere holds the same.
+CONTENTS: Final = {"body.content-mismatch", "body.unreadable", "body.unsafe-archive", "body.bomb"}

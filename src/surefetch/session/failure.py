@@ -113,7 +113,7 @@ def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
     """The one thing to do, and below it the way by hand where there is one."""
     command = f"{program_name()} get {target.dataset.name}{_digest_option(target)} --from DIR"
     action = re.sub(r"`[^`]* get \S+ --from FOLDER`", lambda _: f"`{command}`", verdict.hint)
-    if verdict.code.startswith("local.") or target.learns:
+    if verdict.code.startswith("local.") or verdict.code in weights.CONTENTS or target.learns:
         return action
     by_hand = _by_hand(target, wanted, command) if verdict.code in weights.BROWSER else ""
     if by_hand or command in action:
