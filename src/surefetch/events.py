@@ -76,7 +76,10 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 class Shorten(Struct, frozen=True, kw_only=True):
-    """Let a running request end at `stop`, because another one took over the rest."""
+    """Let a running request end at `stop`, because another one took over the rest.
+
+    A later order may let it go on again, at most as far as it was asked for.
+    """
 
     id: int
     stop: int

@@ -12,6 +12,7 @@ from surefetch.events import Failure
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal
 from surefetch.plan.policy import Limits
+from surefetch.plan.widening import TOTAL, USUAL
 from tests.fakes.network import Habit
 from tests.fakes.world import FakeSource, World
 
@@ -199,14 +200,15 @@ def draw(seed: int, limits: Limits | None = None, *, keeps_log: bool = False) ->
 
 def _bound(size: int, client_rate: float, live: list[Habit], limits: Limits) -> float:
     """Bytes over the sum of the live rates, and one round trip."""
-    rates = [min(habit.rate, _connections(habit, limits) * habit.per_connection) for habit in live]
+    most = min(limits.connections, max(USUAL, TOTAL // len(live)))
+    rates = [min(habit.rate, _connections(habit, most) * habit.per_connection) for habit in live]
     return size / min(client_rate, sum(rates)) + min(habit.latency for habit in live)
 
 
-def _connections(habit: Habit, limits: Limits) -> int:
+def _connections(habit: Habit, most: int) -> int:
     if not habit.takes_ranges or habit.lies_about_ranges:
         return 1
-    return min(limits.connections, habit.most or limits.connections)
+    return min(most, habit.most or most)
 
 
 def _size(chance: random.Random) -> int:

@@ -18,7 +18,7 @@ from surefetch.events import Cancelled, Event, Failed, Failure, Finished, Opened
 #: What a TCP connection sends in its first round trip (RFC 6928: ten segments), doubled in each one after.
 FIRST_WINDOW = 14_600
 #: `Received` comes after this many seconds at first, then more rarely, so that long transfers stay cheap.
-REPORT, RAREST_REPORT, RARER = 0.05, 0.4, 1.12
+REPORT, RAREST_REPORT, RARER = 0.02, 0.4, 1.12
 #: Wrong bytes everywhere.
 ALL = ((0, 1 << 62),)
 
@@ -33,6 +33,7 @@ class Habit:
     per_connection: float = math.inf  # bytes per second of one connection at most, by a cap or by loss
     slow_start: bool = False
     jitter: float = 0.0  # seconds that an answer may be late
+    queue: float = 0.0  # seconds that it waits while others fill the link
     pauses: tuple[float, float] | None = None  # (seconds between them on average, seconds each)
     fails: tuple[Failure, str] | None = None  # fails with this before any byte
     retry_after: float | None = None  # said with it
@@ -128,17 +129,18 @@ class Network:
         flow.is_warm = habit.idle > 0
         habit.idle = max(0, habit.idle - 1)
         seconds = habit.latency * trips + habit.jitter * self._chance.random()
+        seconds += habit.queue * (habit.busy > 1)
         if habit.pauses and habit not in self._pausing:
             self._pausing.add(habit)
             self.later(self._chance.expovariate(1 / habit.pauses[0]), lambda: self._pause(habit, True))
         self.later(seconds, lambda: self._answer(flow))
 
     def shorten(self, number: int, stop: int) -> None:
-        """Let a request end earlier."""
+        """Let a request end earlier, or go on again, as far as it was asked for."""
         flow = self._active.get(number)
         if flow is None:
             return
-        flow.stop = min(flow.stop, stop) if flow.stop else stop
+        flow.stop = min(flow.end, stop) if flow.end else stop
         if flow in self._flows:
             flow.at, flow.since = max(flow.position(self.now), flow.at), self.now
             flow.stop = max(flow.stop, math.ceil(flow.at))

@@ -83,7 +83,7 @@ def test_a_host_that_cannot_be_reached_is_tried_twice_and_not_by_everybody() -> 
         want(dataset), [FakeSource("http", known=urls)], {u: refused for us in urls.values() for u in us}
     )
     assert len(world.run().missing) == 40
-    assert len(world.asked(Request)) <= 4 + 1
+    assert len(world.asked(Request)) <= Limits().connections + 1
 
 
 def test_a_timeout_while_connecting_speaks_of_the_host() -> None:
@@ -150,7 +150,7 @@ def steps_per_file(count: int) -> float:
         assert world.run().missing == ()
     finally:
         ArtifactPlan.step = step  # type: ignore[method-assign] # as it was
-    assert world.most_open() == {"https://one.example": 4}
+    assert world.most_open() == {"https://one.example": Limits().connections}
     assert len(world.asked(Request)) == count
     return steps / count
 

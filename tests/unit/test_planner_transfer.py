@@ -16,8 +16,8 @@ SIZE = 62 * MB
 
 
 def capped(**more: object) -> Habit:
-    """A mirror that gives 5 MB/s to each connection, to four of them."""
-    values: dict[str, object] = {"rate": 20e6, "per_connection": 5e6, "latency": 0.02, "setup": 1, **more}
+    """A mirror that gives 5 MB/s to each connection, to six of them."""
+    values: dict[str, object] = {"rate": 30e6, "per_connection": 5e6, "latency": 0.02, "setup": 1, **more}
     return Habit(**values)  # type: ignore[arg-type] # keywords vary
 
 
@@ -103,8 +103,19 @@ def test_a_link_that_one_connection_fills_is_not_crowded_for_long() -> None:
 def test_caps_of_single_connections_are_met_with_more_of_them() -> None:
     one = world([capped()])
     assert one.run().missing == ()
-    assert one.now <= 1.25 * (SIZE / 20e6)
-    assert one.most_open() == {"https://mirror0.example": 4}
+    assert one.now <= 1.3 * (SIZE / 30e6)
+    assert one.most_open() == {"https://mirror0.example": 6}
+
+
+def test_a_new_connection_that_had_to_queue_gives_its_bytes_back() -> None:
+    """The first one is up to speed on a full link: another would only get a share of it, and slowly."""
+    one = world([Habit(rate=6.25e6, latency=0.08, setup=1, queue=0.12)], size=40 * MB)
+    assert one.run().missing == ()
+    requests, shortened = one.asked(Request), one.asked(Shorten)
+    assert len(requests) == 3, "after two trials the link is known to be full"
+    assert len(one.asked(Cancel)) == 2
+    assert shortened[-1].stop == 40 * MB, "the first one goes on to the end"
+    assert one.received < 1.01 * 40 * MB
 
 
 def test_connections_that_loss_holds_down_are_multiplied_soon() -> None:

@@ -32,7 +32,7 @@ from surefetch.plan.running import Ending, Running
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.
 SILENT: Final = 3.0
 #: Seconds between two looks at whether somebody could help: often at first, less so in a long transfer.
-LOOK_AGAIN: Final = 0.05
+LOOK_AGAIN: Final = 0.02
 LOOK_RARELY: Final = 0.2
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
@@ -103,8 +103,9 @@ class ArtifactPlan(Checking):
         return []
 
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
-        candidate = run.candidate
-        candidate.host.worked(now - run.began)
+        candidate, seconds = run.candidate, event.seconds or now - run.began
+        is_crowded = self._widening.is_crowded(candidate, seconds)
+        candidate.host.worked(candidate.host.first_byte if is_crowded else seconds)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)
@@ -122,6 +123,8 @@ class ArtifactPlan(Checking):
         orders = self._weigh_validator(run, event.validator)
         if event.start != run.request.start:
             orders += self._began_elsewhere(run)
+        elif is_crowded:
+            orders += self._give_back(run)
         elif run.stop is None:
             run.stop = self.size
         return orders
@@ -184,7 +187,7 @@ class ArtifactPlan(Checking):
         if self.size is None and run.stop is None:
             self.size = candidate.size = stop
         self._release(run, now)
-        if run.stop is not None and stop < run.stop:
+        if run.stop is not None and stop < run.stop and stop != run.shortest:
             self._judge(run, Failure.CUT, "body.truncated", f"{stop:,} of {run.stop:,} bytes came", now, None)
             return []
         candidate.failures = 0

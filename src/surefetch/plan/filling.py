@@ -201,6 +201,19 @@ class Filling(Account):
                     return [shorten, *self._begin(candidate, point, stop, now)]
         return []
 
+    def _give_back(self, run: Running) -> list[Order]:
+        """Break off a request that was not worth it, and let the one before it go on over its bytes."""
+        for other in self.running.values():
+            if other.stop == run.at and other.opened_at is not None and not (other.ending or other.twin):
+                asked = other.request.stop or self.size or 0
+                if asked < (run.stop or 0) or other.left < RACE_END:  # it might end before it is told
+                    return []
+                other.shortest, other.stop = other.stop, run.stop
+                other.overlaps = True  # the first bytes of the other may come yet
+                shorten = Shorten(id=other.request.id, stop=run.stop or 0)
+                return [*self._break_off(run, Ending.UNWANTED), shorten]
+        return []
+
     def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
         """Ask a second mirror for bytes that seem to take much longer than it would."""
         runs = [r for r in self.running.values() if not r.ending and not r.twin]

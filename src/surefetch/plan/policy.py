@@ -19,7 +19,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     deadline: float = 0.0  # for the whole fetch; 0: none
     longest_pause: float = 120.0  # a server that asks for more is dropped
     jobs: int = 8  # large artifacts fetched at once; SMALL_JOBS small ones count as one
-    connections: int = 4  # per host
+    connections: int = 6  # per host
     streams: int = 64  # per host that multiplexes, for small requests
     mirrors: int = 6  # asked at once for one artifact
     compares: bool = False  # the edges carry out requests that compare

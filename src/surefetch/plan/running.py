@@ -59,7 +59,7 @@ class Running:
 
     __slots__ = (
         "at", "began", "candidate", "ending", "gained", "last_byte", "meter", "opened_at", "overlaps",
-        "position", "request", "stop", "twin",
+        "position", "request", "shortest", "stop", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +70,7 @@ class Running:
         self.position = request.start  # of the next byte expected
         self.at = start  # of the next byte of use: a mirror that takes no ranges sends others before
         self.stop = stop  # as it stands; None: to an end that nobody knows
+        self.shortest: int | None = None  # an end that was ordered before `stop` was, and may have come about
         self.began = self.last_byte = now
         self.opened_at: float | None = None
         self.ending: Ending | None = None  # set when it was broken off

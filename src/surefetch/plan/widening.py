@@ -13,18 +13,30 @@ from surefetch.plan.running import Running
 FAST: Final = 100e6
 #: Below this many bytes per second, and with SLOW_LEFT seconds to go, all connections are tried at once:
 #: loss holds a connection down (at 1 % and 80 ms to 0.2 MB/s), and trying them one by one takes too long.
-SLOW: Final = 1e6
-SLOW_LEFT: Final = 3.0
+SLOW: Final = 2e6
+SLOW_LEFT: Final = 1.5
+#: Requests at once over all mirrors of one artifact, but USUAL of each: when one of three mirrors falls
+#: silent, the others take its place.
+TOTAL: Final = 12
+USUAL: Final = 4
 #: Seconds to go, or nothing is tried.
 WORTHWHILE: Final = 0.7
 #: Intervals measured before a change is judged to have brought nothing: a new connection starts slowly.
 INTERVALS: Final = 3
 #: What counts as a rise of the total rate, as one in proportion, and as a rate that has settled.
-RISE: Final = 1.1
+RISE: Final = 1.15
 PROPORTION: Final = 0.75
 SETTLED: Final = 1.25
-#: Seconds of an interval at least.
-INTERVAL: Final = 0.08
+#: Seconds of an interval at least. It is no shorter than the time to the first byte, about two round trips: a
+#: connection that starts slowly doubles its rate in each, and must not seem to have settled meanwhile.
+INTERVAL: Final = 0.04
+#: Seconds to the first byte below which connections cost so little that all are tried at once.
+NEAR: Final = 0.02
+#: A new connection that took so many times as long as those before it, and so many seconds more, has waited
+#: in a queue: the link is full, and nothing is to be gained. After so many of them no more are tried.
+QUEUED: Final = 1.3
+QUEUED_SECONDS: Final = 0.03
+QUEUED_OFTEN: Final = 2
 
 
 class Trial:
@@ -48,6 +60,8 @@ class Widening:
             Running, tuple[float, int]
         ] = {}  # (time of the last byte, position) of each request
         self._rates: list[float] = []
+        self._is_settling = False  # the set of requests has just changed
+        self._queued: dict[Candidate, int] = {}  # requests of each mirror that have waited in a queue
 
     def consider(self, now: float, left: int, runs: Sequence[Running], limits: Limits, reserve: bool) -> None:
         """Measure, and change the numbers of requests (`Candidate.lanes`, `breadth`) where that may pay.
@@ -65,8 +79,15 @@ class Widening:
             return
         if self._marks.keys() != set(giving):
             self._mark(now, giving)
+            self._is_settling = True
             return
-        if now - self._began < max(INTERVAL, *(run.candidate.host.first_byte / 2 for run in giving)):
+        if any(run.last_byte <= self._marks[run][0] and not run.is_quiet(now) for run in giving):
+            return  # it may give in bursts
+        if self._is_settling:  # what came since the last mark is partly from before the change
+            self._mark(now, giving)
+            self._is_settling = False
+            return
+        if now - self._began < max(INTERVAL, *(run.candidate.host.first_byte for run in giving)):
             return
         rates = self._measure(giving)
         self._rates.append(sum(rates.values()))
@@ -80,6 +101,22 @@ class Widening:
         """Note that a host did not take one more request."""
         candidate.is_full = True
         candidate.lanes = max(1, candidate.running)
+
+    def is_crowded(self, candidate: Candidate, seconds: float) -> bool:
+        """Whether a new request, opened after `seconds`, shows that the link was full without it.
+
+        Its mirror goes back to as many requests as it had. Not so while a mirror's first request is awaited.
+        """
+        usual = candidate.host.first_byte
+        if not usual or seconds <= QUEUED * usual + QUEUED_SECONDS:
+            return False
+        if self._trial and candidate in self._trial.before:
+            candidate.lanes = self._trial.before.pop(candidate)
+            self._queued[candidate] = self._queued.get(candidate, 0) + 1
+            candidate.is_full = self._queued[candidate] >= QUEUED_OFTEN
+            if not self._trial.before:
+                self._trial, self._rates = None, []
+        return candidate in self._queued and candidate.running > candidate.lanes
 
     def _mark(self, now: float, runs: Sequence[Running]) -> None:
         self._began = now
@@ -104,12 +141,14 @@ class Widening:
         seconds = left / max(rate, 1.0)
         if rate > FAST or seconds < WORTHWHILE:
             return
-        able = [c for c, own in rates.items() if own and not c.is_full and c.lanes < limits.connections]
+        most = _most(rates, limits)
+        able = [c for c, own in rates.items() if own and not c.is_full and c.lanes < most]
         before = {candidate: candidate.lanes for candidate in able}
         if not before and not reserve:
             return
         is_slow = rate / count < SLOW and seconds > SLOW_LEFT
-        self._widen(before, limits.connections if is_slow else 0, limits)
+        is_near = all(candidate.host.first_byte < NEAR for candidate in before)
+        self._widen(before, most if is_slow or is_near else 0, most)
         self.breadth += 2 if reserve else 0
         self._trial, self._marks, self._rates = Trial(rates, before, count), {}, []
 
@@ -122,9 +161,10 @@ class Widening:
             for candidate in trial.before:
                 candidate.host.lanes = max(candidate.host.lanes, candidate.lanes)
             self._trial = None
-            more = {c: c.lanes for c in trial.before if c.lanes < limits.connections}
+            most = _most(rates, limits)
+            more = {c: c.lanes for c in trial.before if c.lanes < most}
             if more and rise >= PROPORTION * count / trial.count:  # each connection has its own cap
-                self._widen(more, limits.connections, limits)
+                self._widen(more, most, most)
                 self._trial = Trial(rates, more, count)
             self._marks, self._rates = {}, []
         elif trial.intervals >= INTERVALS:
@@ -132,6 +172,12 @@ class Widening:
                 candidate.lanes, candidate.is_full = lanes, bool(rates.get(candidate))
             self._trial, self._rates = None, []
 
-    def _widen(self, lanes: dict[Candidate, int], most: int, limits: Limits) -> None:
+    def _widen(self, lanes: dict[Candidate, int], least: int, most: int) -> None:
         for candidate, before in lanes.items():
-            candidate.lanes = min(max(2 * before, most), limits.connections)
+            candidate.lanes = min(max(2 * before, least), most)
+
+
+def _most(rates: dict[Candidate, float], limits: Limits) -> int:
+    """Requests at once for each of the mirrors that give."""
+    giving = sum(rate > 0 for rate in rates.values())
+    return min(limits.connections, max(USUAL, TOTAL // max(1, giving)))

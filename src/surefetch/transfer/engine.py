@@ -132,9 +132,16 @@ class Engine:
         self._ask(download)
 
     def shorten(self, request_id: int, stop: int) -> None:
-        """Let a request end at `stop`; one that is past it ends with its next byte."""
+        """Let a request end at `stop`; one that is past it ends with its next byte.
+
+        One that goes on may be let go further again, as far as it was asked for.
+        """
         download = self._active.get(request_id)
-        if download is not None and (download.stop is None or stop < download.stop):
+        if download is None:
+            return
+        is_earlier = download.stop is None or stop < download.stop
+        may_go_on = not download.is_complete and stop <= (download.wanted.stop or 0)
+        if is_earlier or may_go_on:
             download.stop = stop
             if download.is_complete:
                 self._finish(download)

@@ -18,7 +18,7 @@ from surefetch.transfer.options import Options
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 
 #: `Received` is sent at most this often, or when this much has come.
-TELL_SECONDS: Final = 0.05
+TELL_SECONDS: Final = 0.02
 TELL_BYTES: Final = 1 << 20
 #: Of the body of an answer that is refused: kept, to be hashed and named.
 _EVIDENCE_BYTES: Final = 256 << 10

@@ -11,7 +11,7 @@ from surefetch.model import Struct
 class Options(Struct, frozen=True, kw_only=True):
     """Limits of an engine. The planner's own, shorter ones come as `Cancel`; these are the last guard."""
 
-    connections: int = 4  # to one host at most
+    connections: int = 6  # to one host at most
     connect_timeout: float = 8.0  # seconds for name, connection, proxy and TLS together
     page_timeout: float = 20.0  # seconds for an index page in all
     evidence_timeout: float = 1.0  # seconds to wait for the body of an answer that is refused anyway
