@@ -13,6 +13,7 @@ import msgspec
 PIECE_BYTES: Final = 1 << 20
 #: Digest algorithms, the strongest first, with the length of their hexadecimal form.
 ALGORITHMS: Final = {"sha256": 64, "sha1": 40, "md5": 32}
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
 #: Element sizes of the dtypes that a tensor may have, in bytes.
 DTYPES: Final = {
     "bool": 1, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4,
@@ -34,7 +35,7 @@ class Digest(Struct, frozen=True, kw_only=True):
         length = ALGORITHMS.get(self.algorithm)
         if length is None:
             raise ValueError(f"`{self.algorithm}` is not one of {', '.join(ALGORITHMS)}")
-        if not re.fullmatch(f"[0-9a-f]{{{length}}}", self.hex):
+        if len(self.hex) != length or not _HEXADECIMAL.issuperset(self.hex):
             raise ValueError(f"a {self.algorithm} digest is {length} lower-case hexadecimal digits")
 
     @property
