@@ -72,6 +72,7 @@ def test_verify_moves_damaged_files_of_the_store_aside(surefetch: Run, site: Sit
     result = surefetch("verify")
     assert result.returncode == 10
     assert "damaged" in result.stdout
+    assert not (folder / "images.gz").exists(), "its link in the readable folder is the same damaged file"
     assert surefetch("get", "tiny", "--quiet", *named(site)).returncode == 0
     assert surefetch("verify").returncode == 0
 

@@ -171,9 +171,21 @@ class Upkeep:
         layout.make_private(self._folder)
         target = layout.quarantine(self._folder) / f"{path.name}.{files.nonce()[:6]}"
         files.make_folder(target.parent)
+        self._forget_links(path)
         with files.told(path, "moved aside"):
             files.replace(path, target)
         return str(target)
+
+
+    def _forget_links(self, path: Path) -> None:
+        """Take a damaged blob's names out of the readable folders: a link is the same file."""
+        damaged = path.stat()
+        for folder, _, names in os.walk(self._folder / layout.VIEWS):
+            for name in names:
+                with files.at_best():
+                    file = Path(folder) / name
+                    if os.path.samestat(file.stat(), damaged):
+                        files.remove(file)
 
 
 def _digests(records: Iterable[dict[str, Any]]) -> set[str]:

@@ -130,9 +130,10 @@ def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
     except OSError as error:
         raise files.trouble(error, root, "made") from error
     finally:
-        import shutil  # after a mishap only
+        if temporary.exists():
+            import shutil  # 3 ms, after a mishap only
 
-        shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _mend(root: Path, sources: Mapping[str, Path], tell: OnFinding) -> None:
