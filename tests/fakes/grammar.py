@@ -12,7 +12,7 @@ from surefetch.events import Failure
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal
 from surefetch.plan.policy import Limits
-from surefetch.plan.widening import TOTAL, USUAL
+from surefetch.plan.widening import most_lanes
 from tests.fakes.network import Habit
 from tests.fakes.world import FakeSource, World
 
@@ -200,7 +200,7 @@ def draw(seed: int, limits: Limits | None = None, *, keeps_log: bool = False) ->
 
 def _bound(size: int, client_rate: float, live: list[Habit], limits: Limits) -> float:
     """Bytes over the sum of the live rates, and one round trip."""
-    most = min(limits.connections, max(USUAL, TOTAL // len(live)))
+    most = most_lanes(len(live), limits)
     rates = [min(habit.rate, _connections(habit, most) * habit.per_connection) for habit in live]
     return size / min(client_rate, sum(rates)) + min(habit.latency for habit in live)
 

@@ -15,9 +15,9 @@ FAST: Final = 100e6
 #: loss holds a connection down (at 1 % and 80 ms to 0.2 MB/s), and trying them one by one takes too long.
 SLOW: Final = 2e6
 SLOW_LEFT: Final = 1.5
-#: Requests at once over all mirrors of one artifact, but USUAL of each: when one of three mirrors falls
-#: silent, the others take its place.
-TOTAL: Final = 12
+#: Over all mirrors of one artifact as many requests at once as so many hosts may have, but USUAL of each: when
+#: one of three mirrors falls silent, the others take its place.
+HOSTS: Final = 2
 USUAL: Final = 4
 #: Seconds to go, or nothing is tried.
 WORTHWHILE: Final = 0.7
@@ -180,4 +180,9 @@ class Widening:
 def _most(rates: dict[Candidate, float], limits: Limits) -> int:
     """Requests at once for each of the mirrors that give."""
     giving = sum(rate > 0 for rate in rates.values())
-    return min(limits.connections, max(USUAL, TOTAL // max(1, giving)))
+    return most_lanes(giving, limits)
+
+
+def most_lanes(mirrors: int, limits: Limits) -> int:
+    """Requests at once for each of so many mirrors of one artifact."""
+    return min(limits.connections, max(USUAL, HOSTS * limits.connections // max(1, mirrors)))
