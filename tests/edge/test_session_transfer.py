@@ -190,8 +190,10 @@ def test_a_liar_that_takes_no_ranges_is_told_from_the_others(make: Any) -> None:
 def test_who_wrote_a_byte_first_is_told_first() -> None:
     with FaultyServer() as one, FaultyServer() as two, driving() as driver:
         sink = _FirstBytes(MIB)
-        for server, letter in ((one, b"a"), (two, b"b")):
-            url = server.serve(NAME, letter * MIB, Script(drip=(5000, 0.001)))
+        # The second begins later and is faster: it overtakes, so that both were first with some bytes.
+        early, fast = Script(drip=(5000, 0.001)), Script(drip=(40_000, 0.001), delay=0.05)
+        for server, letter, script in ((one, b"a", early), (two, b"b", fast)):
+            url = server.serve(NAME, letter * MIB, script)
             driver.engine.begin(driver.request(url, MIB), sink)
         givers = bytearray(MIB)
         for event in driver.until_ended(2):

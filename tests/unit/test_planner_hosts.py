@@ -94,10 +94,10 @@ def test_a_timeout_while_connecting_speaks_of_the_host() -> None:
     begun = [order for order in planner.start(0.0) if isinstance(order, Request)]
     for order in begun:
         failed = Failed(id=order.id, failure=Failure.TIMEOUT, cause="connect.timeout")
-        assert not [o for o in planner.handle(failed, 8.0) if isinstance(o, Request)]
-    again = [order for order in planner.handle(Tick(), 9.0) if isinstance(order, Request)]
+        assert not [o for o in planner.handle(failed, 7.5) if isinstance(o, Request)]
+    again = [order for order in planner.handle(Tick(), 8.5) if isinstance(order, Request)]
     assert len(again) == 1, "one request tells for all whether the host is back"
-    last = planner.handle(Failed(id=again[0].id, failure=Failure.TIMEOUT, cause="connect.timeout"), 17.0)
+    last = planner.handle(Failed(id=again[0].id, failure=Failure.TIMEOUT, cause="connect.timeout"), 16.0)
     assert isinstance(last[-1], Done)
 
 

@@ -12,7 +12,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Times and counts that the planner keeps to. Seconds unless named otherwise."""
 
     connect_timeout: float = 8.0
-    first_byte_timeout: float = 10.0
+    first_byte_timeout: float = 8.0
     stall_timeout: float = 8.0
     escalate_after: float = 2.0  # without a byte from any active form
     scan_head_start: float = 0.3  # for files on this machine, before a mirror is asked
@@ -43,7 +43,7 @@ PATIENCE: Final[dict[Failure, Patience]] = {
     Failure.MISSING: Patience(retries=0, pause=0),
     Failure.BUSY: Patience(retries=4, pause=1.0, spoils_host=True, host_retries=8),
     Failure.SERVER: Patience(retries=2, pause=0.5),
-    Failure.TIMEOUT: Patience(retries=1, pause=0.5, spoils_host=True, host_retries=3),
+    Failure.TIMEOUT: Patience(retries=1, pause=0.5, spoils_host=True, host_retries=1),
     Failure.CUT: Patience(retries=4, pause=0.2),
     Failure.CORRUPT: Patience(retries=0, pause=0),
     Failure.POLICY: Patience(retries=0, pause=0),
