@@ -160,6 +160,16 @@ def test_a_weak_digest_is_named_weak(surefetch: Run, site: Site) -> None:
     assert "md5 (a weak digest" in result.stderr
 
 
+def test_a_weak_digest_is_refused_where_a_strong_one_is_asked_for(surefetch: Run, site: Site) -> None:
+    md5 = hashlib.md5(site.files["images.gz"]).hexdigest()
+    result = surefetch("get", site.url("images.gz"), "--md5", md5, "--json", SUREFETCH_WEAK_DIGESTS="0")
+    assert result.returncode == 10
+    assert json.loads(result.stdout)["error"]["cause"] == "policy.weak-digest"
+    assert site.server.targets() == []
+    strong = surefetch("get", "tiny", *named(site), SUREFETCH_WEAK_DIGESTS="0")
+    assert strong.returncode == 0
+
+
 def test_an_unknown_url_without_digest_is_refused_before_any_transfer(surefetch: Run, site: Site) -> None:
     result = surefetch("get", site.url("images.gz"))
     assert result.returncode == 2

@@ -95,6 +95,10 @@ def obtain(
     goal, bench = _goal(session, target)
     if not (goal.tensors or goal.artifacts):
         return bench, Done(missing=(), attempts=())
+    if not session.settings.weak_digests:
+        from surefetch.session.weak import refuse_weak
+
+        refuse_weak(goal)
     session.store.room(_bytes_needed(goal), target.dataset.name)
     history = History(session.store.history_file())
     planner = Planner(
