@@ -139,7 +139,7 @@ def by_aria2c(urls: Sequence[str], file: File, *options: str) -> contest.Program
     return lambda folder: contest.aria2c(folder, urls, file.digest, *options)
 
 
-def best_aria2c(urls: Sequence[str], file: File, base: Path, rounds: int = 3) -> tuple[str, ...]:
+def best_aria2c(urls: Sequence[str], file: File, base: Path, rounds: int = 2) -> tuple[str, ...]:
     """Try all configurations; return the one with the least median."""
     medians = {}
     for options in ARIA2C:

@@ -15,8 +15,8 @@ FAST: Final = 100e6
 #: loss holds a connection down (at 1 % and 80 ms to 0.2 MB/s), and trying them one by one takes too long.
 SLOW: Final = 2e6
 SLOW_LEFT: Final = 1.5
-#: Over all mirrors of one artifact as many requests at once as so many hosts may have, but USUAL of each: when
-#: one of three mirrors falls silent, the others take its place.
+#: Over all mirrors of one artifact as many requests at once as so many hosts may have, but USUAL of each:
+#: when one of three mirrors falls silent, the others take its place.
 HOSTS: Final = 2
 USUAL: Final = 4
 #: Seconds to go, or nothing is tried.
