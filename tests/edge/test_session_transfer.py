@@ -24,7 +24,7 @@ from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
 from tests.fakes.driver import driving
-from tests.fakes.faulty_server import HONEST, FaultyServer, Script
+from tests.fakes.faulty_server import HONEST, FaultyServer, Script, behind
 
 MIB = 1 << 20
 #: A mirror of some 10 MB/s: slow enough that several are worth asking.
@@ -357,3 +357,25 @@ def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> 
     scene = make(Script(body=b"x" * (2 * MIB)), STEADY)
     receipt = scene.get(size=None)
     assert causes(receipt, scene.servers[0]) != []
+
+
+ENDLESS = Script(drip=(64 << 10, 0.004), chunked=True, takes_ranges=False)
+
+
+@pytest.mark.parametrize("pace", [None, (4 << 10, 0.02)], ids=["at once", "slowly"])
+def test_a_size_that_a_liar_tells_does_not_cut_the_others_short(
+    make: Any, pace: tuple[int, float] | None
+) -> None:
+    """The liar answers late: the other one, which tells no size, is on its way, or beyond the end by then."""
+    for late in (0.65, 0.9):
+        scene = make(Script(delay=late, body=b"x" * (2 * MIB), drip=pace), ENDLESS)
+        scene.session = new_session(Path(scene.session.settings.store) / f"{late}", deadline=15.0)
+        receipt = scene.get(size=None)
+        assert causes(receipt, scene.servers[1]) == []
+
+
+def test_a_liar_without_an_end_does_not_keep_the_right_size_out(make: Any) -> None:
+    right = DATA[:MIB]
+    scene = make(Script(delay=0.7, body=right, drip=STEADY.drip), behind(ENDLESS, body=DATA), deadline=15.0)
+    receipt = scene.get(right, size=None)
+    assert "body.corrupt" in causes(receipt, scene.servers[1])

@@ -19,6 +19,7 @@ from surefetch.events import (
     Prove,
     Proven,
     Received,
+    Shorten,
 )
 from surefetch.model import PIECE_BYTES, Mirror
 from surefetch.plan.account import Held, Shared, State
@@ -36,6 +37,8 @@ LOOK_AGAIN: Final = 0.02
 LOOK_RARELY: Final = 0.2
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
+#: The size of a mirror that tells none, once it is known not to be what another one tells.
+OTHER: Final = -1
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
 PIECE_ROUNDS: Final = 6
 
@@ -118,9 +121,12 @@ class ArtifactPlan(Checking):
         run.opened(event.start, now)
         if run.ending:
             return []
+        was_unknown = self.size is None
         if ending := self._weigh_size(candidate, event.size):
             return self._break_off(run, ending)
         orders = self._weigh_validator(run, event.validator)
+        if was_unknown and self.size is not None:
+            orders += self._bound_others(run, self.size)
         if event.start != run.request.start:
             orders += self._began_elsewhere(run)
         elif is_crowded:
@@ -134,11 +140,21 @@ class ArtifactPlan(Checking):
         if size is None:
             return None
         candidate.size = size
-        if self.size is None and (not self.artifact.bound or size <= self.artifact.bound):
+        has_room = not self.artifact.bound or size <= self.artifact.bound
+        if self.size is None and has_room and size >= self.spans.end:
             self.size = size
         if size == self.size:
             return None
         return Ending.OTHER_SIZE if self.artifact.size is None else Ending.WRONG_SIZE
+
+    def _bound_others(self, run: Running, size: int) -> list[Order]:
+        """Let requests that began while nobody knew the size end there; what has come beyond is forgotten."""
+        endless = [other for other in self.running.values() if other is not run and other.stop is None]
+        orders: list[Order] = []
+        for other in endless:
+            other.stop = size
+            orders.append(Shorten(id=other.request.id, stop=size))
+        return [*orders, self._forget(size, self.artifact.bound)] if endless else []
 
     def _weigh_validator(self, run: Running, validator: str | None) -> list[Order]:
         """Forget what a mirror gave of a file that it has replaced since."""
@@ -174,6 +190,8 @@ class ArtifactPlan(Checking):
             if self._check and not run.ending:
                 self._check.confirmed.add(start, stop, candidate)
             return
+        if self.size is not None:
+            stop = max(start, min(stop, self.size))  # on their way when the size became known
         added = self.spans.add(start, stop, candidate)
         candidate.given += added
         run.gained += added
@@ -184,7 +202,7 @@ class ArtifactPlan(Checking):
         candidate = run.candidate
         self._add(run, run.position, stop)
         self.last_byte = candidate.host.last_byte = now
-        if self.size is None and run.stop is None:
+        if self.size is None and run.stop is None and not run.ending and stop >= self.spans.end:
             self.size = candidate.size = stop
         self._release(run, now)
         if run.stop is not None and stop < run.stop and stop != run.shortest:
@@ -245,7 +263,9 @@ class ArtifactPlan(Checking):
             detail = f"it has {run.candidate.size:,} bytes, not {self.size:,}"
             self._judge(run, Failure.CORRUPT, "body.wrong-file", detail, now, None)
         elif run.ending is Ending.OTHER_SIZE:
-            detail = f"it has {run.candidate.size:,} bytes, another mirror has {self.size or 0:,}"
+            detail = (
+                f"it has {run.candidate.size:,} bytes, another mirror has {self.size or self.spans.end:,}"
+            )
             self._tell(run.candidate, "body.wrong-file", detail, now - run.began, 0)
         elif run.ending is None:
             self._judge(run, Failure.CUT, "connect.reset", "it was broken off", now, None)
@@ -270,6 +290,9 @@ class ArtifactPlan(Checking):
         """Drop the one who gave everything, or leave somebody out to see whether the bytes are right then."""
         others = [c for c in self._roster.candidates if not c.is_out]
         verdict = self._blame.judge(self.spans.given(), others, self._total_rate)
+        if verdict.measure is Measure.DROP and self._is_cut_short(verdict.candidate):
+            verdict.candidate.size = OTHER
+            return self._start_over()
         if verdict.measure is Measure.DROP:
             is_known = event.actual in self._seen  # another mirror gave just the same
             self._seen.append(event.actual)
@@ -279,6 +302,12 @@ class ArtifactPlan(Checking):
         for giver in self.spans.givers():
             giver.is_suspect = True
         return self._carry_out(verdict)
+
+    def _is_cut_short(self, candidate: Candidate) -> bool:
+        """Whether its bytes may be wrong only because they end where another mirror says."""
+        if self.artifact.size is not None or candidate.size is not None:
+            return False
+        return any(c.size == self.size and not c.is_out for c in self._roster.candidates)
 
     def _step_check(self, now: float) -> list[Order]:
         """Go on with a check, or judge without an opinion of everybody."""

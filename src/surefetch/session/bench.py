@@ -127,7 +127,7 @@ class Bench:
         """Note who gives bytes, its validator for a resume, and whether it was shown who asks."""
         name, url = request.artifact.name, request.mirror.url
         part = self._parts[name]
-        if event.size is not None and part.size is None and event.size <= part.bound:
+        if event.size is not None and part.size is None and part.reach <= event.size <= part.bound:
             part.fix_size(event.size)
         part.remember(url, event.validator)
         self._validators.setdefault(name, []).append(event.validator)

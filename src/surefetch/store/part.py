@@ -79,6 +79,12 @@ class Part:
             return self._received.total
 
     @property
+    def reach(self) -> int:
+        """Where the last byte that is here ends."""
+        with self._state:
+            return self._received.stop
+
+    @property
     def end(self) -> int:
         """Where the artifact ends: its size, or while that is unknown the first byte that is not here."""
         return self.frontier(0) if self.size is None else self.size
@@ -102,9 +108,9 @@ class Part:
         """Learn the size of the whole artifact, e.g. from a mirror; forgotten once all bytes are discarded.
 
         Raises:
-            ValueError: It is beyond the bound, or contradicts what was known.
+            ValueError: It is beyond the bound, or contradicts what was known or is here.
         """
-        if size > self.bound or (self.size is not None and self.size != size):
+        if not self.reach <= size <= self.bound or (self.size is not None and self.size != size):
             raise ValueError(f"part of {self.size} bytes, {self.bound} at most, cannot be of {size}")
         self.size = size
 

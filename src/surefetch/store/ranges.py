@@ -66,6 +66,11 @@ class Ranges:
         """Bytes that are here."""
         return sum(self._stops) - sum(self._starts)
 
+    @property
+    def stop(self) -> int:
+        """Where the last range ends; 0 if there is none."""
+        return self._stops[-1] if self._stops else 0
+
     def copy(self) -> Ranges:
         """Return a set of its own with the same ranges."""
         return Ranges(self.as_pairs())

@@ -176,7 +176,6 @@ class Upkeep:
             files.replace(path, target)
         return str(target)
 
-
     def _forget_links(self, path: Path) -> None:
         """Take a damaged blob's names out of the readable folders: a link is the same file."""
         damaged = path.stat()
