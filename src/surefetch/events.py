@@ -224,7 +224,10 @@ class Disproven(Struct, frozen=True, kw_only=True):
 
 
 class PieceJudged(Struct, frozen=True, kw_only=True):
-    """A piece is complete and hashed while the others still arrive; once for each time it is complete."""
+    """A piece is complete and hashed while the others still arrive; once for each time it is complete.
+
+    A piece that is right need not be told.
+    """
 
     artifact: Artifact
     index: int
