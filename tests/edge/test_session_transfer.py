@@ -179,6 +179,14 @@ def test_the_liar_of_a_piece_is_named_and_only_that_piece_comes_again(make: Any,
     assert causes(receipt, scene.servers[1]) == []
 
 
+@pytest.mark.parametrize("drip", [(64 << 10, 0.002), (64 << 10, 0.006), None])
+def test_a_piece_that_two_gave_is_asked_of_one_alone(make: Any, tmp_path: Path, drip: Any) -> None:
+    data = DATA[: MIB * 3 // 2]
+    scene = make(Script(drip=drip, range_lie=7), HONEST, data=data)
+    receipt = scene.get_by_pieces(tmp_path, data)
+    assert causes(receipt, scene.servers[1]) == []
+
+
 def test_a_liar_that_takes_no_ranges_is_told_from_the_others(make: Any) -> None:
     wrong = _flipped(DATA, range(99, len(DATA), MIB))
     scene = make(STEADY, Script(drip=STEADY.drip, body=wrong), STEADY)

@@ -166,15 +166,15 @@ class Filling(Account):
         gap, candidate = gaps[0], idle[0]
         if not self._is_splittable():
             return gap
+        piece = gap[0] // PIECE_BYTES
+        if piece in self._rounds:  # one mirror shall answer for it
+            return gap[0], min(gap[1], (piece + 1) * PIECE_BYTES)
         grain = segments.grain_of(self.size or 0, bool(self.artifact.pieces))
         if len(gaps) < len(idle):
             count = sum(stop - start for start, stop in gaps)
             others = sum(c.belief(belief) for c in idle[1:]) * (gap[1] - gap[0]) / count
             least = max(segments.LEAST_TAKEN, grain)
             gap = segments.share(gap, candidate.belief(belief), others, least)
-        piece = gap[0] // PIECE_BYTES
-        if piece in self._rounds:  # one mirror shall answer for it
-            return gap[0], min(gap[1], (piece + 1) * PIECE_BYTES)
         if candidate.failures and self.running:
             return gap[0], min(gap[1], gap[0] + START_SMALL)
         return gap
