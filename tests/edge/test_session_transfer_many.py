@@ -95,7 +95,7 @@ def test_missing_files_fail_with_all_attempts_told_and_the_others_stay(
 def start(home: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "surefetch", "get", *words],
-        env={**os.environ, "SUREFETCH_STORE": str(home / "store")},
+        env={**os.environ, "SUREFETCH_STORE": str(home / "store"), "SUREFETCH_CONNECTIONS": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from surefetch.events import (
     Answered,
@@ -127,12 +127,19 @@ class Planner:
 
     def handle(self, event: Event, now: float) -> list[Order]:
         """Take in what happened and say what is to be done."""
+        return self.handle_all((event,), now)
+
+    def handle_all(self, events: Iterable[Event], now: float) -> list[Order]:
+        """Take in all that happened since the last orders, in order, and say what is to be done."""
         if self.is_done:
             return []
-        orders: list[Order] = []
+        orders = [order for event in events for order in self._take(event, now)]
+        return orders + self._advance(now)
+
+    def _take(self, event: Event, now: float) -> list[Order]:
         match event:
             case Received():
-                orders += self._to_owner(event, now)
+                return self._to_owner(event, now)
             case Tick():
                 pass
             case Answered():
@@ -146,10 +153,10 @@ class Planner:
             case Halted():
                 self._halted = event
             case Proven() | Disproven() | PieceJudged():
-                orders += self._judged(event, now)
+                return self._judged(event, now)
             case _:
-                orders += self._to_owner(event, now)
-        return orders + self._advance(now)
+                return self._to_owner(event, now)
+        return []
 
     # --- taking in ----------------------------------------------------------------------------------------
 

@@ -147,11 +147,7 @@ class Loop:
                 if isinstance(order, Done):
                     return order
                 self._carry_out(order)
-            orders = [
-                order
-                for event in self._next_events()
-                for order in self._planner.handle(event, time.monotonic())
-            ]
+            orders = self._planner.handle_all(self._next_events(), time.monotonic())
 
     def _carry_out(self, order: Order) -> None:
         match order:
