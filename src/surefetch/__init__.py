@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from surefetch.session.facade import Session
     from surefetch.session.load import load
     from surefetch.session.show import show
-    from surefetch.session.verbs import datasets, get, install
+    from surefetch.session.verbs import datasets, doctor, get, install
 
 __version__ = "0.1.0"
 
@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Session": "surefetch.session.facade",
     "datasets": "surefetch.session.verbs",
+    "doctor": "surefetch.session.verbs",
     "explain": "surefetch.session.explain",
     "get": "surefetch.session.verbs",
     "install": "surefetch.session.verbs",
@@ -27,7 +28,7 @@ _PUBLIC = {
     "load_ipython_extension": "surefetch.auto",
     "show": "surefetch.session.show",
 }
-__all__ = ["Session", "__version__", "datasets", "explain", "get", "install", "load", "show"]
+__all__ = ["Session", "__version__", "datasets", "doctor", "explain", "get", "install", "load", "show"]
 
 
 def __getattr__(name: str) -> Any:

@@ -32,7 +32,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     jobs: int = 8  # artifacts fetched at once
     connections: int = 6  # connections to one host at most
     connect_timeout: float = 8.0  # seconds until a connection must stand
-    first_byte_timeout: float = 8.0  # seconds until an answer must begin
+    first_byte_timeout: float = 9.0  # seconds until an answer must begin
     stall_timeout: float = 8.0  # seconds without a byte until a mirror is left
     deadline: float = 0.0  # seconds for a whole fetch; 0: none
     limit_rate: int = 0  # bytes per second over all connections; 0: no limit

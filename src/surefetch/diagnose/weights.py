@@ -154,27 +154,13 @@ ELSEWHERE_DATASET: Final = (
 ELSEWHERE_FILE: Final = (
     "nothing on your side can mend it; if you know another address of the same file, put it after this one"
 )
-#: Faults that a browser on this machine would not meet, so that fetching by hand is a way.
-BROWSER: Final = {
-    "http.forbidden",
-    "http.unauthorized",
-    "http.blocked-by-waf",
-    "body.html",
-    "body.login-page",
-    "body.captive-portal",
-    "service.auth",
-    "tls.intercepted",
-    "tls.unknown-issuer",
-    "tls.incomplete-chain",
-    "proxy.auth-required",
-    "proxy.malformed",
-    "proxy.scheme",
-    "proxy.name",
-    "proxy.not-a-proxy",
-    "connect.timeout",
-    "connect.reset",
-    "connect.refused",
-    "connect.unreachable",
+#: Causes after which a browser, here or on another machine, would find no more than we did.
+NO_BROWSER: Final = {
+    "http.not-found",
+    "http.gone",
+    "http.legal",
+    "body.changed-upstream",
+    "policy.weak-digest",
 }
 _SET_PROXY: Final = "`{surefetch} config set proxy http://HOST:PORT`"
 _NO_PROXY: Final = "or do without one: `{surefetch} config set proxy direct`"

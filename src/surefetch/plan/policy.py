@@ -12,7 +12,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Times and counts that the planner keeps to. Seconds unless named otherwise."""
 
     connect_timeout: float = 8.0
-    first_byte_timeout: float = 8.0
+    first_byte_timeout: float = 9.0
     stall_timeout: float = 8.0
     escalate_after: float = 2.0  # without a byte from any active form
     scan_head_start: float = 0.3  # for files on this machine, before a mirror is asked

@@ -51,6 +51,9 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
         """0 fine, 20 mended by us, 21 you must act, 22 only the owner can."""
         return self.report.exit
 
+    def __repr__(self) -> str:
+        return "\n".join(self.lines())
+
     def lines(self) -> list[str]:
         """Return what a terminal shows: at most 12 lines when all is well, the one action last."""
         said = lines(self.report)

@@ -115,7 +115,8 @@ def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
     action = re.sub(r"`[^`]* get \S+ --from FOLDER`", lambda _: f"`{command}`", verdict.hint)
     if verdict.code.startswith("local.") or verdict.code in weights.CONTENTS or target.learns:
         return action
-    by_hand = _by_hand(target, wanted, command) if verdict.code in weights.BROWSER else ""
+    can_help = verdict.code not in weights.NO_BROWSER and not verdict.code.startswith(("usage.", "source."))
+    by_hand = _by_hand(target, wanted, command) if can_help else ""
     if by_hand or command in action:
         return "\n".join(filter(None, (action, by_hand)))
     return f"{action}\nif you have it on another machine or disk: `{command}`"
@@ -124,14 +125,15 @@ def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
 def _by_hand(target: Target, wanted: Sequence[Artifact], command: str) -> str:
     """Tell how to fetch with a browser and prove it here."""
     lines = [
-        f"      {url}    ({human_size(artifact.size)})"
+        f"      {url}    ({human_size(artifact.size)}, {artifact.digest or 'proven by its content'})"
         for artifact in wanted
         for url in (artifact.urls or target.mirrors)[:1]
     ]
     if not lines:
         return ""
     more = [f"      … and {len(lines) - SHOWN} more files"] if len(lines) > SHOWN else []
-    return "\n".join([f"by hand: download in a browser, then `{command}`", *lines[:SHOWN], *more])
+    first = f"by hand: download in a browser, here or elsewhere, then `{command}`"
+    return "\n".join([first, *lines[:SHOWN], *more])
 
 
 def _digest_option(target: Target) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from surefetch.receipts import Receipt
+    from surefetch.session.doctor import Diagnosis
     from surefetch.session.install import InstallResult
 
 
@@ -83,3 +84,14 @@ def install(
         shared=os.fspath(shared) if shared is not None else None,
     )
     return install_for(Session.default(), name, wish)
+
+
+def doctor(subject: str | None = None, *, repair: bool = False) -> Diagnosis:
+    """Find out why downloads fail here; its text is what `surefetch doctor` shows.
+
+    Arguments, result and errors are those of `surefetch.session.doctor.doctor`.
+    """
+    from surefetch.session.doctor import doctor as look
+    from surefetch.session.facade import Session
+
+    return look(Session.default(), subject, repair=repair)

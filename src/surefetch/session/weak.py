@@ -1,4 +1,4 @@
-"""The setting `weak_digests`: what only md5 or sha1 would prove is refused where a strong digest is asked for."""
+"""The setting `weak_digests`: whether what only md5 or sha1 would prove is accepted."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def refuse_weak(goal: Goal) -> None:
             if all(_weak_files(dataset, form, tensor) for form in forms):
                 weak |= {name for form in forms for name in _weak_files(dataset, form, tensor)}
     if weak:
+        named = ", ".join(sorted(weak)[:3])
         raise IntegrityError(
-            f"`{dataset.name}` is known by a weak digest only ({', '.join(sorted(weak)[:3])}), and the settings "
-            "ask for a strong one",
+            f"`{dataset.name}` has a weak digest only ({named}), and the settings ask for a strong one",
             code="policy.weak-digest",
             hint="surefetch config set weak_digests 1",
         )
