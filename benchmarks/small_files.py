@@ -4,8 +4,8 @@
 
 `python` has surefetch installed (bytecode compiled), pooch, and what the tests need. Needs root on Linux and
 a C compiler (network.py). The files are the artifacts of a catalog made for the run. surefetch and curl have
-32 connections, aria2c 32 files at once; a pooch loop fetches a tenth of the files, and its time is multiplied by
-ten. curl's files are digested by one `openssl dgst`, those of the peers flushed by one `sync`.
+32 connections, aria2c 32 files at once; a pooch loop fetches a tenth of the files, and its time is multiplied
+by ten. curl's files are digested by one `openssl dgst`, those of the peers flushed by one `sync`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ SLOW_LEFT: Final = 1.5
 #: when one of three mirrors falls silent, the others take its place.
 HOSTS: Final = 2
 USUAL: Final = 4
+#: A mirror that gives less than this share of the best one's rate does not count among them.
+LITTLE: Final = 0.25
 #: Seconds to go, or nothing is tried.
 WORTHWHILE: Final = 0.7
 #: Intervals measured before a change is judged to have brought nothing: a new connection starts slowly.
@@ -178,8 +180,9 @@ class Widening:
 
 
 def _most(rates: dict[Candidate, float], limits: Limits) -> int:
-    """Requests at once for each of the mirrors that give."""
-    giving = sum(rate > 0 for rate in rates.values())
+    """Requests at once for each mirror; one that gives little beside the others does not count."""
+    best = max(rates.values(), default=0.0)
+    giving = sum(rate > LITTLE * best for rate in rates.values())
     return most_lanes(giving, limits)
 
 
