@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 #: Threads for lookups, copies from local disks and derivations: a few, because each may wait for a disk.
 WORKERS = 4
+#: Seconds between two reports of progress.
+REPORT_SECONDS = 0.05
 #: Seconds to wait at most before looking at the clock again.
 HEARTBEAT = 0.5
 
@@ -116,6 +118,7 @@ class Loop:
         self._network: Any = None
         self._inbox = bench.inbox
         self._workers: Any = None  # made with the first job: their module costs 4 ms
+        self._reported_at = 0.0
         self._wake_at = float("inf")
         self._requests: dict[int, Request] = {}
         self._stopped: set[int] = set()
@@ -273,11 +276,18 @@ class Loop:
             case Received() | Finished() if event.id in self._requests:
                 request = self._requests[event.id]
                 self._bench.advance(request.artifact)
-                self._reporter.progress(self._bench.received, self._total, _place(request))
+                self._report(request)
             case Failed() if event.id in self._requests and event.wrong_digest:
                 self._bench.wrong_digests.append((self._requests[event.id].mirror.url, event.wrong_digest))
         if isinstance(event, Finished | Failed):
             self._requests.pop(event.id, None)
+
+    def _report(self, request: Request) -> None:
+        """Tell the progress; not at each of thousands of events, because counting what is here takes time."""
+        now = time.monotonic()
+        if now - self._reported_at >= REPORT_SECONDS:
+            self._reported_at = now
+            self._reporter.progress(self._bench.received, self._total, _place(request))
 
 
 def _place(request: Request) -> str:

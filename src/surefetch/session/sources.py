@@ -16,6 +16,8 @@ from surefetch.sources.urls import rewritten
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
+#: From so many files on a dataset is not looked for in other tools' caches.
+MANY = 200
 #: Sources that open no socket.
 LOCAL = frozenset({"caches", "user"})
 
@@ -38,8 +40,12 @@ def make_sources(
 
 
 def _caches(session: Session, target: Target) -> Source | None:
-    """Other tools' caches; not for a file that no catalog knows: nothing tells where they would keep it."""
-    if not target.dataset.version:
+    """Other tools' caches; not for a file that no catalog knows: nothing tells where they would keep it.
+
+    Nor for datasets of very many files: no framework keeps those file by file, a look for each costs more
+    than the file, and among many small files equal sizes mean nothing.
+    """
+    if not target.dataset.version or len(target.dataset.artifacts) > MANY:
         return None
     from surefetch.sources.caches import Caches
 
