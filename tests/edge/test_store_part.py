@@ -231,7 +231,29 @@ def test_small_parts_are_not_kept(store):
     part = store.part("small", 1000)
     part.write(0, bytes(999))
     part.close()
-    assert list((store.folder / "parts-v1").iterdir()) == []
+    assert list(store.folder.glob("parts-v1/*")) == []
+
+
+def test_small_parts_have_no_file_until_they_are_whole(store):
+    data = some_bytes(1000, seed=1)
+    part = store.part(sha256(data), len(data))
+    part.write(500, data[500:])
+    part.write(0, data[:500])
+    assert list(store.folder.glob("parts-v1/*")) == []
+    blob = store.publish(part, sha256(data).hex)
+    assert blob.read_bytes() == data
+    assert blob.stat().st_mode & 0o777 == 0o444
+    assert list(store.folder.glob("parts-v1/*")) == []
+
+
+def test_a_small_part_of_unknown_size_grows(store):
+    part = store.part("small", bound=1000)
+    part.write(10, b"abc")
+    part.write(0, bytes(10))
+    assert part.end == 13
+    buffer = bytearray(5)
+    assert part.read_into(memoryview(buffer), 9) == 4
+    assert bytes(buffer) == b"\0abc\0"
 
 
 def test_a_journal_is_written_on_the_way(store):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -96,7 +97,7 @@ def make_folder(path: Path, mode: int = 0o777) -> None:
                 raise
 
 
-def create(path: Path, mode: int = 0o600, *, is_new: bool = True) -> int:
+def create(path: str | os.PathLike[str], mode: int = 0o600, *, is_new: bool = True) -> int:
     """Open a new file for reading and writing that nobody else has; its folder is made if missing.
 
     Args:
@@ -112,7 +113,7 @@ def create(path: Path, mode: int = 0o600, *, is_new: bool = True) -> int:
     try:
         return os.open(path, flags, mode)
     except FileNotFoundError:
-        make_folder(path.parent)
+        make_folder(Path(path).parent)
     except FileExistsError:
         raise
     except OSError as error:
@@ -121,17 +122,20 @@ def create(path: Path, mode: int = 0o600, *, is_new: bool = True) -> int:
         return os.open(path, flags, mode)
 
 
-def replace(source: Path, target: Path) -> None:
+def replace(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None:
     """Rename, over `target` if it is there; patient with Windows, where open files resist."""
-    _patiently(lambda: source.replace(target))
+    if sys.platform == "win32":
+        _patiently(lambda: os.replace(source, target))  # noqa: PTH105 - see `remove`
+    else:
+        os.replace(source, target)  # noqa: PTH105 - of thousands of files, `Path` would cost most
 
 
-def remove(path: Path) -> bool:
+def remove(path: str | os.PathLike[str]) -> bool:
     """Delete a file; return whether it was there. A read-only one is deleted on Windows too."""
     try:
         if sys.platform == "win32":
-            path.chmod(0o600)
-        _patiently(path.unlink)
+            Path(path).chmod(0o600)
+        _patiently(Path(path).unlink)
     except FileNotFoundError:
         return False
     return True
@@ -202,6 +206,14 @@ def copy(source: Path, target: Path, take: Callable[[memoryview], None] | None =
         raise
     os.close(descriptor)
     return length
+
+
+def make_read_only(descriptor: int, path: str | os.PathLike[str]) -> None:
+    """Take from an open file everybody's right to write it, and let everybody read it."""
+    if hasattr(os, "fchmod"):
+        os.fchmod(descriptor, 0o444)
+    else:
+        Path(path).chmod(0o444)
 
 
 def sync_data(descriptor: int) -> None:
@@ -368,8 +380,9 @@ _pwrite = _pwrite_posix if hasattr(os, "pwrite") else seek_and_write
 _pread = _pread_posix if hasattr(os, "preadv") else seek_and_read
 
 
+@cache
 def _sync_file_range() -> Callable[[int, int, int, int], int] | None:
-    import ctypes  # 3 ms, for files of many megabytes only
+    import ctypes  # 3 ms, for many files or many megabytes only
 
     function = getattr(ctypes.CDLL(None), "sync_file_range", None)
     if function is not None:

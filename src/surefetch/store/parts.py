@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from surefetch.store import files, layout, owner
 from surefetch.store.part import RESUME_BYTES, Part, journal_of, read_journal
+from surefetch.store.small_part import SmallPart
 
 #: After this many seconds without a change a part of a machine that we cannot see into counts as left behind.
 FOREIGN_SECONDS: Final = 86400.0
@@ -27,6 +28,7 @@ class Parts:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / layout.PARTS
+        self._root = str(self.folder)
 
     def new(self, key: str, size: int | None, bound: int) -> Part:
         """Make an empty part under a name that no other process can own.
@@ -36,6 +38,10 @@ class Parts:
         """
         path = self._own_name(key)
         return Part(path, files.create(path), key, size, bound)
+
+    def new_small(self, key: str, size: int | None, bound: int) -> SmallPart:
+        """Make an empty part that stays in memory until its bytes are proven."""
+        return SmallPart(self._own_name(key), key, size, bound)
 
     def take_over(self, key: str, size: int | None, bound: int) -> Part | None:
         """Adopt the fullest part that a dead owner left of the same artifact; None if there is none."""
@@ -74,8 +80,8 @@ class Parts:
             if (whose := owner.parse(rest.partition(".")[0])) is not None:
                 yield Name(path, key, whose)
 
-    def _own_name(self, key: str) -> Path:
-        return self.folder / f"{layout.short_key(key)}.{owner.me()}.{files.nonce()}.part"
+    def _own_name(self, key: str) -> str:
+        return os.path.join(self._root, f"{layout.short_key(key)}.{owner.me()}.{files.nonce()}.part")  # noqa: PTH118 - of thousands, `Path` would cost most
 
     def _received(self, name: Name) -> int:
         journal = read_journal(journal_of(name.path))
@@ -83,7 +89,7 @@ class Parts:
 
     def _adopt(self, name: Name, key: str, size: int | None, bound: int) -> Part | None:
         """Claim a part by renaming it: of all who try, one wins."""
-        path = self._own_name(key)
+        path = Path(self._own_name(key))
         try:
             name.path.rename(path)
             journal_of(name.path).rename(journal_of(path))

@@ -13,7 +13,7 @@ from surefetch.errors import StoreError
 from surefetch.model import Dataset, Digest
 from surefetch.store import files, layout, views, warm
 from surefetch.store.blobs import Blobs
-from surefetch.store.part import Part
+from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.parts import Parts
 from surefetch.store.prover import Proof
 from surefetch.store.records import Records
@@ -86,6 +86,8 @@ class Store:
         if not self._has_folder:
             self.blobs.make_folder(self.folder)
             self._has_folder = True
+        if limit < RESUME_BYTES:
+            return self._parts.new_small(str(key), size, limit)
         part = self._parts.take_over(str(key), size, limit) or self._parts.new(str(key), size, limit)
         try:
             part.reserve()
