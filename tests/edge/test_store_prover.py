@@ -60,7 +60,6 @@ def test_a_proof_is_right_in_any_order(part, prover, seed, has_pieces):
     prover.watch(part, algorithms=["md5"], pieces=pieces_of(DATA) if has_pieces else (), on_piece=verdicts)
     for start, stop in segments:
         part.write(start, DATA[start:stop])
-        prover.advance(part)
     proof = prove(prover, part)
     assert proof.matches(sha256(DATA))
     assert proof.matches(weak("md5", DATA))
@@ -75,13 +74,11 @@ def test_a_wrong_piece_is_told_before_the_rest_has_come(part, prover):
     verdicts = Verdicts()
     prover.watch(part, pieces=pieces_of(DATA), on_piece=verdicts)
     part.write(MIB, wrong[MIB : 5 * MIB])
-    prover.advance(part)
     verdicts.wait_for((3, False))
     part.discard(3 * MIB, 4 * MIB)
     part.write(3 * MIB, DATA[3 * MIB : 4 * MIB])
     part.write(0, DATA[:MIB])
     part.write(5 * MIB, DATA[5 * MIB :])
-    prover.advance(part)
     proof = prove(prover, part)
     assert proof.matches(sha256(DATA))
     assert proof.wrong_pieces == ()
@@ -113,7 +110,6 @@ def test_discards_at_any_time_leave_the_proof_right(part, prover, seed, monkeypa
         start = chance.randrange(len(DATA))
         stop = min(len(DATA), start + chance.randrange(3 * MIB))
         part.write(start, bytes(stop - start) if chance.random() < 0.5 else DATA[start:stop])
-        prover.advance(part)
         if chance.random() < 0.5:
             part.discard(start, stop)
     part.discard(0, len(DATA))
@@ -128,7 +124,6 @@ def test_small_files_need_no_thread(store, prover):
         part = store.part(sha256(data), size)
         prover.watch(part, algorithms=["sha1"])
         part.write(0, data)
-        prover.advance(part)
         proofs = []
         prover.finish(part, proofs.append)
         assert proofs[0].matches(sha256(data))
@@ -145,7 +140,6 @@ def test_many_parts_are_hashed_beside_each_other(store, prover):
         part = store.part(sha256(data), len(data))
         prover.watch(part)
         part.write(0, data)
-        prover.advance(part)
         parts.append((part, sha256(data)))
     for part, digest in parts:
         assert prove(prover, part).matches(digest)
@@ -192,7 +186,6 @@ def test_a_forgotten_part_can_be_closed_at_once(store, prover):
         part = store.part(f"part {seed}", 4 * MIB)
         prover.watch(part)
         part.write(0, bytes(3 * MIB))
-        prover.advance(part)
         prover.forget(part)
         part.abandon()
     data = some_bytes(2 * MIB)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -141,11 +140,6 @@ class Bench:
         """Whether an artifact came in several answers that nothing says are of one and the same file."""
         validators = self._validators.get(name, [])
         return len(validators) > 1 and (None in validators or len(set(validators)) > 1)
-
-    def advance(self, artifact: Artifact) -> None:
-        """Let the prover go on behind the bytes that have arrived."""
-        if artifact.name in self._parts:
-            self._prover.advance(self._parts[artifact.name])
 
     def discard(self, artifact: Artifact, start: int, stop: int) -> None:
         """Forget bytes that are not to be believed."""
@@ -288,6 +282,8 @@ def _key(artifact: Artifact) -> str:
 
 def _mapped(path: Path) -> Any:
     """Map a file for reading; an empty one has no map."""
+    import mmap
+
     with path.open("rb") as file:
         if path.stat().st_size == 0:
             return b""

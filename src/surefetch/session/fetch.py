@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,7 +32,7 @@ from surefetch.events import (
     Tick,
     Wait,
 )
-from surefetch.model import Lookup
+from surefetch.model import Artifact, Lookup
 from surefetch.plan.planner import Planner
 from surefetch.reporters import Reporter
 from surefetch.session.meter import Meter
@@ -46,6 +47,10 @@ WORKERS = 4
 REPORT_SECONDS = 0.05
 #: Seconds to wait at most before looking at the clock again.
 HEARTBEAT = 0.5
+#: Artifacts that wait at most for their proof while the network has something to say.
+UNPROVEN = 64
+#: Seconds of proving between two looks at the network.
+PROVE_SECONDS = 0.002
 
 
 class Network(Protocol):
@@ -122,6 +127,7 @@ class Loop:
         self._wake_at = float("inf")
         self._requests: dict[int, Request] = {}
         self._stopped: set[int] = set()
+        self._unproven: deque[Artifact] = deque()
 
     def run(self) -> Done:
         """Run until the planner is done.
@@ -165,7 +171,7 @@ class Loop:
             case Look():
                 self._begin_lookup(order.lookup)
             case Prove():
-                self._bench.prove(order.artifact)
+                self._unproven.append(order.artifact)  # when the network is quiet: the next requests go first
             case Discard():
                 self._bench.discard(order.artifact, order.start, order.stop)
             case Derive():
@@ -238,9 +244,12 @@ class Loop:
 
     def _next_events(self) -> list[Event]:
         """Wait for events; a `Tick` when the planner's time has come and nothing else happened."""
+        while len(self._unproven) > UNPROVEN:
+            self._bench.prove(self._unproven.popleft())
         timeout = max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
         if self._network is None:
-            events = self._inbox.take(timeout)
+            self._prove()
+            events = self._inbox.take(0.0 if self._unproven else timeout)
         else:
             events = self._from_network(timeout)
         if time.monotonic() >= self._wake_at:
@@ -253,13 +262,21 @@ class Loop:
     def _from_network(self, timeout: float) -> list[Event]:
         """Wait for events of the network and the workers; give them in the order that planning needs."""
         posted = self._inbox.take()
-        polled = self._network.poll(0.0 if posted else timeout)
+        polled = self._network.poll(0.0 if posted or self._unproven else timeout)
+        if not polled:
+            self._prove()
         posted += self._inbox.take()
         if any(isinstance(event, PieceJudged | Disproven) for event in posted):
             polled += self._network.told()  # what is judged has arrived before
         ahead = [event for event in posted if isinstance(event, Differed)]  # before its request's ending
         rest = [event for event in posted if not isinstance(event, Differed)]
         return [*ahead, *(self._enclosed(event) for event in polled), *rest]
+
+    def _prove(self) -> None:
+        """Prove what has arrived, as much as fits between two looks at the network."""
+        until = time.monotonic() + PROVE_SECONDS
+        while self._unproven and time.monotonic() < until:
+            self._bench.prove(self._unproven.popleft())
 
     def _enclosed(self, event: Event) -> Event:
         if isinstance(event, Answered):
@@ -274,9 +291,7 @@ class Loop:
                 request = self._requests[event.id]
                 self._bench.opened(request, event, with_credential=self._uses_credential(request.mirror.url))
             case Received() | Finished() if event.id in self._requests:
-                request = self._requests[event.id]
-                self._bench.advance(request.artifact)
-                self._report(request)
+                self._report(self._requests[event.id])
             case Failed() if event.id in self._requests and event.wrong_digest:
                 self._bench.wrong_digests.append((self._requests[event.id].mirror.url, event.wrong_digest))
         if isinstance(event, Finished | Failed):

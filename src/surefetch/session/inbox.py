@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import queue
+import threading
+from collections import deque
 from collections.abc import Callable
 
 from surefetch.events import Event
@@ -12,25 +13,30 @@ class Inbox:
     """Mutable queue of events: any thread posts, the loop takes.
 
     Attributes:
-        wake: Called after each post, to end a wait on the network; from any thread.
+        wake: Called after the first post since the last `take`, to end a wait on the network.
     """
 
     def __init__(self) -> None:
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: deque[Event] = deque()
+        self._changed = threading.Condition()
         self.wake: Callable[[], None] = lambda: None
+        self._is_woken = False
 
     def post(self, event: Event) -> None:
         """Put an event in; from any thread."""
-        self._events.put(event)
-        self.wake()
+        with self._changed:
+            self._events.append(event)
+            is_first, self._is_woken = not self._is_woken, True
+            self._changed.notify()
+        if is_first:
+            self.wake()
 
     def take(self, timeout: float = 0.0) -> list[Event]:
         """Return what is here, after waiting up to `timeout` seconds for a first event."""
-        events: list[Event] = []
-        try:
-            if timeout > 0:
-                events.append(self._events.get(timeout=timeout))
-            while True:
-                events.append(self._events.get_nowait())
-        except queue.Empty:
-            return events
+        with self._changed:
+            if timeout > 0 and not self._events:
+                self._changed.wait(timeout)
+            events = list(self._events)
+            self._events.clear()
+            self._is_woken = False
+        return events

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -22,8 +22,26 @@ BATCH: Final = 256
 
 class _Finished(NamedTuple):
     part: Part
-    target: Path
+    place: str  # where the blob belongs
     size: int
+
+
+class _Settling(threading.Thread):
+    """Syncs and names a batch beside the transfer; joined before anybody needs one of its blobs."""
+
+    def __init__(self, settle: Callable[[dict[str, _Finished]], None], batch: dict[str, _Finished]) -> None:
+        super().__init__(name="surefetch-blobs", daemon=True)
+        self.batch = batch
+        self.error: StoreError | None = None
+        self._settle = settle
+        self.start()
+
+    def run(self) -> None:
+        """Settle the batch; what the disk refused stays in it."""
+        try:
+            self._settle(self.batch)
+        except StoreError as error:
+            self.error = error
 
 
 class Blobs:
@@ -37,8 +55,9 @@ class Blobs:
         self._others = tuple(str(layout.blobs(layer)) for layer in layers)
         self._lock = threading.RLock()
         self._pending: dict[str, _Finished] = {}
-        self._touched: dict[Path, None] = {}
-        self._folders: set[Path] = set()  # of blobs, made or seen; nobody ever deletes them
+        self._settling: _Settling | None = None
+        self._touched: dict[str, None] = {}
+        self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
 
     def find(self, digest: Digest, size: int | None = None) -> Path | None:
@@ -49,16 +68,19 @@ class Blobs:
             size: Bytes; a file of another size counts as missing.
         """
         sha256 = digest.hex if digest.algorithm == "sha256" else self._strong(digest)
-        if sha256 is None:
-            return None
-        if sha256 in self._pending:
+        found = self.locate(sha256, size) if sha256 is not None else None
+        return Path(found[0]) if found is not None else None
+
+    def locate(self, sha256: str, size: int | None = None) -> tuple[str, os.stat_result] | None:
+        """Return the path, as text, and the status of the bytes of a digest; see `find`."""
+        if sha256 in self._pending or self._is_settling(sha256):
             self.settle()
         for root in self._own:
-            if (path := self._usable(root, sha256, size, is_layer=False)) is not None:
-                return path
+            if (found := self._usable(root, sha256, size, is_layer=False)) is not None:
+                return found
         for root in self._others:
-            if (path := self._usable(root, sha256, size, is_layer=True)) is not None:
-                return path
+            if (found := self._usable(root, sha256, size, is_layer=True)) is not None:
+                return found
         return None
 
     def publish(
@@ -78,19 +100,20 @@ class Blobs:
         Raises:
             StoreError: The disk refuses.
         """
-        target, size = layout.blob(self.folder, sha256, is_private=is_private), part.end
+        place, size = _place(self._own[is_private], sha256), part.end
         if is_private:
             layout.make_private(self.folder)
         with self._lock:
-            if sha256 in self._pending or self._stands(target, size):
+            if sha256 in self._pending or self._is_settling(sha256) or _stands(place, size):
                 part.abandon()
             else:
-                part.seal()
-                self._pending[sha256] = _Finished(part, target, size)
+                self._pending[sha256] = _Finished(part, place, size)
             self._note_weak(sha256, weak or {})
-            if not self._batches or len(self._pending) >= BATCH:
+            if not self._batches:
                 self.settle()
-        return target
+            elif len(self._pending) >= BATCH:
+                self._settle_aside()
+        return Path(place)
 
     def put(self, buffer: bytes | bytearray | memoryview, expected: str | None = None) -> tuple[str, Path]:
         """Publish the bytes of a buffer, e.g. of a tensor in C order, little-endian.
@@ -107,9 +130,9 @@ class Blobs:
         if expected is not None and sha256 != expected:
             message = f"the bytes have the digest `{sha256}`, not `{expected}`"
             raise IntegrityError(message, code="body.content-mismatch", actual=sha256, expected=expected)
-        target = layout.blob(self.folder, sha256)
-        if self._stands(target, len(view)):
-            return sha256, target
+        place = _place(self._own[0], sha256)
+        if _stands(place, len(view)):
+            return sha256, Path(place)
         part = Parts(self.folder).new(f"sha256:{sha256}", len(view), len(view))
         try:
             for start in range(0, len(view), files.BLOCK_BYTES):
@@ -142,28 +165,17 @@ class Blobs:
             touched, self._touched = list(self._touched), {}
         for folder in touched:
             with files.told(folder, "flushed"):
-                files.sync_folder(folder)
+                files.sync_folder(Path(folder))
 
     def settle(self) -> None:
         """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`."""
         with self._lock:
-            if (
-                len(self._pending) > 1
-            ):  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
-                for part, _, size in self._pending.values():
-                    files.start_writeback(part.fileno(), 0, size)
-            for sha256 in list(self._pending):
-                self._sync(sha256)
-            for sha256, item in list(self._pending.items()):
-                try:
-                    self._name(item)
-                finally:
-                    del self._pending[sha256]  # not before: `find` waits for what stands here
+            self._join_settling()
+            self._settle(self._pending)
 
-    def touch(self, folder: Path) -> None:
+    def touch(self, folder: str | os.PathLike[str]) -> None:
         """Note that names in a folder changed: `flush` will have them on the disk."""
-        with self._lock:
-            self._touched[folder] = None
+        self._touched[os.fspath(folder)] = None  # one step: needs no lock
 
     def make_folder(self, path: Path) -> None:
         """Make a folder below the store's, and note what has to be flushed for it to last."""
@@ -173,50 +185,88 @@ class Blobs:
         files.make_folder(path)
         self.touch(path.parent)
 
-    def _sync(self, sha256: str) -> None:
-        part = self._pending[sha256].part
+    def _is_settling(self, sha256: str) -> bool:
+        return self._settling is not None and sha256 in self._settling.batch
+
+    def _settle_aside(self) -> None:
+        """Settle what waits in a thread of its own, while more is fetched: it waits for the disk mostly."""
+        self._join_settling()
+        batch, self._pending = self._pending, {}
+        self._settling = _Settling(self._settle, batch)
+
+    def _join_settling(self) -> None:
+        settling, self._settling = self._settling, None
+        if settling is None:
+            return
+        settling.join()
+        if settling.error is not None:
+            self._pending = settling.batch | self._pending  # its other files: none of them is lost
+            raise settling.error
+
+    def _settle(self, batch: dict[str, _Finished]) -> None:
+        """Sync and name a batch, which is empty then. One thread at a time is here."""
+        for sha256 in list(batch):
+            self._try(batch, sha256, lambda part: part.seal())
+        if len(batch) > 1:  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
+            for part, _, size in batch.values():
+                files.start_writeback(part.fileno(), 0, size)
+        for sha256 in list(batch):
+            self._try(batch, sha256, self._sync)
+        for sha256, item in list(batch.items()):
+            try:
+                self._name(item)
+            finally:
+                del batch[sha256]  # not before: `find` waits for what stands here
+
+    def _try(self, batch: dict[str, _Finished], sha256: str, action: Callable[[Part], object]) -> None:
+        part = batch[sha256].part
         try:
-            with files.told(self.folder, "flushed"):
-                files.sync_data(part.fileno())
+            action(part)
         except StoreError:  # the system may have dropped the bytes: a second try would tell a lie
-            del self._pending[sha256]
+            del batch[sha256]
             part.abandon()
             raise
 
+    def _sync(self, part: Part) -> None:
+        try:
+            files.sync_data(part.fileno())
+        except OSError as error:
+            raise files.trouble(error, self.folder, "flushed") from error
+
     def _name(self, item: _Finished) -> None:
-        part, target, size = item
-        if target.parent not in self._folders:
-            self.make_folder(target.parent)
-            self._folders.add(target.parent)
+        part, place, size = item
+        folder = os.path.dirname(place)  # noqa: PTH120 - of thousands, `Path` would cost most
+        if folder not in self._folders:
+            self.make_folder(Path(folder))
+            self._folders.add(folder)
         part.close_file()  # Windows renames no open file
-        with files.told(target, "named"):
-            try:
-                files.replace(part.path, target)
-            except PermissionError:
-                if not self._stands(target, size):  # Windows: somebody maps the same bytes
-                    raise
-                part.abandon()
-                return
+        try:
+            files.replace(part.place, place)
+        except PermissionError as error:
+            if not _stands(place, size):  # Windows: somebody maps the same bytes
+                raise files.trouble(error, place, "named") from error
+            part.abandon()
+            return
+        except OSError as error:
+            raise files.trouble(error, place, "named") from error
         if part.has_journal:
             files.remove(part.journal)
-        self.touch(target.parent)
+        self._touched[folder] = None
 
-    def _stands(self, path: Path, size: int) -> bool:
-        """Whether a blob has its name already. One that is too short is replaced."""
-        try:
-            return path.stat().st_size == size
-        except OSError:
-            return False
-
-    def _usable(self, root: str, sha256: str, size: int | None, *, is_layer: bool) -> Path | None:
-        """Return a blob's path below a root if it is there and can be trusted."""
-        place = os.path.join(root, sha256[:2], sha256)  # noqa: PTH118 - of thousands, `Path` would cost most
+    def _usable(
+        self, root: str, sha256: str, size: int | None, *, is_layer: bool
+    ) -> tuple[str, os.stat_result] | None:
+        """Return a blob's path below a root, and its status, if it is there and can be trusted."""
+        place = _place(root, sha256)
         try:
             status = os.stat(place)  # noqa: PTH116 - likewise
             if size is not None and status.st_size != size:
                 return None
-            path = Path(place)
-            return path if self._trust.is_good(path, sha256, status, is_layer=is_layer) else None
+            if not trust.is_mine(status, is_layer=is_layer) and not self._trust.is_good(
+                Path(place), sha256, status, is_layer=is_layer
+            ):
+                return None
+            return place, status
         except OSError:
             return None
 
@@ -234,3 +284,15 @@ class Blobs:
             if self._strong(Digest(algorithm=algorithm, hex=hexadecimal)) != sha256:
                 path = layout.weak(self.folder, algorithm, hexadecimal)
                 files.write_small(path, sha256.encode(), mode=0o600)
+
+
+def _place(root: str, sha256: str) -> str:
+    return os.path.join(root, sha256[:2], sha256)  # noqa: PTH118 - of thousands, `Path` would cost most
+
+
+def _stands(place: str, size: int) -> bool:
+    """Whether a blob has its name already. One that is too short is replaced."""
+    try:
+        return os.stat(place).st_size == size  # noqa: PTH116 - likewise
+    except OSError:
+        return False

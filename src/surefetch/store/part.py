@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from surefetch.store import files
 from surefetch.store.owner import NOBODY
 from surefetch.store.ranges import Ranges
 
 #: The journal is written when this many bytes, or seconds, have passed since the last time.
-JOURNAL_BYTES: Final = 8 << 20
+JOURNAL_BYTES: Final = 16 << 20
 JOURNAL_SECONDS: Final = 1.0
 #: With fewer bytes than these it is not worth while to keep a part, or to look for one.
 RESUME_BYTES: Final = 256 << 10
@@ -34,21 +35,21 @@ class Part:
 
     Attributes:
         key: What it is part of: a digest as text, or any name for an artifact without one.
-        path: Where it lies.
+        place: Its file's path, as text.
         size: Bytes of the whole artifact, None while unknown.
         bound: Bytes at most.
         written: Bytes written so far, those discarded since included.
         has_journal: Whether there is a journal on the disk.
+        on_written: Called after each write, by whoever writes; the prover listens.
     """
 
-    def __init__(self, path: Path, descriptor: int, key: str, size: int | None, bound: int) -> None:
+    def __init__(self, path: Path | str, descriptor: int, key: str, size: int | None, bound: int) -> None:
         self.key = key
-        self.path = path
+        self.place = os.fspath(path)
         self.size = size
         self.bound = bound
         self.written = 0
         self._is_size_certain = size is not None
-        self._store = path.parents[1]
         self._descriptor = descriptor
         self._journal_file = -1
         self._received = Ranges()
@@ -60,6 +61,12 @@ class Part:
         self._saved_at = time.monotonic()
         self._is_reserved = False
         self.has_journal = False
+        self.on_written: Callable[[], None] | None = None
+
+    @property
+    def path(self) -> Path:
+        """Its file's path."""
+        return Path(self.place)
 
     @property
     def journal(self) -> Path:
@@ -125,7 +132,7 @@ class Part:
         ):  # a write shows as much of these
             return
         self._is_reserved = True
-        with files.told(self._store, "given room"):
+        with files.told(self.path.parents[1], "given room"):
             if self.size >= RESERVE_BYTES and file_system_of(self.path) in RESERVING:
                 os.posix_fallocate(self._descriptor, 0, self.size)
             else:
@@ -149,6 +156,8 @@ class Part:
             self._unsaved += stop - start
             if self._unsaved >= JOURNAL_BYTES or self._is_journal_old():
                 self.save()
+        if self.on_written is not None:
+            self.on_written()
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` from `offset` on; return how many bytes there were."""
@@ -186,7 +195,7 @@ class Part:
 
     def remember(self, url: str, validator: str | None) -> None:
         """Note a mirror's validator (a strong ETag, a date), for If-Range after a crash. No query is kept."""
-        if validator:
+        if validator and self.bound >= RESUME_BYTES:
             self._validators[_without_secrets(url)] = validator
 
     def validators(self, urls: Iterable[str] = ()) -> dict[str, str]:
@@ -207,7 +216,7 @@ class Part:
                     self._journal_file = files.create(self.journal, is_new=False)
                     self.has_journal = True
                 length = os.fstat(self._journal_file).st_size
-                content = json.dumps(self._entries()).encode().ljust(length)  # no rest of the old one
+                content = msgspec.json.encode(self._entries()).ljust(length)  # no rest of the old one
                 files.write_all(self._journal_file, content, 0)
 
     def load(self, entries: dict[str, Any]) -> None:
@@ -241,8 +250,8 @@ class Part:
     def abandon(self) -> None:
         """Delete it."""
         self.close_file()
-        with files.told(self.path, "deleted"):
-            files.remove(self.path)
+        with files.told(self.place, "deleted"):
+            files.remove(self.place)
             if self.has_journal:
                 files.remove(self.journal)
 
@@ -255,10 +264,10 @@ class Part:
         Raises:
             StoreError: The disk refuses.
         """
-        with files.told(self.path, "finished"):
+        with files.told(self.place, "finished"):
             if os.fstat(self._descriptor).st_size != self.end:
                 os.ftruncate(self._descriptor, self.end)
-            self.path.chmod(0o444)
+            files.make_read_only(self._descriptor, self.place)
         return self._descriptor
 
     def close_file(self) -> None:
@@ -276,8 +285,10 @@ class Part:
         self.close()
 
     def _write_gap(self, start: int, data: memoryview) -> None:
-        with files.told(self._store, "written"):
+        try:
             files.write_all(self._descriptor, data, start)
+        except OSError as error:
+            raise files.trouble(error, self.path.parents[1], "written") from error
         with self._state:
             self._received.add(start, start + len(data))
             self.written += len(data)
@@ -301,6 +312,8 @@ def journal_of(path: Path) -> Path:
 
 def read_journal(path: Path) -> dict[str, Any]:
     """Read a journal; empty if it is missing or damaged, which only costs bytes."""
+    import json  # after a crash only
+
     try:
         entries = json.loads(path.read_bytes())
         Ranges(entries["received"])

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from surefetch.errors import StoreError
@@ -51,7 +52,7 @@ OnProof = Callable[[Proof | StoreError], None]
 class Prover:
     """Mutable: the parts being hashed and the threads that do it. Callbacks come from those threads.
 
-    Per part: `watch` once, `advance` whenever bytes have arrived, `finish` when all have. A discard may come
+    Per part: `watch` once, `finish` when all bytes have arrived; each write is followed. A discard may come
     at any time: the hash goes back to the last state before it.
     """
 
@@ -80,13 +81,15 @@ class Prover:
             on_piece: Called once for each piece that is complete, with its index and whether it is right.
         """
         self._tasks[part] = _Task(part, algorithms, pieces, on_piece)
+        if part.bound > INLINE_BYTES:  # hashed while more arrives
+            part.on_written = partial(self._advance, part)
         if part.frontier(0) > INLINE_BYTES:
             self._enqueue(self._tasks[part])
 
-    def advance(self, part: Part) -> None:
-        """Say that bytes have arrived. Cheap: call it at every event."""
-        task = self._tasks[part]
-        if part.written - task.noticed >= files.BLOCK_BYTES:
+    def _advance(self, part: Part) -> None:
+        """Go on behind bytes that have arrived; called at every write."""
+        task = self._tasks.get(part)
+        if task is not None and part.written - task.noticed >= files.BLOCK_BYTES:
             task.noticed = part.written
             self._enqueue(task)
 

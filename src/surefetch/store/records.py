@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from surefetch import __version__
 from surefetch.errors import StoreError
-from surefetch.model import Dataset, Digest
+from surefetch.model import Dataset
 from surefetch.store import files, layout, trust, warm
 from surefetch.store.blobs import Blobs
 
@@ -26,6 +27,7 @@ class Records:
     def __init__(self, blobs: Blobs) -> None:
         self._blobs = blobs
         self._folder = blobs.folder
+        self._root = str(blobs.folder)
 
     def write(
         self,
@@ -62,7 +64,7 @@ class Records:
             "files": {name: self._blob(name, sha256) for name, sha256 in names.items()},
             "details": dict(details or {}),
         }
-        content = json.dumps(record, separators=(",", ":")).encode()
+        content = msgspec.json.encode(record)
         folder = self._folder / layout.INDEX
         self._blobs.make_folder(folder)
         for name in record["names"]:
@@ -106,7 +108,7 @@ class Records:
 
     def log(self, entry: Mapping[str, Any]) -> None:
         """Add a line to the private log of receipts; a disk that refuses costs only that."""
-        line = json.dumps(entry, separators=(",", ":"), default=str).encode() + b"\n"
+        line = msgspec.json.encode(entry, enc_hook=str) + b"\n"
         with files.at_best():
             path = layout.make_private(self._folder) / _LOG
             if path.exists() and path.stat().st_size > LOG_BYTES:
@@ -124,6 +126,8 @@ class Records:
             lines = (self._folder / layout.PRIVATE / _LOG).read_bytes().splitlines()
         except OSError:
             return []
+        import json  # seldom needed
+
         entries = []
         for line in lines[-count:]:
             try:
@@ -141,13 +145,13 @@ class Records:
         return {"dtype": spec.dtype, "shape": list(spec.shape), **blob}
 
     def _blob(self, name: str, sha256: str) -> dict[str, Any]:
-        path = self._blobs.find(Digest(algorithm="sha256", hex=sha256))
-        if path is None:
+        found = self._blobs.locate(sha256)
+        if found is None:
             raise StoreError(f"`{name}` is not in the store", code="local.cache-corrupt")
-        status = path.stat()
+        place, status = found
         entry: dict[str, Any] = {"sha256": sha256, "size": status.st_size}
-        if path != layout.blob(self._folder, sha256):
-            entry["path"] = str(path.absolute())
+        if place != warm.blob_path(self._root, sha256):
+            entry["path"] = os.path.abspath(place)  # noqa: PTH100 - text goes into the record
         if not trust.is_mine(status, is_layer="path" in entry):
             entry["stamp"] = [status.st_mtime_ns, status.st_ino]
         return entry

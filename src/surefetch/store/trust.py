@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -34,6 +33,8 @@ class Trust:
     def _recall(self, path: Path) -> list[int] | None:
         if path in self._seen:
             return self._seen[path]
+        import json  # for files of others only
+
         try:
             note = json.loads(self._note_path(path).read_bytes())
         except (OSError, ValueError):
@@ -42,6 +43,8 @@ class Trust:
 
     def _note(self, path: Path, stamp: list[int]) -> None:
         self._seen[path] = stamp
+        import json  # likewise
+
         content = json.dumps({"path": str(path), "stamp": stamp}).encode()
         with files.at_best():  # our own folder may be read-only: then it is hashed once per process
             layout.make_private(self._folder)

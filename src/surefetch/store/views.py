@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -42,14 +42,15 @@ def build(
     """
     tell = on_finding or (lambda path, what: None)
     sources = {name: _source(blobs, name, sha256) for name, sha256 in names.items()}
-    private = layout.PRIVATE in {part for path in sources.values() for part in _below(path, blobs.folder)}
+    inside = os.path.join(blobs.folder, layout.PRIVATE, "")  # noqa: PTH118 - text, to compare with
+    private = any(str(path).startswith(inside) for path in sources.values())
     root = view_folder(blobs.folder, dataset, version, is_private=private)
     if private:
         layout.make_private(blobs.folder)
     blobs.make_folder(root.parent)
     if root.is_dir() or not _build_new(root, sources):
         _mend(root, sources, tell)
-    for folder in {root.parent, root, *((root / name).parent for name in names)}:
+    for folder in {root.parent, root, *(root / folder for folder in _folders(names))}:
         blobs.touch(folder)
     return root
 
@@ -107,8 +108,9 @@ def _source(blobs: Blobs, name: str, sha256: str) -> Path:
     return source
 
 
-def _below(path: Path, folder: Path) -> tuple[str, ...]:
-    return path.relative_to(folder).parts if path.is_relative_to(folder) else ()
+def _folders(names: Iterable[str]) -> set[str]:
+    """The folders of published names, where they have any."""
+    return {folder for name in names if (folder := name.rpartition("/")[0])}
 
 
 def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
@@ -116,8 +118,8 @@ def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
     temporary = root.with_name(f".{files.nonce()}.tmp")
     try:
         temporary.mkdir(parents=True)
-        for folder in {(temporary / name).parent for name in sources} - {temporary}:
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in _folders(sources):
+            (temporary / folder).mkdir(parents=True, exist_ok=True)
         for name, source in sources.items():
             _put(source, temporary / name)
         try:

@@ -7,7 +7,6 @@ Sizes are checked, digests are not: they were at publishing, and `verify` checks
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -79,6 +78,8 @@ def blob_path(root: str, sha256: str) -> str:
 
 
 def _read(path: str) -> dict[str, Any] | None:
+    import json  # a get of a file does without
+
     try:
         with open(path, "rb") as file:
             record = json.load(file)
