@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
 #: From so many files on a dataset is not looked for in other tools' caches.
-MANY = 200
+MANY = 64
 #: Sources that open no socket.
 LOCAL = frozenset({"caches", "user"})
 
