@@ -91,7 +91,7 @@ class Part(Struct, frozen=True, kw_only=True):
 Recipe = tuple[Part, ...]
 
 
-class Artifact(Struct, frozen=True, kw_only=True):
+class Artifact(Struct, frozen=True, kw_only=True, dict=True):
     """One immutable file, known by digest and size.
 
     An artifact without any digest is `unproven`: only the tensors made of it prove it.
@@ -113,7 +113,7 @@ class Artifact(Struct, frozen=True, kw_only=True):
     encoding: str = ""  # what the bytes look like, for people: "IDX, gzip"
     known_as: tuple[str, ...] = ()  # dead or doubtful URLs of this very file: answered, never contacted
 
-    @property
+    @cached_property  # asked for nine times in a fetch
     def digest(self) -> Digest | None:
         """The strongest digest there is; None for an unproven artifact."""
         for algorithm in ALGORITHMS:
@@ -196,7 +196,7 @@ class Lookup(Struct, frozen=True, kw_only=True):
     target: str
 
 
-class Mirror(Struct, frozen=True, kw_only=True):
+class Mirror(Struct, frozen=True, kw_only=True, dict=True):
     """One place expected to give an artifact's bytes: a URL, or a path on this machine."""
 
     url: str  # https, http, or a file's absolute path
@@ -204,7 +204,7 @@ class Mirror(Struct, frozen=True, kw_only=True):
     is_local: bool = False  # url is a path
     may_be_private: bool = False  # the user, a setting or their package client named the host
 
-    @property
+    @cached_property
     def origin(self) -> str:
         """Scheme, host and port: what is judged once for all artifacts. `file` for a local path."""
         if self.is_local:

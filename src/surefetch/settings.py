@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import typing
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,11 @@ OFFLINE_VARIABLES = ("SUREFETCH_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE
 #: Settings that more variables than their own can decide, the first that is set winning.
 _VARIABLES = {"offline": OFFLINE_VARIABLES, "catalogs": ("SUREFETCH_CATALOG", "SUREFETCH_CATALOGS")}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
-_TYPES = typing.get_type_hints(Settings)
+
+
+@cache
+def _types() -> dict[str, Any]:
+    return typing.get_type_hints(Settings)
 
 
 def names() -> list[str]:
@@ -111,12 +116,12 @@ def parse_value(name: str, value: Any, place: str) -> Any:
     Raises:
         SettingError: It does not fit; `place` says where it stands.
     """
-    if name not in _TYPES:
+    if name not in _types():
         raise SettingError(f"there is no setting `{name}`", hint="`surefetch config show` lists all")
     if isinstance(value, str):
         value = _from_text(name, value, place)
     try:
-        converted = msgspec.convert(value, _TYPES[name])
+        converted = msgspec.convert(value, _types()[name])
     except msgspec.ValidationError as error:
         raise SettingError(f"setting `{name}` of {place}: {error}") from error
     if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
@@ -150,7 +155,7 @@ def _default(name: str) -> Any:
 
 
 def _from_text(name: str, text: str, place: str) -> Any:
-    kind = _TYPES[name]
+    kind = _types()[name]
     if kind is bool:
         if text.strip().lower() in _TRUE | _FALSE:
             return text.strip().lower() in _TRUE

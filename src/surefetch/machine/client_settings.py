@@ -117,12 +117,16 @@ def _roaming(place: Place) -> Path:
 
 
 def _read_ini(path: Path) -> dict[str, dict[str, Setting]]:
-    import configparser  # many machines have no such file
+    try:
+        text = _read_text(path)
+    except OSError:
+        return {}
+    import configparser  # 2 ms, and many machines have no such file
 
     parser = configparser.RawConfigParser(strict=False)
     try:
-        parser.read_string(_read_text(path))
-    except (OSError, configparser.Error):
+        parser.read_string(text)
+    except configparser.Error:
         return {}
     return {
         section: {

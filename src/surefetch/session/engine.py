@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from surefetch import __version__
@@ -39,6 +40,7 @@ def make_engine(
     """
     settings, environ = session.settings, session.environ
     pip = pip_settings(session)
+    find = partial(find_trust, environ, settings.ca_bundle, pip_cert=pip.get("cert", ""))
     return Engine(
         Options(
             connections=settings.connections,
@@ -47,7 +49,7 @@ def make_engine(
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
         proxies=make_resolver(session, pip),
-        trust=find_trust(environ, settings.ca_bundle, pip_cert=pip.get("cert", "")),
+        trust=find() if settings.ca_bundle else find,  # without one nothing can be wrong, and http needs none
         credentials=credentials,
         named_hosts=named_hosts,
         user_agent=user_agent(settings.contact),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,7 +106,7 @@ def obtain(
         make_sources(session, target, local),
         limits_of(session),
         _jitter,
-        lambda mirror: _rank(history, mirror),
+        _ranker(history),
     )
     session.reporter.begin(target.dataset.name, _total(goal))
     network = NetworkMaker(session, target)
@@ -296,5 +296,14 @@ def _known(artifact: Artifact) -> int:
     return artifact.size or 0
 
 
-def _rank(history: History, mirror: Mirror) -> float:
-    return 0.0 if mirror.is_local else history.rank(mirror.origin)
+def _ranker(history: History) -> Callable[[Mirror], float]:
+    """Rank mirrors by what is known of their origins when the fetch begins."""
+    ranks = {"file": 0.0}
+
+    def rank(mirror: Mirror) -> float:
+        origin = mirror.origin
+        if origin not in ranks:
+            ranks[origin] = history.rank(origin)
+        return ranks[origin]
+
+    return rank

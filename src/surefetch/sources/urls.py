@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
-_AUTHORITY = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)", re.DOTALL
-)
-_DRIVE = re.compile(r"/[A-Za-z]:(/|$)")
+_AUTHORITY = r"(?s)(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:(?P<userinfo>[^/?#]*)@)?(?P<rest>.*)"
+_DRIVE = r"/[A-Za-z]:(/|$)"
 
 
 def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:
@@ -19,7 +17,9 @@ def split_userinfo(url: str) -> tuple[str, tuple[str, str] | None]:
         The URL without them, and (user, password), percent-decoded; None when there is no user. The
         password is empty where only a user stands there.
     """
-    match = _AUTHORITY.fullmatch(url)
+    if "@" not in url:
+        return url, None
+    match = re.fullmatch(_AUTHORITY, url)
     if not match or match["userinfo"] is None:
         return url, None
     user, _, password = match["userinfo"].partition(":")
@@ -90,7 +90,7 @@ def local_path(url: str) -> str:
     path = unquote(path)
     if authority and authority.lower() != "localhost":
         return f"//{authority}{path}"  # a share on another machine (RFC 8089, E.3.1)
-    return path[1:] if _DRIVE.match(path) else path
+    return path[1:] if re.match(_DRIVE, path) else path
 
 
 def file_url(path: str) -> str:

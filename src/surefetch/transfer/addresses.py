@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: Shared address space of carriers (RFC 6598): inside a provider's network, so not public.
-_SHARED: Final = ipaddress.ip_network("100.64.0.0/10")
+_SHARED: Final = "100.64.0.0/10"
 #: Addresses of no network's inside: benchmarking (RFC 2544), which VPN clients hand out as stand-ins for
 #: public hosts ("fake IP"), and documentation (RFC 5737, RFC 3849), as gateways of closed networks do.
-_STAND_INS: Final = tuple(
-    ipaddress.ip_network(network)
-    for network in ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
-)
+_STAND_INS: Final = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 #: NAT64 (RFC 6052): an IPv4 address is in the last four bytes.
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_NAT64: Final = "64:ff9b::/96"
 
 
 @lru_cache(maxsize=1024)
@@ -32,13 +29,13 @@ def is_private(address: str) -> bool:
         return False
     if isinstance(parsed, ipaddress.IPv6Address):
         inner = parsed.ipv4_mapped or parsed.sixtofour
-        if inner is None and parsed in _NAT64:
+        if inner is None and parsed in _network(_NAT64):
             inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
         if inner is not None:
             return is_private(str(inner))
-    if any(parsed in network for network in _STAND_INS):
+    if any(parsed in _network(network) for network in _STAND_INS):
         return False
-    return parsed in _SHARED or _is_inside(parsed)
+    return parsed in _network(_SHARED) or _is_inside(parsed)
 
 
 def is_nowhere(address: str) -> bool:
@@ -74,3 +71,8 @@ def _parse(address: str) -> _Address | None:
         return ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return None
+
+
+@cache
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    return ipaddress.ip_network(text)

@@ -60,7 +60,9 @@ class _Socket(socket.socket):
 class Channel:
     """Mutable: a libcurl handle, reused from request to request, with the last values of its options."""
 
-    def __init__(self, options: Options, trust: Trust, user_agent: str, staging: Staging) -> None:
+    def __init__(
+        self, options: Options, trust: Callable[[], Trust], user_agent: str, staging: Staging
+    ) -> None:
         """Make a handle with everything set that stays the same for all requests."""
         self.head: list[bytes] = []
         self.take: Callable[[memoryview], None] | None = None  # valid until it returns
@@ -72,7 +74,7 @@ class Channel:
         self._set: dict[int, Any] = {}
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
         self.curl = pycurl.Curl()
-        self._trust: Trust | None = trust  # None once libcurl was told
+        self._trust: Callable[[], Trust] | None = trust  # None once libcurl was told
         self._set_constants(options, user_agent)
 
     def prepare(
@@ -101,7 +103,7 @@ class Channel:
         self._put(pycurl.PIPEWAIT, int(multiplex and url.startswith("https:")))
         self._put_route(route, negotiate)
         if self._trust and (url.startswith("https:") or (route.proxy or "").startswith("https:")):
-            self._trust.apply(self.curl)  # plain http does without reading 200 authorities
+            self._trust().apply(self.curl)  # plain http does without reading 200 authorities
             self._trust = None
 
     def limit_rate(self, bytes_per_second: int) -> None:

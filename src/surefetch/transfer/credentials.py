@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import binascii
 import sys
-from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -97,6 +96,8 @@ class Credentials:
         text = self._read(path)
         if not text:
             return None, None
+        import json  # for Kaggle's file only
+
         try:
             content = json.loads(text)
             return str(content["username"]), str(content["key"])
@@ -146,4 +147,5 @@ class Credentials:
 
 def basic(user: str, password: str) -> str:
     """Return the header line of Basic authentication (RFC 7617)."""
-    return f"Authorization: Basic {b64encode(f'{user}:{password}'.encode()).decode('ascii')}"
+    pair = binascii.b2a_base64(f"{user}:{password}".encode(), newline=False)
+    return f"Authorization: Basic {pair.decode('ascii')}"

@@ -8,7 +8,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import cached_property, partial
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,7 +67,7 @@ class Engine:
         options: Options,
         *,
         proxies: Router,
-        trust: Trust,
+        trust: Trust | Callable[[], Trust],
         credentials: Authority,
         named_hosts: frozenset[str] = frozenset(),
         user_agent: str = "surefetch",
@@ -78,13 +78,14 @@ class Engine:
         Args:
             options: Limits.
             proxies: Says how a URL is reached.
-            trust: Whom TLS trusts; closed with the engine.
+            trust: Whom TLS trusts, or what finds it at the first https URL; closed with the engine.
             credentials: Says what to show an origin.
             named_hosts: Hosts that may be private, because the user or a setting named them.
             user_agent: Sent with each request.
             judge: Names the cause of a failure before the engine's own judge does; it may return None.
         """
-        self._options, self._router, self._trust = options, proxies, trust
+        self._options, self._router = options, proxies
+        self._find_trust = trust if callable(trust) else lambda: trust
         self._credentials, self._named_hosts = credentials, named_hosts
         self._user_agent, self._judge = user_agent, judge
         self.log = _new_log(user_agent) if options.keep_exchanges else None
@@ -252,7 +253,12 @@ class Engine:
         self._selector.close()
         self._waker.close()
         self._wakened.close()
-        self._trust.close()
+        if "_trust" in self.__dict__:
+            self._trust.close()
+
+    @cached_property
+    def _trust(self) -> Trust:
+        return self._find_trust()
 
     # --- the loop -------------------------------------------------------------------------------------------
 
@@ -421,7 +427,7 @@ class Engine:
     def _channel(self) -> Channel:
         if self._pool:
             return self._pool.pop()
-        return Channel(self._options, self._trust, self._user_agent, self._staging)
+        return Channel(self._options, lambda: self._trust, self._user_agent, self._staging)
 
     def _share_rate(self) -> None:
         if self._options.limit_rate:

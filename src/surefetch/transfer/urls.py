@@ -10,14 +10,11 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsp
 PORTS: Final = {"http": 80, "https": 443}
 MASK: Final = "***"
 #: Query parameters that are keys to something: tokens, signatures, signed policies.
-_SECRET: Final = re.compile(
-    r"(?<=[?&;])((?:[\w.-]*(?:token|secret|password|passwd|api[_-]?key|signature|credential)[\w.-]*"
-    r"|x-(?:amz|goog|oss|ms)-[\w-]*|sig|sign|key|auth|code|access_?key(?:id)?|policy|key-pair-id)=)[^&#;]*",
-    re.IGNORECASE,
+_CONFIDENTIAL: Final = (
+    r"(?i)(?<=[?&;])((?:[\w.-]*(?:token|secret|password|passwd|api[_-]?key|signature|credential)[\w.-]*"
+    r"|x-(?:amz|goog|oss|ms)-[\w-]*|sig|sign|key|auth|code|access_?key(?:id)?|policy|key-pair-id)=)[^&#;]*"
 )
-_USERINFO: Final = re.compile(
-    r"(?<=://)[^/?#@\s]*@|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[-]+:\d)"
-)
+_USERINFO: Final = r"(?<=://)[^/?#@\s]*@|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[-]+:\d)"
 
 
 class Place(NamedTuple):
@@ -70,8 +67,10 @@ def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
 def base(url: str) -> str:
     """Return scheme and authority as they stand."""
     start = url.find("://") + 3
-    ends = [end for end in (url.find(mark, start) for mark in "/?#") if end >= 0]
-    return url[: min(ends)] if ends else url
+    for mark in "/?#":
+        if (end := url.find(mark, start)) >= 0:
+            url = url[:end]
+    return url
 
 
 @lru_cache(maxsize=1024)
@@ -94,4 +93,5 @@ def follow(base: str, location: str) -> str:
 
 def mask(text: str) -> str:
     """Replace what is secret in a URL, or in every URL of a text: userinfo, tokens, signatures."""
-    return _SECRET.sub(rf"\1{MASK}", _USERINFO.sub(f"{MASK}@", text))
+    # Compiled when first needed, and kept by `re`: most fetches mask nothing.
+    return re.sub(_CONFIDENTIAL, rf"\1{MASK}", re.sub(_USERINFO, f"{MASK}@", text))
