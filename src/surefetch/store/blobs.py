@@ -163,9 +163,7 @@ class Blobs:
         with self._lock:
             self.settle()
             touched, self._touched = list(self._touched), {}
-        for folder in touched:
-            with files.told(folder, "flushed"):
-                files.sync_folder(Path(folder))
+        files.sync_folders([Path(folder) for folder in touched])
 
     def settle(self) -> None:
         """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`."""
