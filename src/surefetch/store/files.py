@@ -293,7 +293,7 @@ def start_writeback(descriptor: int, start: int, length: int) -> None:
         function(descriptor, start, length, 2)  # SYNC_FILE_RANGE_WRITE; a refusal costs nothing
 
 
-def clone(source: Path, target: Path) -> bool:
+def clone(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
     """Make `target` a reflink of `source`: bytes shared, copied on write; return whether the disk can."""
     if sys.platform == "darwin":
         import ctypes
@@ -304,10 +304,10 @@ def clone(source: Path, target: Path) -> bool:
         return False
     import fcntl
 
-    device = source.stat().st_dev
+    device = os.stat(source).st_dev  # noqa: PTH116 - of thousands, `Path` would cost most
     if device in _NEVER_CLONES:
         return False
-    with source.open("rb") as original:
+    with Path(source).open("rb") as original:
         descriptor = create(target)
         try:
             fcntl.ioctl(descriptor, _FICLONE, original.fileno())

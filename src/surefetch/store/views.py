@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 from surefetch.errors import StoreError
-from surefetch.model import Digest
 from surefetch.store import files, layout, trust
 from surefetch.store.blobs import Blobs
 from surefetch.store.warm import quote
@@ -43,7 +42,7 @@ def build(
     tell = on_finding or (lambda path, what: None)
     sources = {name: _source(blobs, name, sha256) for name, sha256 in names.items()}
     inside = os.path.join(blobs.folder, layout.PRIVATE, "")  # noqa: PTH118 - text, to compare with
-    private = any(str(path).startswith(inside) for path in sources.values())
+    private = any(place.startswith(inside) for place in sources.values())
     root = view_folder(blobs.folder, dataset, version, is_private=private)
     if private:
         layout.make_private(blobs.folder)
@@ -67,7 +66,7 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
     Raises:
         StoreError: It is not here, something else stands at `destination`, or the disk refuses.
     """
-    source = _source(blobs, destination.name, sha256)
+    source = Path(_source(blobs, destination.name, sha256))
     hint = "choose another place for the copy"
     if destination.is_dir():
         message = f"`{destination}` is a folder, and a file should go there"
@@ -98,14 +97,15 @@ def foreign_files(root: Path, names: Mapping[str, str]) -> Iterator[Path]:
         yield from (path for path in paths if path not in ours)
 
 
-def _source(blobs: Blobs, name: str, sha256: str) -> Path:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\\" in name or ":" in name:
+def _source(blobs: Blobs, name: str, sha256: str) -> str:
+    """Return the path of the blob that a published name stands for."""
+    parts = name.split("/")  # of thousands, `PurePosixPath` would cost most
+    if not parts[0] or ".." in parts or {*parts} <= {"", "."} or "\\" in name or ":" in name:
         raise StoreError(f"`{name}` would not stay inside its folder", code="body.unsafe-archive")
-    source = blobs.find(Digest(algorithm="sha256", hex=sha256))
-    if source is None:
+    found = blobs.locate(sha256)
+    if found is None:
         raise StoreError(f"`{name}` is not in the store, or not whole", code="local.cache-corrupt")
-    return source
+    return found[0]
 
 
 def _folders(names: Iterable[str]) -> set[str]:
@@ -113,15 +113,16 @@ def _folders(names: Iterable[str]) -> set[str]:
     return {folder for name in names if (folder := name.rpartition("/")[0])}
 
 
-def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
+def _build_new(root: Path, sources: Mapping[str, str]) -> bool:
     """Build the view beside its place and move it there whole; False if somebody was faster."""
     temporary = root.with_name(f".{files.nonce()}.tmp")
     try:
         temporary.mkdir(parents=True)
         for folder in _folders(sources):
             (temporary / folder).mkdir(parents=True, exist_ok=True)
+        inside = os.path.join(temporary, "")  # noqa: PTH118 - text, to put names behind
         for name, source in sources.items():
-            _put(source, temporary / name)
+            _put(source, inside + name)
         try:
             temporary.rename(root)
         except OSError:
@@ -138,10 +139,10 @@ def _build_new(root: Path, sources: Mapping[str, Path]) -> bool:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _mend(root: Path, sources: Mapping[str, Path], tell: OnFinding) -> None:
+def _mend(root: Path, sources: Mapping[str, str], tell: OnFinding) -> None:
     with files.told(root, "mended"):
-        for name, source in sources.items():
-            target = root / name
+        for name, place in sources.items():
+            source, target = Path(place), root / name
             if _is_right(source, target):
                 continue
             if target.exists() or target.is_symlink():
@@ -175,18 +176,18 @@ def _place(source: Path, target: Path) -> None:
     """Put a file there in one step: a reflink, else a read-only link, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{files.nonce()}.tmp")
-    _put(source, temporary)
+    _put(str(source), str(temporary))
     files.replace(temporary, target)
     files.remove(temporary)  # rename(2) does nothing where both are links to one file
 
 
-def _put(source: Path, target: Path) -> None:
+def _put(source: str, target: str) -> None:
     """Put a file where nothing is and nobody looks yet."""
     if files.clone(source, target):
-        _dress(source, target)
+        _dress(Path(source), Path(target))
     elif not (_linked(source, target) or _symlinked(source, target)):
-        files.copy(source, target)
-        _dress(source, target)
+        files.copy(Path(source), Path(target))
+        _dress(Path(source), Path(target))
 
 
 def _dress(source: Path, target: Path) -> None:
@@ -196,17 +197,17 @@ def _dress(source: Path, target: Path) -> None:
     target.chmod(0o444)
 
 
-def _linked(source: Path, target: Path) -> bool:
+def _linked(source: str, target: str) -> bool:
     try:
-        target.hardlink_to(source)
+        os.link(source, target)
     except OSError:  # another disk, a layer of somebody else's, a file system without links
         return False
     return True
 
 
-def _symlinked(source: Path, target: Path) -> bool:
+def _symlinked(source: str, target: str) -> bool:
     try:
-        target.symlink_to(source)
+        os.symlink(source, target)  # noqa: PTH211 - likewise
     except OSError:
         return False
     return True

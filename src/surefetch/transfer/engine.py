@@ -324,13 +324,14 @@ class Engine:
                     self._fail(transfer, pycurl.E_COULDNT_RESOLVE_HOST, "", resolver=said)
 
     def _next_deadline(self, now: float) -> float:
-        times = [t.deadline for t in self._active.values() if t.deadline is not None]
-        times += [t.told_at + TELL_SECONDS for t in self._active.values() if t.position > t.told]
-        if self._timer is not None:
-            times.append(self._timer)
-        if (due := self._names.due) is not None:
-            times.append(due)
-        return min(times, default=now + 3600.0)
+        soonest = now + 3600.0
+        for transfer in self._active.values():  # at each turn: no lists are made
+            if transfer.deadline is not None and transfer.deadline < soonest:
+                soonest = transfer.deadline
+            if transfer.position > transfer.told and transfer.told_at + TELL_SECONDS < soonest:
+                soonest = transfer.told_at + TELL_SECONDS
+        others = (self._timer, self._names.due)
+        return min([soonest, *(time for time in others if time is not None)])
 
     def _on_socket(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
         if what == pycurl.POLL_REMOVE:
