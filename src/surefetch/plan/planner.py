@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from surefetch.events import (
@@ -92,7 +93,7 @@ class Planner:
         for name in goal.held:
             if name in self._plans:
                 self._plans[name].state = State.PROVEN
-        self._dirty: dict[ArtifactPlan, None] = {}
+        self._dirty: OrderedDict[ArtifactPlan, None] = OrderedDict()  # pops its first in one step
         self._owner: dict[int, ArtifactPlan] = {}
         wanted = set(goal.tensors) | (set(goal.artifacts) - set(goal.held))
         self._ways = Ways(wanted, _forms(goal), self._plans, self._touch)
@@ -309,8 +310,7 @@ class Planner:
             self._touch(plan)
         while True:
             while self._dirty:
-                plan = next(iter(self._dirty))
-                del self._dirty[plan]
+                plan, _ = self._dirty.popitem(last=False)
                 orders += self._step(plan, now)
             self._settle_hosts()
             if self._dirty:
