@@ -58,14 +58,18 @@ class Setting(Struct, frozen=True, kw_only=True):
         return self.value.strip().lower() in _TRUE
 
 
-def read_pip(place: Place) -> dict[str, Setting]:
+def read_pip(place: Place, only: Sequence[str] = ()) -> dict[str, Setting]:
     """Read pip's settings as `pip download` would see them: name (`index-url`) -> setting.
 
     A file that cannot be read or parsed is passed over: pip itself would say so.
+
+    Args:
+        place: Where to look.
+        only: Names, of one word each, that alone matter: files that have none of them are not parsed.
     """
     by_section: dict[str, dict[str, Setting]] = {}
     for path in pip_files(place):
-        for section, values in _read_ini(path).items():
+        for section, values in _read_ini(path, only).items():
             by_section.setdefault(section, {}).update(values)
     found: dict[str, Setting] = {}
     for values in (*(by_section.get(section, {}) for section in _SECTIONS), _pip_variables(place.environ)):
@@ -116,10 +120,12 @@ def _roaming(place: Place) -> Path:
     return Path(place.environ.get("APPDATA") or place.home / "AppData/Roaming")
 
 
-def _read_ini(path: Path) -> dict[str, dict[str, Setting]]:
+def _read_ini(path: Path, only: Sequence[str] = ()) -> dict[str, dict[str, Setting]]:
     try:
         text = _read_text(path)
     except OSError:
+        return {}
+    if only and not any(word in text.lower() for word in only):
         return {}
     import configparser  # 2 ms, and many machines have no such file
 

@@ -67,8 +67,9 @@ def _judge(seen: Observation) -> tuple[Failure, str, str]:
 
 def pip_settings(session: Session) -> dict[str, str]:
     """Return pip's `cert` and `proxy`, as far as they are set: a last resort, and said where it decides."""
-    found = read_pip(Place.here(session.environ))
-    return {name: found[name].value for name in ("cert", "proxy") if name in found}
+    names = ("cert", "proxy")
+    found = read_pip(Place.here(session.environ), names)
+    return {name: found[name].value for name in names if name in found}
 
 
 def make_credentials(session: Session) -> Credentials:

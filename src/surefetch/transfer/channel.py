@@ -8,7 +8,6 @@ with lists of pieces a gigabyte took 2.0 s of CPU, gathered 0.75 s.
 from __future__ import annotations
 
 import contextlib
-import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -17,6 +16,7 @@ import pycurl
 
 from surefetch.transfer import addresses
 from surefetch.transfer.options import Options, Route
+from surefetch.transfer.sockets import LentSocket
 from surefetch.transfer.trust import Trust
 
 _SCHEMES: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
@@ -48,13 +48,6 @@ class Staging:
         filled, self._filled = self._filled, 0
         if filled and self._owner and self._owner.take:
             self._owner.take(self._view[:filled])
-
-
-class _Socket(socket.socket):
-    """A socket that libcurl has a duplicate of: ours is closed without a warning when it goes."""
-
-    def __del__(self) -> None:
-        self.close()
 
 
 class Channel:
@@ -165,13 +158,13 @@ class Channel:
         # With Basic or Digest at hand libcurl would prefer Negotiate and fail without a ticket.
         self.curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_NEGOTIATE if negotiate else _PROXY_AUTH)
 
-    def _open_socket(self, purpose: int, address: Any) -> socket.socket | int:
+    def _open_socket(self, purpose: int, address: Any) -> LentSocket | int:
         self.tried_address = str(address.addr[0])
         if not self.may_be_private and addresses.is_private(self.tried_address):
             self.refused_address = self.tried_address
             return int(pycurl.SOCKET_BAD)
         with contextlib.suppress(OSError):  # a family that this machine has not: libcurl tries the next
-            return _Socket(address.family, address.socktype, address.protocol)
+            return LentSocket(address.family, address.socktype, address.protocol)
         return int(pycurl.SOCKET_BAD)
 
     def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -47,6 +46,7 @@ from surefetch.transfer.judge import (
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
+from surefetch.transfer.sockets import pair
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.trust import Trust
 
@@ -104,9 +104,7 @@ class Engine:
         self._next_page = -1
         self._timer: float | None = None  # when libcurl wants to be called
         self._selector = selectors.DefaultSelector()
-        self._waker, self._wakened = socket.socketpair()
-        self._wakened.setblocking(False)
-        self._waker.setblocking(False)
+        self._waker, self._wakened = pair()
         self._selector.register(self._wakened, selectors.EVENT_READ)
         self._names = NameCheck(self.wake)
         self._multi = pycurl.CurlMulti()

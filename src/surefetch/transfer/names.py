@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 from typing import Final
 
 #: Seconds until a resolver that stays silent counts as such.
 _PATIENCE: Final = 2.0
-_CODES: Final = {
-    getattr(socket, name): name
-    for name in (
-        "EAI_NONAME",
-        "EAI_AGAIN",
-        "EAI_FAIL",
-        "EAI_NODATA",
-        "EAI_SYSTEM",
-        "EAI_MEMORY",
-        "EAI_FAMILY",
-    )
-    if hasattr(socket, name)
-}
+_CODES: Final = (
+    "EAI_NONAME", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA", "EAI_SYSTEM", "EAI_MEMORY", "EAI_FAMILY",
+)  # fmt: skip
 
 
 class NameCheck:
@@ -58,11 +47,14 @@ class NameCheck:
         self._is_closed = True
 
     def _resolve(self, host: str) -> None:
+        import socket  # 4 ms; names fail seldom
+
         try:
             socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             said = "EAI_AGAIN"  # it works now: it did not a moment ago
         except socket.gaierror as error:
-            said = _CODES.get(error.errno, f"EAI_{error.errno}")
+            names = {getattr(socket, name, None): name for name in _CODES}
+            said = names.get(error.errno, f"EAI_{error.errno}")
         except (OSError, UnicodeError):
             said = "EAI_FAIL"
         if not self._is_closed:
