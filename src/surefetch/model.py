@@ -14,6 +14,14 @@ PIECE_BYTES: Final = 1 << 20
 #: Digest algorithms, the strongest first, with the length of their hexadecimal form.
 ALGORITHMS: Final = {"sha256": 64, "sha1": 40, "md5": 32}
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
+#: The digests of no bytes at all.
+_EMPTY: Final = frozenset(
+    {
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        "d41d8cd98f00b204e9800998ecf8427e",
+    }
+)
 #: Element sizes of the dtypes that a tensor may have, in bytes.
 DTYPES: Final = {
     "bool": 1, "uint8": 1, "int8": 1, "uint16": 2, "int16": 2, "uint32": 4, "int32": 4,
@@ -120,6 +128,11 @@ class Artifact(Struct, frozen=True, kw_only=True, dict=True):
             if value := getattr(self, algorithm):
                 return Digest(algorithm=algorithm, hex=value)
         return None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its digest says that it has no bytes: nobody need be asked for them."""
+        return self.digest is not None and self.digest.hex in _EMPTY
 
     @property
     def bound(self) -> int:

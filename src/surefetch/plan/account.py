@@ -72,7 +72,7 @@ class Account:
     def __init__(self, artifact: Artifact, shared: Shared) -> None:
         self.artifact = artifact
         self.state = State.IDLE
-        self.size = artifact.size
+        self.size = 0 if artifact.is_empty else artifact.size
         self.spans: Spans[Candidate] = Spans()
         self.running: dict[int, Running] = {}
         self.blocked: list[Host] = []

@@ -148,8 +148,12 @@ class Bench:
             self.givers.pop(artifact.name, None)
 
     def prove(self, artifact: Artifact) -> None:
-        """Hash what is left; `Proven`, `Disproven` or `Halted` comes to the inbox."""
-        part = self._parts[artifact.name]
+        """Hash what is left; `Proven`, `Disproven` or `Halted` comes to the inbox.
+
+        Raises:
+            StoreError: The part of an empty file, for which nothing was asked, could not be made.
+        """
+        part = self.part(artifact)
 
         def conclude(proof: Proof | SurefetchError) -> None:
             try:
