@@ -60,6 +60,11 @@ class _Hit(Struct, frozen=True, kw_only=True):
     line: str
     rule: Rule | None = None
 
+    @property
+    def hides_reason(self) -> bool:
+        """Whether it is a wrapper that stands for any failure."""
+        return not self.cause
+
 
 class _About(Struct, frozen=True, kw_only=True):
     """What the whole text is about, and how to speak."""
@@ -72,10 +77,14 @@ class _About(Struct, frozen=True, kw_only=True):
     surefetch: str
 
 
+#: Faults of this machine that another copy of the file cures; the others stay whatever is fetched.
+_CURED_BY_FILES: Final = frozenset(("local.foreign-cache-corrupt", "client.layout"))
 #: A line in which a test compares values: its numbers are no server's answer.
 _CLAIM: Final = re.compile(
-    r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b).*$", re.MULTILINE | re.IGNORECASE
+    r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b|\+ +where ).*$", re.MULTILINE | re.IGNORECASE
 )
+#: Talk of the web: where a loose number may be a status.
+_HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|status"
 #: A status in words alone.
 _REASONS: Final = (
     (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b", 403),
@@ -83,6 +92,8 @@ _REASONS: Final = (
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Unauthorized\b", 401),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Service (Temporarily )?Unavailable\b", 503),
     (r"(None|error|failed|HTTPError)\W{1,6}(Internal Server Error|Bad Gateway|Gateway Time-?out)\b", 500),
+    (r"Username/Password Authentication Failed", 401),
+    (r"Errno 121\] Internal Server Error", 500),
     (r"aria2.{0,400}errorCode=3\b|errorCode=3 .{0,40}Resource not found", 404),
 )  # fmt: skip
 
@@ -110,12 +121,20 @@ def explain(
     about = _About(
         text=whole, host=host or "", dataset=dataset, framework=framework, shell=shell, surefetch=surefetch
     )
+    wrapped = None  # what the last of them says that hides its reason: an earlier one may have told it
     for episode in reversed(episodes):
         here = msgspec.structs.replace(about, host=about.host or _failing_host(episode))
         if hit := _decide(episode, whole, here.host):
+            if hit.hides_reason:
+                wrapped = wrapped or _explanation(hit, here)
+                continue
             return _explanation(hit, here)
         if _is_alien(episode):
-            return Explanation(cause=None, verdict=ALIEN, evidence=mask(_last_line(episode)), is_sure=False)
+            return wrapped or Explanation(
+                cause=None, verdict=ALIEN, evidence=mask(_last_line(episode)), is_sure=False
+            )
+    if wrapped:
+        return wrapped
     return Explanation(
         cause=None,
         verdict=UNKNOWN,
@@ -147,6 +166,12 @@ def read_rules() -> tuple[Rule, ...]:
 def read_words(name: str) -> str:
     """Return a list of the words' table as one pattern."""
     return "|".join(read("knowledge.toml")["words"][name])
+
+
+@cache
+def read_lists() -> frozenset[str]:
+    """Return the names of the words' lists."""
+    return frozenset(read("knowledge.toml")["words"])
 
 
 @cache
@@ -204,9 +229,14 @@ def _applies(rule: Rule, whole: str, host: str) -> bool:
     """Whether a rule's conditions beside its own patterns hold."""
     if rule.host and not (host and _search(rule.host, host)):
         return False
-    if (rule.needs and not _search(rule.needs, whole)) or (rule.unless and _search(rule.unless, whole)):
+    if (rule.needs and not _holds(rule.needs, whole)) or (rule.unless and _holds(rule.unless, whole)):
         return False
-    return not rule.context or _is_bare(whole) or _search(rule.context, whole)
+    return not rule.context or _is_bare(whole) or _holds(rule.context, whole)
+
+
+def _holds(condition: str, whole: str) -> bool:
+    """Whether a condition, a pattern or the name of a list of words, is found in the text."""
+    return _search(read_words(condition) if condition in read_lists() else condition, whole)
 
 
 def _is_bare(whole: str) -> bool:
@@ -217,9 +247,10 @@ def _is_bare(whole: str) -> bool:
 def _status_in(message: str) -> tuple[str, str] | None:
     """The last status that a message tells, as a cause, and its line; a test's own claims tell none."""
     message = _CLAIM.sub("", message)
+    loose = "|" + read_words("status_loose") if _search(_HTTP, message) else ""
     found = [
         (next(filter(None, m.groups())), m.start())
-        for m in re.finditer(read_words("status"), message, re.MULTILINE)
+        for m in re.finditer(read_words("status") + loose, message, re.MULTILINE)
     ]
     found = [(number, start) for number, start in found if 400 <= int(number) <= 599]
     if found:
@@ -293,14 +324,17 @@ def _filled(
 
 def _command(about: _About, code: str) -> str:
     """The command that cures it, for a known dataset; else the one that looks closer."""
+    if code.startswith(("local.", "client.", "usage.")) and code not in _CURED_BY_FILES:
+        return ""
     if about.dataset and about.framework:
         return f"{about.surefetch} install {about.dataset} --into {about.framework}"
     if about.dataset:
         return f"{about.surefetch} get {about.dataset}"
-    if code.startswith(("local.", "client.", "usage.")):
+    if code in _CURED_BY_FILES:
         return ""
     urls = [url.partition("?")[0] for url in urls_in(about.text)]
-    target = mask(urls[0]) if urls else about.host
+    asked = [url for url in urls if about.host and about.host in hosts_in(url)] or urls
+    target = mask(asked[0]) if asked else about.host
     return f"{about.surefetch} doctor {target}" if target else ""
 
 
