@@ -47,6 +47,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     host: str = ""
     verdict: str = ""
     action: str = ""
+    fault: str = ""
     likely: bool = False
 
 
@@ -56,6 +57,7 @@ class _Hit(Struct, frozen=True, kw_only=True):
     weight: int
     depth: int  # 0: the root exception
     order: int
+    start: int  # where in its message
     cause: str
     line: str
     rule: Rule | None = None
@@ -79,12 +81,14 @@ class _About(Struct, frozen=True, kw_only=True):
 
 #: Faults of this machine that another copy of the file cures; the others stay whatever is fetched.
 _CURED_BY_FILES: Final = frozenset(("local.foreign-cache-corrupt", "client.layout"))
+_FILE_CAUSES: Final = ("body.truncated", "body.corrupt", "local.foreign-cache-corrupt", "client.layout")
+_NETWORK_CAUSES: Final = ("dns.", "connect.", "proxy.", "tls.", "http.", "transfer.", "service.")
 #: A line in which a test compares values: its numbers are no server's answer.
 _CLAIM: Final = re.compile(
     r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b|\+ +where ).*$", re.MULTILINE | re.IGNORECASE
 )
 #: Talk of the web: where a loose number may be a status.
-_HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|status"
+_HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|\bwget\b|\bcurl\b|aria2|errorCode="
 #: A status in words alone.
 _REASONS: Final = (
     (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b", 403),
@@ -92,8 +96,6 @@ _REASONS: Final = (
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Unauthorized\b", 401),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Service (Temporarily )?Unavailable\b", 503),
     (r"(None|error|failed|HTTPError)\W{1,6}(Internal Server Error|Bad Gateway|Gateway Time-?out)\b", 500),
-    (r"Username/Password Authentication Failed", 401),
-    (r"Errno 121\] Internal Server Error", 500),
     (r"aria2.{0,400}errorCode=3\b|errorCode=3 .{0,40}Resource not found", 404),
 )  # fmt: skip
 
@@ -194,6 +196,8 @@ def _decide(episode: Episode, whole: str, host: str) -> _Hit | None:
     """Take the hit of the highest weight; among equals the root exception's, then the table's order."""
     if _search(read_words("foreign"), episode.text) and not _search(read_words("loader"), episode.text):
         return None
+    if _search(read_words("upload"), episode.text):
+        return None
     hits = [
         hit for depth, message in enumerate(episode.messages) for hit in _hits(message, depth, whole, host)
     ]
@@ -202,13 +206,23 @@ def _decide(episode: Episode, whole: str, host: str) -> _Hit | None:
     best = min(hits, key=lambda hit: (-hit.weight, hit.depth, hit.order))
     is_weak = best.weight <= 1 and not (best.rule and best.rule.cause)
     is_last = best.depth == len(episode.messages) - 1
-    if _is_alien(episode) and (is_weak or (is_last and best.weight < 4)):
+    if _is_alien(episode) and (is_weak or (is_last and best.weight < 5)):
         return None
     if best.cause == "dns.nxdomain" and len(_unresolved(episode)) >= 2:
-        return _Hit(
-            weight=best.weight, depth=best.depth, order=best.order, cause="dns.unavailable", line=best.line
-        )
-    return best
+        return msgspec.structs.replace(best, cause="dns.unavailable", rule=None)
+    return best if episode.is_traceback else _first_failure(best, hits, episode.text)
+
+
+def _first_failure(best: _Hit, hits: list[_Hit], text: str) -> _Hit:
+    """In a log, what the network did explains the bad file that is complained of below it."""
+    if not best.cause.startswith(_FILE_CAUSES) or _search(r"trying next|retry", text):
+        return best
+    earlier = [
+        hit
+        for hit in hits
+        if hit.cause.startswith(_NETWORK_CAUSES) and hit.weight >= 2 and hit.start < best.start
+    ]
+    return min(earlier, key=lambda hit: (-hit.weight, hit.order), default=best)
 
 
 def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
@@ -218,10 +232,27 @@ def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
         if match and _applies(rule, whole, host):
             line = _line_of(message, match.start())
             found.append(
-                _Hit(weight=rule.weight, depth=depth, order=order, cause=rule.cause, line=line, rule=rule)
+                _Hit(
+                    weight=rule.weight,
+                    depth=depth,
+                    order=order,
+                    start=match.start(),
+                    cause=rule.cause,
+                    line=line,
+                    rule=rule,
+                )
             )
     if status := _status_in(message):
-        found.append(_Hit(weight=2, depth=depth, order=len(read_rules()), cause=status[0], line=status[1]))
+        found.append(
+            _Hit(
+                weight=2,
+                depth=depth,
+                order=len(read_rules()),
+                start=status[2],
+                cause=status[0],
+                line=status[1],
+            )
+        )
     return found
 
 
@@ -244,10 +275,11 @@ def _is_bare(whole: str) -> bool:
     return len(whole.strip().splitlines()) <= 2
 
 
-def _status_in(message: str) -> tuple[str, str] | None:
-    """The last status that a message tells, as a cause, and its line; a test's own claims tell none."""
+def _status_in(message: str) -> tuple[str, str, int] | None:
+    """The last status that a message tells, as a cause, its line and place; a test's own claims tell none."""
     message = _CLAIM.sub("", message)
-    loose = "|" + read_words("status_loose") if _search(_HTTP, message) else ""
+    is_of_web = _search(_HTTP, message)
+    loose = "|" + read_words("status_loose") if is_of_web else ""
     found = [
         (next(filter(None, m.groups())), m.start())
         for m in re.finditer(read_words("status") + loose, message, re.MULTILINE)
@@ -255,10 +287,10 @@ def _status_in(message: str) -> tuple[str, str] | None:
     found = [(number, start) for number, start in found if 400 <= int(number) <= 599]
     if found:
         number, start = found[-1]
-        return _status_cause(int(number)), _line_of(message, start)
-    for pattern, status in _REASONS:
+        return _status_cause(int(number)), _line_of(message, start), start
+    for pattern, status in _REASONS if is_of_web else ():
         if match := _match(pattern, message):
-            return _status_cause(status), _line_of(message, match.start())
+            return _status_cause(status), _line_of(message, match.start()), match.start()
     return None
 
 
@@ -268,6 +300,10 @@ def _status_cause(status: int) -> str:
 
 def _is_alien(episode: Episode) -> bool:
     last = episode.last_exception
+    if _search(
+        r"^TypeError: (fetch failed|Failed to fetch|NetworkError)", episode.text
+    ):  # JavaScript's words
+        return False
     is_known = last.rpartition(".")[2] in read_words("alien").split("|")
     if not episode.is_traceback:
         pattern = r"CUDA out of memory|Segmentation fault|SyntaxError:|KeyError:"
@@ -311,7 +347,7 @@ def _filled(
     return Explanation(
         cause=cause,
         verdict=verdict,
-        fault=row_of(cause).fault if cause else "",
+        fault=(hit.rule.fault if hit.rule else "") or (row_of(cause).fault if cause else ""),
         evidence=mask(hit.line),
         action=action,
         command=_command(about, cause or ""),
