@@ -217,6 +217,24 @@ def test_no_install_is_offered_where_another_copy_of_the_file_cures_nothing(text
     assert explain(text).action and not explain(text).command
 
 
+def test_a_name_that_does_not_exist_is_no_fault_of_the_server() -> None:
+    mistyped = explain(
+        "DatasetNotFoundError: Dataset 'acme/x' doesn't exist on the Hub or cannot be accessed."
+    )
+    removed = explain("urllib.error.HTTPError: HTTP Error 404: Not Found")
+    assert mistyped.cause == removed.cause == "http.not-found"
+    assert (mistyped.fault, removed.fault) == ("you", "mirror")
+
+
+def test_in_a_log_the_first_failure_explains_the_bad_file_below_it() -> None:
+    text = (
+        "ERROR: cannot verify a.example.edu's certificate, issued by ‘CN=Some CA’:\n"
+        "  Self-signed certificate encountered.\n"
+        "unzip:  End-of-central-directory signature not found.  a.zip\n"
+    )
+    assert explain(text).cause == "tls.self-signed"
+
+
 def test_hosts_are_found_and_documents_left_out() -> None:
     text = "HTTPSConnectionPool(host='zenodo.org', port=443) see https://curl.se/docs and https://download.pytorch.org/x"
     assert hosts_in(text) == ["zenodo.org", "download.pytorch.org"]

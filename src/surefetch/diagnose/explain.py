@@ -91,7 +91,7 @@ _CLAIM: Final = re.compile(
 _HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|\bwget\b|\bcurl\b|aria2|errorCode="
 #: A status in words alone.
 _REASONS: Final = (
-    (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b", 403),
+    (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b(?! \w)", 403),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Not Found\b", 404),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Unauthorized\b", 401),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Service (Temporarily )?Unavailable\b", 503),
