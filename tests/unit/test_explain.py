@@ -8,6 +8,7 @@ import pytest
 from surefetch.causes import table
 from surefetch.diagnose.explain import Explanation, explain, named, read_loaders, read_rules
 from surefetch.diagnose.texts import episodes_of, hosts_in, mask
+from surefetch.session.explain import of_text
 
 #: Texts as users paste them, and texts that the libraries of today printed against broken servers.
 TEXTS = tuple(Path(__file__).with_name(f"explain_{name}.txt") for name in ("texts", "printed"))
@@ -120,6 +121,7 @@ def test_an_issuer_of_a_known_vendor_is_named() -> None:
 def test_what_is_only_likely_is_said_to_be_likely() -> None:
     text = "certificate verify failed: self-signed certificate in certificate chain"
     assert explain(text).verdict.startswith("most likely: ") and not explain(text).is_sure
+    assert of_text(text).text.lower().count("most likely") == 1
 
 
 def test_source_lines_of_frames_are_no_evidence() -> None:
