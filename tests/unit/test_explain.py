@@ -8,8 +8,10 @@ import pytest
 from surefetch.causes import table
 from surefetch.diagnose.explain import Explanation, explain, named, read_loaders, read_rules
 from surefetch.diagnose.texts import episodes_of, hosts_in, mask
+from surefetch.session.explain import of_text
 
-TEXTS = Path(__file__).with_name("explain_texts.txt")
+#: Texts as users paste them, and texts that the libraries of today printed against broken servers.
+TEXTS = tuple(Path(__file__).with_name(f"explain_{name}.txt") for name in ("texts", "printed"))
 KERAS = """Traceback (most recent call last):
   File "/usr/lib/python3.12/socket.py", line 978, in getaddrinfo
 socket.gaierror: [Errno -3] Temporary failure in name resolution
@@ -26,7 +28,8 @@ Exception: URL fetch failure on https://storage.googleapis.com/tensorflow/tf-ker
 def cases() -> list[tuple[set[str], str | None, str]]:
     """(causes that are right, the host if it is given apart, the text)."""
     found = []
-    for block in re.split(r"^=== ", TEXTS.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
+    text = "".join(path.read_text(encoding="utf-8") for path in TEXTS)
+    for block in re.split(r"^=== ", text, flags=re.MULTILINE)[1:]:
         head, _, body = block.partition("\n")
         words = head.split()
         host = next((word[5:] for word in words if word.startswith("host=")), None)
@@ -80,6 +83,11 @@ def test_commands_are_written_in_the_form_that_was_called() -> None:
             "HTTP Error 404: Not Found https://a.example.org/f.zip?sig=abc",
             "doctor https://a.example.org/f.zip",
         ),
+        (
+            "[/urllib/request.py](https://localhost:8080/#) HTTP Error 404: Not Found"
+            " https://a.example.org/f see https://github.com/a/b/issues/3",
+            "doctor https://a.example.org/f",
+        ),
         ("OSError: [Errno 28] No space left on device", ""),
     ],
 )
@@ -113,6 +121,7 @@ def test_an_issuer_of_a_known_vendor_is_named() -> None:
 def test_what_is_only_likely_is_said_to_be_likely() -> None:
     text = "certificate verify failed: self-signed certificate in certificate chain"
     assert explain(text).verdict.startswith("most likely: ") and not explain(text).is_sure
+    assert of_text(text).text.lower().count("most likely") == 1
 
 
 def test_source_lines_of_frames_are_no_evidence() -> None:
@@ -171,6 +180,61 @@ def test_prefixes_colours_and_progress_do_not_hide_the_error() -> None:
     assert (
         explain("10%|#  | 1/10\r20%|## | 2/10\rcurl: (52) Empty reply from server").cause == "connect.reset"
     )
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "> ",
+        "    ",
+        "E       ",
+        "[rank0]: ",
+        "2026-02-03 10:11:12,345 - ERROR - ",
+        "2026-02-03T10:11:12.1234567Z ",
+    ],
+)
+def test_what_reports_and_logs_put_before_each_line_changes_no_verdict(prefix: str) -> None:
+    for wanted, host, body in cases():
+        cause = explain("\n".join(prefix + line for line in body.splitlines()), host).cause or "none"
+        assert cause in {*wanted, "none"}, body[-300:]
+
+
+def test_a_wrapper_leaves_the_word_to_what_was_logged_before_it() -> None:
+    text = (
+        "'[Errno 111] Connection refused' thrown while requesting HEAD https://huggingface.co/api/x\n"
+        "Traceback (most recent call last):\n"
+        "ConnectionError: Couldn't reach 'acme/x' on the Hub (LocalEntryNotFoundError)\n"
+    )
+    assert explain(text).cause == "connect.refused"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "torchvision.datasets.CIFAR10: OSError: [Errno 28] No space left on device",
+        "keras.datasets.imdb: ValueError: Object arrays cannot be loaded when allow_pickle=False",
+    ],
+)
+def test_no_install_is_offered_where_another_copy_of_the_file_cures_nothing(text: str) -> None:
+    assert explain(text).action and not explain(text).command
+
+
+def test_a_name_that_does_not_exist_is_no_fault_of_the_server() -> None:
+    mistyped = explain(
+        "DatasetNotFoundError: Dataset 'acme/x' doesn't exist on the Hub or cannot be accessed."
+    )
+    removed = explain("urllib.error.HTTPError: HTTP Error 404: Not Found")
+    assert mistyped.cause == removed.cause == "http.not-found"
+    assert (mistyped.fault, removed.fault) == ("you", "mirror")
+
+
+def test_in_a_log_the_first_failure_explains_the_bad_file_below_it() -> None:
+    text = (
+        "ERROR: cannot verify a.example.edu's certificate, issued by ‘CN=Some CA’:\n"
+        "  Self-signed certificate encountered.\n"
+        "unzip:  End-of-central-directory signature not found.  a.zip\n"
+    )
+    assert explain(text).cause == "tls.self-signed"
 
 
 def test_hosts_are_found_and_documents_left_out() -> None:

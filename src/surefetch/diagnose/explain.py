@@ -47,6 +47,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     host: str = ""
     verdict: str = ""
     action: str = ""
+    fault: str = ""
     likely: bool = False
 
 
@@ -56,9 +57,15 @@ class _Hit(Struct, frozen=True, kw_only=True):
     weight: int
     depth: int  # 0: the root exception
     order: int
+    start: int  # where in its message
     cause: str
     line: str
     rule: Rule | None = None
+
+    @property
+    def hides_reason(self) -> bool:
+        """Whether it is a wrapper that stands for any failure."""
+        return not self.cause
 
 
 class _About(Struct, frozen=True, kw_only=True):
@@ -72,13 +79,19 @@ class _About(Struct, frozen=True, kw_only=True):
     surefetch: str
 
 
+#: Faults of this machine that another copy of the file cures; the others stay whatever is fetched.
+_CURED_BY_FILES: Final = frozenset(("local.foreign-cache-corrupt", "client.layout"))
+_FILE_CAUSES: Final = ("body.truncated", "body.corrupt", "local.foreign-cache-corrupt", "client.layout")
+_NETWORK_CAUSES: Final = ("dns.", "connect.", "proxy.", "tls.", "http.", "transfer.", "service.")
 #: A line in which a test compares values: its numbers are no server's answer.
 _CLAIM: Final = re.compile(
-    r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b).*$", re.MULTILINE | re.IGNORECASE
+    r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b|\+ +where ).*$", re.MULTILINE | re.IGNORECASE
 )
+#: Talk of the web: where a loose number may be a status.
+_HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|\bwget\b|\bcurl\b|aria2|errorCode="
 #: A status in words alone.
 _REASONS: Final = (
-    (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b", 403),
+    (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b(?! \w)", 403),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Not Found\b", 404),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Unauthorized\b", 401),
     (r"(None|error|failed|failure|HTTPError)\W{1,6}Service (Temporarily )?Unavailable\b", 503),
@@ -110,12 +123,20 @@ def explain(
     about = _About(
         text=whole, host=host or "", dataset=dataset, framework=framework, shell=shell, surefetch=surefetch
     )
+    wrapped = None  # what the last of them says that hides its reason: an earlier one may have told it
     for episode in reversed(episodes):
         here = msgspec.structs.replace(about, host=about.host or _failing_host(episode))
         if hit := _decide(episode, whole, here.host):
+            if hit.hides_reason:
+                wrapped = wrapped or _explanation(hit, here)
+                continue
             return _explanation(hit, here)
         if _is_alien(episode):
-            return Explanation(cause=None, verdict=ALIEN, evidence=mask(_last_line(episode)), is_sure=False)
+            return wrapped or Explanation(
+                cause=None, verdict=ALIEN, evidence=mask(_last_line(episode)), is_sure=False
+            )
+    if wrapped:
+        return wrapped
     return Explanation(
         cause=None,
         verdict=UNKNOWN,
@@ -150,6 +171,12 @@ def read_words(name: str) -> str:
 
 
 @cache
+def read_lists() -> frozenset[str]:
+    """Return the names of the words' lists."""
+    return frozenset(read("knowledge.toml")["words"])
+
+
+@cache
 def read_notes() -> tuple[tuple[str, str], ...]:
     """Return (pattern of the host, verdict) of hosts that are known to fail."""
     return tuple((row["host"], row["verdict"]) for row in read("knowledge.toml")["note"])
@@ -169,6 +196,8 @@ def _decide(episode: Episode, whole: str, host: str) -> _Hit | None:
     """Take the hit of the highest weight; among equals the root exception's, then the table's order."""
     if _search(read_words("foreign"), episode.text) and not _search(read_words("loader"), episode.text):
         return None
+    if _search(read_words("upload"), episode.text):
+        return None
     hits = [
         hit for depth, message in enumerate(episode.messages) for hit in _hits(message, depth, whole, host)
     ]
@@ -177,13 +206,23 @@ def _decide(episode: Episode, whole: str, host: str) -> _Hit | None:
     best = min(hits, key=lambda hit: (-hit.weight, hit.depth, hit.order))
     is_weak = best.weight <= 1 and not (best.rule and best.rule.cause)
     is_last = best.depth == len(episode.messages) - 1
-    if _is_alien(episode) and (is_weak or (is_last and best.weight < 4)):
+    if _is_alien(episode) and (is_weak or (is_last and best.weight < 5)):
         return None
     if best.cause == "dns.nxdomain" and len(_unresolved(episode)) >= 2:
-        return _Hit(
-            weight=best.weight, depth=best.depth, order=best.order, cause="dns.unavailable", line=best.line
-        )
-    return best
+        return msgspec.structs.replace(best, cause="dns.unavailable", rule=None)
+    return best if episode.is_traceback else _first_failure(best, hits, episode.text)
+
+
+def _first_failure(best: _Hit, hits: list[_Hit], text: str) -> _Hit:
+    """In a log, what the network did explains the bad file that is complained of below it."""
+    if not best.cause.startswith(_FILE_CAUSES) or _search(r"trying next|retry", text):
+        return best
+    earlier = [
+        hit
+        for hit in hits
+        if hit.cause.startswith(_NETWORK_CAUSES) and hit.weight >= 2 and hit.start < best.start
+    ]
+    return min(earlier, key=lambda hit: (-hit.weight, hit.order), default=best)
 
 
 def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
@@ -193,10 +232,27 @@ def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
         if match and _applies(rule, whole, host):
             line = _line_of(message, match.start())
             found.append(
-                _Hit(weight=rule.weight, depth=depth, order=order, cause=rule.cause, line=line, rule=rule)
+                _Hit(
+                    weight=rule.weight,
+                    depth=depth,
+                    order=order,
+                    start=match.start(),
+                    cause=rule.cause,
+                    line=line,
+                    rule=rule,
+                )
             )
     if status := _status_in(message):
-        found.append(_Hit(weight=2, depth=depth, order=len(read_rules()), cause=status[0], line=status[1]))
+        found.append(
+            _Hit(
+                weight=2,
+                depth=depth,
+                order=len(read_rules()),
+                start=status[2],
+                cause=status[0],
+                line=status[1],
+            )
+        )
     return found
 
 
@@ -204,9 +260,14 @@ def _applies(rule: Rule, whole: str, host: str) -> bool:
     """Whether a rule's conditions beside its own patterns hold."""
     if rule.host and not (host and _search(rule.host, host)):
         return False
-    if (rule.needs and not _search(rule.needs, whole)) or (rule.unless and _search(rule.unless, whole)):
+    if (rule.needs and not _holds(rule.needs, whole)) or (rule.unless and _holds(rule.unless, whole)):
         return False
-    return not rule.context or _is_bare(whole) or _search(rule.context, whole)
+    return not rule.context or _is_bare(whole) or _holds(rule.context, whole)
+
+
+def _holds(condition: str, whole: str) -> bool:
+    """Whether a condition, a pattern or the name of a list of words, is found in the text."""
+    return _search(read_words(condition) if condition in read_lists() else condition, whole)
 
 
 def _is_bare(whole: str) -> bool:
@@ -214,20 +275,22 @@ def _is_bare(whole: str) -> bool:
     return len(whole.strip().splitlines()) <= 2
 
 
-def _status_in(message: str) -> tuple[str, str] | None:
-    """The last status that a message tells, as a cause, and its line; a test's own claims tell none."""
+def _status_in(message: str) -> tuple[str, str, int] | None:
+    """The last status that a message tells, as a cause, its line and place; a test's own claims tell none."""
     message = _CLAIM.sub("", message)
+    is_of_web = _search(_HTTP, message)
+    loose = "|" + read_words("status_loose") if is_of_web else ""
     found = [
         (next(filter(None, m.groups())), m.start())
-        for m in re.finditer(read_words("status"), message, re.MULTILINE)
+        for m in re.finditer(read_words("status") + loose, message, re.MULTILINE)
     ]
     found = [(number, start) for number, start in found if 400 <= int(number) <= 599]
     if found:
         number, start = found[-1]
-        return _status_cause(int(number)), _line_of(message, start)
-    for pattern, status in _REASONS:
+        return _status_cause(int(number)), _line_of(message, start), start
+    for pattern, status in _REASONS if is_of_web else ():
         if match := _match(pattern, message):
-            return _status_cause(status), _line_of(message, match.start())
+            return _status_cause(status), _line_of(message, match.start()), match.start()
     return None
 
 
@@ -237,6 +300,10 @@ def _status_cause(status: int) -> str:
 
 def _is_alien(episode: Episode) -> bool:
     last = episode.last_exception
+    if _search(
+        r"^TypeError: (fetch failed|Failed to fetch|NetworkError)", episode.text
+    ):  # JavaScript's words
+        return False
     is_known = last.rpartition(".")[2] in read_words("alien").split("|")
     if not episode.is_traceback:
         pattern = r"CUDA out of memory|Segmentation fault|SyntaxError:|KeyError:"
@@ -280,7 +347,7 @@ def _filled(
     return Explanation(
         cause=cause,
         verdict=verdict,
-        fault=row_of(cause).fault if cause else "",
+        fault=(hit.rule.fault if hit.rule else "") or (row_of(cause).fault if cause else ""),
         evidence=mask(hit.line),
         action=action,
         command=_command(about, cause or ""),
@@ -293,14 +360,17 @@ def _filled(
 
 def _command(about: _About, code: str) -> str:
     """The command that cures it, for a known dataset; else the one that looks closer."""
+    if code.startswith(("local.", "client.", "usage.")) and code not in _CURED_BY_FILES:
+        return ""
     if about.dataset and about.framework:
         return f"{about.surefetch} install {about.dataset} --into {about.framework}"
     if about.dataset:
         return f"{about.surefetch} get {about.dataset}"
-    if code.startswith(("local.", "client.", "usage.")):
+    if code in _CURED_BY_FILES:
         return ""
     urls = [url.partition("?")[0] for url in urls_in(about.text)]
-    target = mask(urls[0]) if urls else about.host
+    asked = [url for url in urls if about.host and about.host in hosts_in(url)] or urls
+    target = mask(asked[0]) if asked else about.host
     return f"{about.surefetch} doctor {target}" if target else ""
 
 

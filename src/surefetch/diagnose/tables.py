@@ -69,6 +69,7 @@ def issuers() -> Issuers:
     return msgspec.convert(read("issuers.toml"), Issuers)
 
 
+@cache
 def read(name: str) -> dict[str, Any]:
     """Read one of this package's TOML files."""
     import tomllib

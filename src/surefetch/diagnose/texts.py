@@ -15,7 +15,13 @@ MAX_LINE: Final = 2_000
 MAX_EPISODES: Final = 8
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 _PREFIX: Final = re.compile(
-    r"^(\[(rank|default)?\d+\]:?|\(\w+ pid=\d+[^)]*\)|E {1,3}(?=\S)|\[stderr\])\s?", re.MULTILINE
+    r"^(\[(rank|default)?\d+\]:? ?|\(\w+ pid=\d+[^)]*\)\s?|E +(?=\S)|\[stderr\]\s?|(> ?)+(?!>))", re.MULTILINE
+)
+#: What logs put before each line: when, from whom, how grave. A bare "ERROR 404" is wget's own.
+_STAMP: Final = re.compile(
+    r"^\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?\]?:?(?=\s)"
+    r"(?:[ \t]*(?:[-|:]|\[)?[ \t]*(?:ERROR|WARN(?:ING)?|INFO|DEBUG|CRITICAL)\]?[ \t]*[-|:][ \t]?)?[ ]?",
+    re.MULTILINE,
 )
 _TRACEBACK: Final = re.compile(r"^.*Traceback \(most recent call last\).*$", re.MULTILINE)
 _CHAIN: Final = re.compile(
@@ -47,7 +53,11 @@ _HOSTS: Final = (
 #: Addresses in texts that only point to documents.
 _DOCUMENTS: Final = re.compile(
     r"^(www\.|docs\.)?(curl\.se|[\w-]+\.readthedocs\.io|docs\.python\.org|stackoverflow\.com|pytorch\.org|bit\.ly"
-    r"|aka\.ms|scikit-learn\.org|tensorflow\.org|keras\.io|errors\.pydantic\.dev|conda\.io|pip\.pypa\.io)$"
+    r"|aka\.ms|developer\.mozilla\.org|packaging\.python\.org|localhost|127\.0\.0\.1|scikit-learn\.org|tensorflow\.org|keras\.io|errors\.pydantic\.dev|conda\.io|pip\.pypa\.io)$"
+)
+#: Paths of pages that only explain or report.
+_DOCUMENT_PATHS: Final = re.compile(
+    r"^https?://[^/]+/(docs?/|[\w.-]+/[\w.-]+/(issues|wiki|discussions|pull)\b|wkentaro/gdown\b)"
 )
 _SECRETS: Final = (
     (re.compile(r"(://)[^\s/@'\"<>]+@"), r"\1***@"),
@@ -97,7 +107,7 @@ def episodes_of(text: str) -> list[Episode]:
 def clean(text: str) -> str:
     """Remove colours, carriage returns' overwritten progress, prefixes of ranks and of pytest."""
     text = _ANSI.sub("", text[-MAX_TEXT:]).replace("\r\n", "\n").replace("\r", "\n")
-    return _PREFIX.sub("", text)
+    return _PREFIX.sub("", _STAMP.sub("", text))
 
 
 def mask(text: str) -> str:
@@ -119,9 +129,11 @@ def urls_in(text: str) -> list[str]:
     """Return the addresses in a text without trailing punctuation, in order, each once."""
     found = re.findall(r"https?://[^\s'\"<>\\`]+", text)
     urls = [url.rstrip(").,:;]}…") for url in found]
-    return [
-        url for url in dict.fromkeys(urls) if not any(_DOCUMENTS.search(host) for host in _URL.findall(url))
-    ]
+    return [url for url in dict.fromkeys(urls) if not _is_document(url)]
+
+
+def _is_document(url: str) -> bool:
+    return bool(_DOCUMENT_PATHS.match(url)) or any(_DOCUMENTS.search(host) for host in _URL.findall(url))
 
 
 def _episode(blocks: list[str], *, has_traceback: bool) -> Episode:
@@ -134,6 +146,9 @@ def _episode(blocks: list[str], *, has_traceback: bool) -> Episode:
 def _without_frames(block: str, *, keep_indented: bool) -> tuple[str, ...]:
     lines = block.splitlines()
     if not keep_indented:
+        # A report may show the traceback indented: what stands as far in as its head is not a source line.
+        margin = len(lines[0]) - len(lines[0].lstrip()) if lines else 0
+        lines = [line[margin:] if line[:margin].isspace() else line for line in lines]
         lines = [line for line in lines if not any(p.match(line) for p in (_FRAME, _TRACEBACK, _CHAIN))]
     # A line that comes again says nothing new: ranks and retries print one error many times.
     last = dict.fromkeys(line[:MAX_LINE] for line in reversed(lines) if line.strip())

@@ -148,8 +148,8 @@ def _lines(explanation: knowledge.Explanation) -> list[str]:
         if explanation.command:
             lines += ["", explanation.command]
         return lines
-    sure = "" if explanation.is_sure else "Most likely: "
-    lines = [f"{sure}{explanation.verdict}"]
+    verdict = explanation.verdict
+    lines = [verdict if explanation.is_sure else verdict[:1].upper() + verdict[1:]]
     lines += ["", f"Fault:     {FAULTS.get(explanation.fault, explanation.fault)}  ({explanation.cause})"]
     lines += [f"Evidence:  {explanation.evidence}"] if explanation.evidence else []
     lines += [f"Do:        {explanation.action}"] if explanation.action else []
