@@ -1,10 +1,7 @@
-"""The engine: a loop without opinions around one libcurl multi handle; one thread drives it."""
+"""The engine: a loop without opinions around one wire; one thread drives it."""
 
 from __future__ import annotations
 
-import contextlib
-import selectors
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -33,6 +30,7 @@ from surefetch.transfer import addresses, answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
+from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.judge import (
     BY_LENGTH,
@@ -49,6 +47,7 @@ from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.trust import Trust
+from surefetch.transfer.wire import Wire
 
 if TYPE_CHECKING:
     from surefetch.transfer.har import NetworkLog
@@ -92,7 +91,8 @@ class Engine:
         self._by_curl: dict[Any, Transfer] = {}
         self._pool: list[Channel] = []
         self._events: deque[Event] = deque()
-        self._intake = Intake(options, self._events, self._active)
+        self._lookout = Lookout(self._events)
+        self._intake = Intake(options, self._events, self._active, self._lookout.expect)
         self._staging = Staging(options.staging_bytes)
         self._observations: dict[int, Observation] = {}
         self._routes: dict[str, Route] = {}
@@ -101,18 +101,8 @@ class Engine:
         ] = {}  # where a page was found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
-        self._timer: float | None = None  # when libcurl wants to be called
-        self._selector = selectors.DefaultSelector()
-        self._waker, self._wakened = socket.socketpair()
-        self._wakened.setblocking(False)
-        self._waker.setblocking(False)
-        self._selector.register(self._wakened, selectors.EVENT_READ)
+        self._wire = Wire(options.connections)
         self._names = NameCheck(self.wake)
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, 64)
 
     def __enter__(self) -> Engine:
         return self
@@ -206,8 +196,7 @@ class Engine:
 
     def wake(self) -> None:
         """Make a `poll` under way return. May be called from any thread."""
-        with contextlib.suppress(BlockingIOError, OSError):  # full: a wake is under way; closed: nobody waits
-            self._waker.send(b"\0")
+        self._wire.wake()
 
     def observation(self, request_id: int) -> Observation | None:
         """Return what was seen of a request: of one under way, or of one of the last that failed."""
@@ -247,11 +236,8 @@ class Engine:
         for channel in self._pool:
             channel.close()
         self._pool.clear()
-        self._multi.close()
         self._names.close()
-        self._selector.close()
-        self._waker.close()
-        self._wakened.close()
+        self._wire.close()
         self._trust.close()
 
     # --- the loop -------------------------------------------------------------------------------------------
@@ -263,18 +249,7 @@ class Engine:
 
     def _turn(self, wait: float) -> bool:
         """Let libcurl work once; return whether somebody called `wake`."""
-        is_awake = False
-        for key, mask in self._selector.select(wait):
-            if key.fileobj is self._wakened:
-                is_awake = self._drain_waker()
-                continue
-            flags = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
-                pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
-            )
-            self._multi.socket_action(key.fd, flags)
-        if self._timer is not None and time.monotonic() >= self._timer:
-            self._timer = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        is_awake = self._wire.turn(wait)
         self._staging.pass_on()
         self._carry_out()
         self._take_endings()
@@ -297,13 +272,9 @@ class Engine:
                     self._fail(transfer, 0, "")
 
     def _take_endings(self) -> None:
-        left = 1
-        while left:
-            left, done, failed = self._multi.info_read()
-            endings = [(curl, 0, "") for curl in done] + failed
-            for curl, code, message in endings:
-                if (transfer := self._by_curl.get(curl)) is not None:
-                    self._ended(transfer, code, message)
+        for curl, code, message in self._wire.endings():
+            if (transfer := self._by_curl.get(curl)) is not None:
+                self._ended(transfer, code, message)
 
     def _check_deadlines(self) -> None:
         now = time.monotonic()
@@ -312,6 +283,7 @@ class Engine:
                 self._overdue(transfer)
             elif transfer.position > transfer.told:
                 self._intake.tell(transfer)
+        self._lookout.look(now)
         for host, said in self._names.answers(now):
             for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
                 if urls.host(transfer.url) == host:
@@ -320,33 +292,8 @@ class Engine:
     def _next_deadline(self, now: float) -> float:
         times = [t.deadline for t in self._active.values() if t.deadline is not None]
         times += [t.told_at + TELL_SECONDS for t in self._active.values() if t.position > t.told]
-        if self._timer is not None:
-            times.append(self._timer)
-        if (due := self._names.due) is not None:
-            times.append(due)
+        times += [due for due in (self._wire.due, self._names.due, self._lookout.due) if due is not None]
         return min(times, default=now + 3600.0)
-
-    def _on_socket(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
-        if what == pycurl.POLL_REMOVE:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(descriptor)
-            return
-        events = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
-        )
-        try:
-            self._selector.modify(descriptor, events)
-        except KeyError:
-            self._selector.register(descriptor, events)
-
-    def _on_timer(self, milliseconds: int) -> None:
-        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
-    def _drain_waker(self) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            while self._wakened.recv(4096):
-                pass
-        return True
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -385,7 +332,7 @@ class Engine:
         self._by_curl[channel.curl] = transfer
         channel.take = partial(self._intake.take, transfer)
         self._share_rate()
-        self._multi.add_handle(channel.curl)
+        self._wire.add(channel.curl)
 
     def _refuse(self, url: str, transfer: Transfer) -> Refused | None:
         if refused := policy.refuse_url(url, is_named=transfer.may_be_private or self._is_named(url)):
@@ -641,7 +588,8 @@ class Engine:
 
     def _leave_wire(self, transfer: Transfer) -> None:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
-            self._multi.remove_handle(transfer.channel.curl)
+            self._wire.remove(transfer.channel.curl)
+            self._lookout.forget(transfer)
             self._share_rate()
 
 
@@ -653,9 +601,11 @@ def _byte_range(transfer: Transfer) -> str | None:
 
 
 def _is_small(transfer: Transfer, bound: int) -> bool:
-    if isinstance(transfer, Page) or transfer.wanted.stop is None:
+    """Whether it may share a connection. A part of a file may not: it is asked for to have one more."""
+    wanted = transfer.wanted
+    if isinstance(transfer, Page) or wanted.stop is None:
         return isinstance(transfer, Page)
-    return transfer.wanted.stop - transfer.wanted.start < bound
+    return not wanted.has_range and wanted.stop - wanted.start < bound
 
 
 def _new_log(user_agent: str) -> NetworkLog:
