@@ -173,6 +173,19 @@ class Received(Struct, frozen=True, kw_only=True):
     stop: int
 
 
+class Disordered(Struct, frozen=True, kw_only=True):
+    """Packets of a request's connection came before an earlier one, which was lost or overtaken on the way.
+
+    Sent at most once for each request, soon after it was seen, where the system tells (Linux).
+    """
+
+    id: int
+    segments: int  # packets that came in order before
+    round_trip: float  # seconds: the shortest seen
+    queued: float  # seconds that packets wait on the way now, beside that
+    used: float  # share of the link that was used in the last round trip, by how fast packets come in a row
+
+
 class Differed(Struct, frozen=True, kw_only=True):
     """A request that compares has brought other bytes than the part has. Sent once, before its ending."""
 
@@ -259,6 +272,6 @@ class Halted(Struct, frozen=True, kw_only=True):
 
 
 Event = (
-    Tick | Answered | LookupFailed | Opened | Received | Finished | Differed | Failed | Cancelled
+    Tick | Answered | LookupFailed | Opened | Received | Disordered | Finished | Differed | Failed | Cancelled
     | Proven | Disproven | PieceJudged | Derived | NotDerived | Halted
 )  # fmt: skip

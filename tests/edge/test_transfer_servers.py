@@ -50,6 +50,14 @@ def test_a_large_request_has_a_connection_of_its_own(web: Nginx, trust: Trust) -
         assert not opened(events).is_multiplexed
 
 
+def test_a_part_of_a_small_file_has_a_connection_of_its_own(web: Nginx, trust: Trust) -> None:
+    """It is asked for where one connection is too slow: another stream of the same one would not help."""
+    with driving(trust=trust) as driver:
+        for start, is_shared in ((0, True), (SIZE // 2, False)):
+            events, _ = driver.fetch(f"{web.h2}/data.bin", SIZE, start=start)
+            assert opened(events).is_multiplexed == is_shared
+
+
 def test_stretches_of_one_file_from_several_connections(web: Nginx, trust: Trust) -> None:
     sink, step = MemorySink(), SIZE // 4
     with driving(Options(multiplex_below=0), trust=trust) as driver:

@@ -237,6 +237,7 @@ def _habit(chance: random.Random, kind: str, size: int, is_restless: bool, is_co
         # Mathis et al. 1997: 1460 bytes * 1.22 / (round trip * sqrt(loss))
         loss = _spread(chance, 0.0005, 0.02)
         habit.per_connection = min(habit.per_connection, 1781 / (habit.latency * math.sqrt(loss)))
+        habit.loses_after = round(1 / loss)
     if is_restless:
         habit.jitter, habit.pauses = 0.4, (4.0, 1.0)
     KINDS[kind][2](habit, chance, size)

@@ -13,7 +13,18 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from surefetch.events import Cancelled, Event, Failed, Failure, Finished, Opened, Phase, Received, Request
+from surefetch.events import (
+    Cancelled,
+    Disordered,
+    Event,
+    Failed,
+    Failure,
+    Finished,
+    Opened,
+    Phase,
+    Received,
+    Request,
+)
 
 #: What a TCP connection sends in its first round trip (RFC 6928: ten segments), doubled in each one after.
 FIRST_WINDOW = 14_600
@@ -32,6 +43,9 @@ class Habit:
     setup: int = 0  # round trips to make a connection, before the one of the request
     per_connection: float = math.inf  # bytes per second of one connection at most, by a cap or by loss
     slow_start: bool = False
+    loses_after: int | None = None  # packets of each connection; the first that is lost is told
+    queued: float = 0.0  # seconds that packets wait on the way when it is
+    used: float = 0.2  # share of the link that is used then
     jitter: float = 0.0  # seconds that an answer may be late
     queue: float = 0.0  # seconds that it waits while others fill the link
     pauses: tuple[float, float] | None = None  # (seconds between them on average, seconds each)
@@ -221,6 +235,10 @@ class Network:
         if habit.slow_start and not flow.is_warm:
             flow.cap = FIRST_WINDOW / max(habit.latency, 0.001)
             self.later(habit.latency, lambda: self._grow(flow))
+        if habit.loses_after is not None:
+            # Ten packets in the first round trip, twice as many in each one after.
+            trips = math.log2(1 + habit.loses_after / 10)
+            self.later((trips + 0.5) * habit.latency, lambda: self._lose(flow))
         flow.report_at = self.now + flow.interval
         self._flows.append(flow)
         habit.flows.append(flow)
@@ -250,6 +268,18 @@ class Network:
         if not flow.is_over:
             flow.limit, flow.then = flow.position(self.now), "stall"
             self._share()
+
+    def _lose(self, flow: Flow) -> Event | None:
+        habit = flow.habit
+        if flow.is_over:
+            return None
+        return Disordered(
+            id=flow.request.id,
+            segments=habit.loses_after or 1,
+            round_trip=habit.latency,
+            queued=habit.queued,
+            used=habit.used,
+        )
 
     def _grow(self, flow: Flow) -> None:
         """A connection's window doubles with each round trip, until something else holds it back."""

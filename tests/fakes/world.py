@@ -14,6 +14,7 @@ from surefetch.events import (
     Derived,
     Differed,
     Discard,
+    Disordered,
     Disproven,
     Done,
     Event,
@@ -202,7 +203,7 @@ class World:
     def _tell(self, event: Event) -> None:
         if self.done:
             return
-        if isinstance(event, Opened | Received | Finished | Failed | Cancelled):
+        if isinstance(event, Opened | Received | Disordered | Finished | Failed | Cancelled):
             assert event.id not in self._ended, "an ended request goes on"
             if isinstance(event, Finished | Failed | Cancelled):
                 self._ended.add(event.id)

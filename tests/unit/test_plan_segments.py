@@ -45,15 +45,36 @@ def test_a_share_is_never_empty_and_leaves_no_crumb() -> None:
 
 
 def test_two_who_share_a_segment_end_together() -> None:
-    point = take_over((0, 40 * MB), Pace(0.0, 1e6), Pace(0.1, 3e6), GRAIN)
-    assert point is not None
+    taken = take_over((0, 40 * MB), Pace(0.0, 1e6), Pace(0.1, 3e6), GRAIN)
+    assert taken is not None
+    point, stop = taken
+    assert stop == 40 * MB
     alone, both = point / 1e6, 0.1 + (40 * MB - point) / 3e6
     assert abs(alone - both) < 0.2
 
 
 def test_a_silent_request_keeps_no_more_than_a_rope() -> None:
-    point = take_over((0, 40 * MB), Pace(5.0, 1.0), Pace(0.1, 3e6), GRAIN)
-    assert point == ROPE
+    assert take_over((0, 40 * MB), Pace(5.0, 1.0), Pace(0.1, 3e6), GRAIN) == (ROPE, 40 * MB)
+
+
+def test_several_who_take_a_segment_over_get_equal_parts() -> None:
+    left, pace = (0, 12 * MB), Pace(0.0, 1e6)
+    parts = []
+    for others in (3, 2, 1):
+        taken = (
+            take_over(left, pace, pace, GRAIN, others) if others == 3 else share(left, 1, others - 1, GRAIN)
+        )
+        assert taken is not None
+        parts.append(taken)
+        left = (taken[1], 12 * MB)
+    assert parts == [(3 * MB, 6 * MB), (6 * MB, 9 * MB), (9 * MB, 12 * MB)]
+
+
+def test_fewer_take_over_what_is_too_little_for_many() -> None:
+    slow, new = Pace(0.0, 1e5), Pace(0.2, 1e5)
+    start, stop = take_over((0, 3 * LEAST_TAKEN), slow, new, GRAIN, 5) or (0, 0)
+    assert 0 < start < stop <= 3 * LEAST_TAKEN
+    assert stop - start >= LEAST_TAKEN
 
 
 def test_a_request_that_is_not_worth_its_round_trip_is_not_made() -> None:
@@ -68,10 +89,11 @@ def test_what_is_taken_over_pays_whoever_is_faster() -> None:
         stop = start + chance.randrange(1, 50 * MB)
         victim = Pace(chance.choice([0.0, chance.random()]), 10 ** chance.uniform(3, 8))
         thief = Pace(chance.random(), 10 ** chance.uniform(3, 8))
-        point = take_over((start, stop), victim, thief, chance.choice([GRAIN, MB]))
-        if point is None:
+        taken = take_over((start, stop), victim, thief, chance.choice([GRAIN, MB]))
+        if taken is None:
             continue
-        assert start < point < stop
+        point = taken[0]
+        assert start < point < stop == taken[1]
         alone = victim.wait + (stop - start) / victim.rate
         after = max(victim.wait + (point - start) / victim.rate, thief.wait + (stop - point) / thief.rate)
         assert after < alone

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from surefetch.events import Attempt, Cancel, Failure, Opened, Request, Shorten
+from surefetch.events import Attempt, Cancel, Disordered, Failure, Opened, Request, Shorten
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal, Held
 from surefetch.plan.policy import Limits
@@ -121,6 +121,44 @@ def test_a_new_connection_that_had_to_queue_gives_its_bytes_back() -> None:
 def test_connections_that_loss_holds_down_are_multiplied_soon() -> None:
     slow = Habit(rate=6.25e6, latency=0.08, setup=2, slow_start=True, per_connection=222e3)
     assert seconds([slow], size=2_500_000) <= 0.45 * (2_500_000 / 222e3)
+
+
+def lossy(packets: int | None = 100, **more: object) -> Habit:
+    """A mirror at 80 ms whose connections lose one packet after so many, and are slow from then on."""
+    values: dict[str, object] = {"rate": 6.25e6, "latency": 0.08, "setup": 2, "slow_start": True, **more}
+    return Habit(loses_after=packets, per_connection=222e3, **values)  # type: ignore[arg-type] # keywords vary
+
+
+def test_a_lost_packet_brings_all_connections_at_once_with_equal_parts() -> None:
+    one, untold = world([lossy()], size=2_500_000), world([lossy(packets=None)], size=2_500_000)
+    assert one.run().missing == untold.run().missing == ()
+    seen = next(time for time, event in one.events if isinstance(event, Disordered))
+    joined = [order for time, order in one.orders if isinstance(order, Request) and time == seen]
+    lengths = [(order.stop or 0) - order.start for order in joined]
+    assert len(lengths) == 5
+    assert max(lengths) - min(lengths) <= 64 << 10
+    tried = [time for time, order in untold.orders if isinstance(order, Request)][1]
+    assert seen < tried, "it need not be found by trial"
+    assert one.now < untold.now
+
+
+@pytest.mark.parametrize(
+    ("habit", "size"),
+    [
+        (lossy(queued=0.1), 2_500_000),  # our own queue was full
+        (lossy(used=0.5), 2_500_000),  # it was too short for us
+        (lossy(latency=0.01), 2_500_000),  # what is lost comes again at once
+        (lossy(packets=20_000), 62 * MB),  # one connection can be fast
+        (lossy(packets=7_000), 1_100_000),  # as good as done
+    ],
+)
+def test_a_lost_packet_that_costs_little_brings_no_connection(habit: Habit, size: int) -> None:
+    one = world([habit], size=size)
+    assert one.run().missing == ()
+    first, event = next((time, event) for time, event in one.events if isinstance(event, Disordered))
+    assert isinstance(event, Disordered)
+    joined = [order for time, order in one.orders if isinstance(order, Request) and time == first]
+    assert joined == []
 
 
 def test_no_more_connections_are_made_than_a_host_may_have() -> None:

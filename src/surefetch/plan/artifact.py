@@ -8,6 +8,7 @@ from typing import Final
 from surefetch.events import (
     Cancelled,
     Differed,
+    Disordered,
     Disproven,
     Event,
     Failed,
@@ -87,7 +88,9 @@ class ArtifactPlan(Checking):
             case PieceJudged():
                 is_news = not event.is_right and self.state in (State.IDLE, State.FETCHING)
                 return self._piece_wrong(event.index, "body.corrupt") if is_news else []
-            case Opened() | Finished() | Differed() | Failed() | Cancelled() if event.id in self.running:
+            case Opened() | Disordered() | Finished() | Differed() | Failed() | Cancelled() if (
+                event.id in self.running
+            ):
                 return self._answered(self.running[event.id], event, now)
         return []
 
@@ -97,6 +100,8 @@ class ArtifactPlan(Checking):
                 return self._opened(run, event, now)
             case Finished():
                 return self._finished(run, event.stop, now)
+            case Disordered():
+                self._disordered(run, event)
             case Differed():
                 return self._differed(run, event)
             case Failed():
@@ -183,6 +188,11 @@ class ArtifactPlan(Checking):
         host.in_row = candidate.silences = 0
         if candidate.failures and run.gained >= self._progress():
             candidate.failures = 0
+
+    def _disordered(self, run: Running, event: Disordered) -> None:
+        is_alone = not run.ending and len(self.running) == 1
+        if self.size is not None and is_alone and self._is_splittable():
+            self._widening.disordered(run, event, self.size - self.spans.total, self._limits)
 
     def _add(self, run: Running, start: int, stop: int) -> None:
         candidate = run.candidate

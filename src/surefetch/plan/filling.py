@@ -188,17 +188,15 @@ class Filling(Account):
             if not run.ending and not run.twin and run.at // PIECE_BYTES not in self._rounds
         ]
         for victim in sorted(runs, key=lambda run: -self._eta(run, now, belief))[:2]:
+            pace = self._pace(victim, now, belief)
             for candidate in dict.fromkeys(idle):
-                point = segments.take_over(
-                    (victim.at, victim.stop or 0),
-                    self._pace(victim, now, belief),
-                    self._promise(candidate, victim.at, belief),
-                    grain,
-                )
-                if point is not None:
-                    stop, victim.stop = victim.stop, point
-                    shorten = Shorten(id=victim.request.id, stop=point)
-                    return [shorten, *self._begin(candidate, point, stop, now)]
+                promise = self._promise(candidate, victim.at, belief)
+                together = max(1, len(idle) // len(runs))  # so many share what is taken over
+                taken = segments.take_over((victim.at, victim.stop or 0), pace, promise, grain, together)
+                if taken:
+                    victim.stop = taken[0]
+                    shorten = Shorten(id=victim.request.id, stop=taken[0])
+                    return [shorten, *self._begin(candidate, *taken, now)]
         return []
 
     def _give_back(self, run: Running) -> list[Order]:

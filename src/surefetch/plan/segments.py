@@ -10,13 +10,13 @@ from surefetch.model import PIECE_BYTES
 Range = tuple[int, int]
 
 #: Segments begin at multiples of this, where there is room for it.
-GRAIN: Final = 64 << 10
+GRAIN: Final = 16 << 10
 #: A segment of an artifact that nothing is known about has at least this many bytes.
 FIRST_SEGMENT: Final = 512 << 10
 #: A segment taken over has at least this many bytes.
-LEAST_TAKEN: Final = 128 << 10
+LEAST_TAKEN: Final = 32 << 10
 #: What a silent request keeps: enough to show that it lives, too little to wait for.
-ROPE: Final = 64 << 10
+ROPE: Final = 32 << 10
 #: A race is worth its bytes where it should be over in this share of the time.
 RACE: Final = 0.6
 #: Seconds that must be saved, or the trouble is not worth it.
@@ -64,30 +64,42 @@ def share(gap: Range, weight: float, others: float, grain: int) -> Range:
     return (start, point) if stop - point >= grain else gap
 
 
-def take_over(left: Range, victim: Pace, thief: Pace, grain: int) -> int | None:
-    """Return where a new request should begin so that both end together; None if it is not worth it.
+def take_over(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int = 1) -> Range | None:
+    """Return what a new request should take over so that all end together; None if it is not worth it.
 
     Args:
         left: What the running request still has to bring.
         victim: The running request.
         thief: The one that would be made.
         grain: Segments begin at multiples of this.
+        thieves: How many such requests may be made at once; fewer are where there is too little for them.
 
-    The victim keeps [start, point), the new one gets [point, stop). A request must be worth its round trip:
-    it should be busy for at least as long as it waits.
+    The victim keeps what is before the range returned. Where several requests may be made, it is the first
+    one's; the others get what is after it. A request must be worth its round trip: it should be busy for at
+    least as long as it waits.
     """
+    for count in range(thieves, 0, -1):
+        point = _point(left, victim, thief, grain, count)
+        if point is not None:
+            return share((point, left[1]), 1, count - 1, max(grain, LEAST_TAKEN))
+    return None
+
+
+def _point(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int) -> int | None:
+    """Return where what so many new requests take over begins."""
     start, stop = left
     count = stop - start
     if count < LEAST_TAKEN + ROPE:
         return None
-    together = (count + victim.rate * victim.wait + thief.rate * thief.wait) / (victim.rate + thief.rate)
-    taken = min(thief.rate * (together - thief.wait), float(count - ROPE))
+    rate = thieves * thief.rate
+    together = (count + victim.rate * victim.wait + rate * thief.wait) / (victim.rate + rate)
+    taken = min(rate * (together - thief.wait), float(count - ROPE))
     point = stop - int(taken)
     rounded = -(-point // grain) * grain
     point = rounded if rounded < stop else -(-point // GRAIN) * GRAIN
-    if point >= stop or stop - point < max(LEAST_TAKEN, thief.rate * thief.wait):
+    if point >= stop or stop - point < max(thieves * LEAST_TAKEN, rate * thief.wait):
         return None
-    after = max(victim.wait + (point - start) / victim.rate, thief.wait + (stop - point) / thief.rate)
+    after = max(victim.wait + (point - start) / victim.rate, thief.wait + (stop - point) / rate)
     alone = victim.wait + count / victim.rate
     return point if alone - after >= max(LEAST_SAVED, thief.wait / 4) else None
 

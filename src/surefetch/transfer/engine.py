@@ -1,9 +1,7 @@
-"""The engine: a loop without opinions around one libcurl multi handle; one thread drives it."""
+"""The engine: a loop without opinions around one wire; one thread drives it."""
 
 from __future__ import annotations
 
-import contextlib
-import selectors
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -32,6 +30,7 @@ from surefetch.transfer import addresses, answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
+from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.judge import (
     BY_LENGTH,
@@ -46,9 +45,9 @@ from surefetch.transfer.judge import (
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
-from surefetch.transfer.sockets import pair
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.trust import Trust
+from surefetch.transfer.wire import Wire
 
 if TYPE_CHECKING:
     from surefetch.transfer.har import NetworkLog
@@ -93,7 +92,8 @@ class Engine:
         self._by_curl: dict[Any, Transfer] = {}
         self._pool: list[Channel] = []
         self._events: deque[Event] = deque()
-        self._intake = Intake(options, self._events, self._active)
+        self._lookout = Lookout(self._events)
+        self._intake = Intake(options, self._events, self._active, self._lookout.expect)
         self._staging = Staging(options.staging_bytes)
         self._observations: dict[int, Observation] = {}
         self._routes: dict[str, Route] = {}
@@ -102,16 +102,8 @@ class Engine:
         ] = {}  # where a page was found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
-        self._timer: float | None = None  # when libcurl wants to be called
-        self._selector = selectors.DefaultSelector()
-        self._waker, self._wakened = pair()
-        self._selector.register(self._wakened, selectors.EVENT_READ)
+        self._wire = Wire(options.connections)
         self._names = NameCheck(self.wake)
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, options.connections)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, 64)
 
     def __enter__(self) -> Engine:
         return self
@@ -205,8 +197,7 @@ class Engine:
 
     def wake(self) -> None:
         """Make a `poll` under way return. May be called from any thread."""
-        with contextlib.suppress(BlockingIOError, OSError):  # full: a wake is under way; closed: nobody waits
-            self._waker.send(b"\0")
+        self._wire.wake()
 
     def observation(self, request_id: int) -> Observation | None:
         """Return what was seen of a request: of one under way, or of one of the last that failed."""
@@ -246,11 +237,8 @@ class Engine:
         for channel in self._pool:
             channel.close()
         self._pool.clear()
-        self._multi.close()
         self._names.close()
-        self._selector.close()
-        self._waker.close()
-        self._wakened.close()
+        self._wire.close()
         if "_trust" in self.__dict__:
             self._trust.close()
 
@@ -267,18 +255,7 @@ class Engine:
 
     def _turn(self, wait: float) -> bool:
         """Let libcurl work once; return whether somebody called `wake`."""
-        is_awake = False
-        for key, mask in self._selector.select(wait):
-            if key.fileobj is self._wakened:
-                is_awake = self._drain_waker()
-                continue
-            flags = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
-                pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
-            )
-            self._multi.socket_action(key.fd, flags)
-        if self._timer is not None and time.monotonic() >= self._timer:
-            self._timer = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        is_awake = self._wire.turn(wait)
         self._staging.pass_on()
         self._carry_out()
         self._take_endings()
@@ -301,13 +278,9 @@ class Engine:
                     self._fail(transfer, 0, "")
 
     def _take_endings(self) -> None:
-        left = 1
-        while left:
-            left, done, failed = self._multi.info_read()
-            endings = [(curl, 0, "") for curl in done] + failed
-            for curl, code, message in endings:
-                if (transfer := self._by_curl.get(curl)) is not None:
-                    self._ended(transfer, code, message)
+        for curl, code, message in self._wire.endings():
+            if (transfer := self._by_curl.get(curl)) is not None:
+                self._ended(transfer, code, message)
 
     def _check_deadlines(self) -> None:
         now = time.monotonic()
@@ -316,6 +289,7 @@ class Engine:
                 self._overdue(transfer)
             elif transfer.position > transfer.told:
                 self._intake.tell(transfer)
+        self._lookout.look(now)
         for host, said in self._names.answers(now):
             for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
                 if urls.host(transfer.url) == host:
@@ -328,30 +302,8 @@ class Engine:
                 soonest = transfer.deadline
             if transfer.position > transfer.told and transfer.told_at + TELL_SECONDS < soonest:
                 soonest = transfer.told_at + TELL_SECONDS
-        others = (self._timer, self._names.due)
+        others = (self._wire.due, self._names.due, self._lookout.due)
         return min([soonest, *(time for time in others if time is not None)])
-
-    def _on_socket(self, what: int, descriptor: int, _multi: Any, _data: Any) -> None:
-        if what == pycurl.POLL_REMOVE:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(descriptor)
-            return
-        events = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
-            selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
-        )
-        try:
-            self._selector.modify(descriptor, events)
-        except KeyError:
-            self._selector.register(descriptor, events)
-
-    def _on_timer(self, milliseconds: int) -> None:
-        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
-    def _drain_waker(self) -> bool:
-        with contextlib.suppress(BlockingIOError):
-            while self._wakened.recv(4096):
-                pass
-        return True
 
     # --- asking ---------------------------------------------------------------------------------------------
 
@@ -390,7 +342,7 @@ class Engine:
         self._by_curl[channel.curl] = transfer
         channel.take = partial(self._intake.take, transfer)
         self._share_rate()
-        self._multi.add_handle(channel.curl)
+        self._wire.add(channel.curl)
 
     def _refuse(self, url: str, transfer: Transfer) -> Refused | None:
         if refused := policy.refuse_url(url, is_named=transfer.may_be_private or self._is_named(url)):
@@ -646,7 +598,8 @@ class Engine:
 
     def _leave_wire(self, transfer: Transfer) -> None:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
-            self._multi.remove_handle(transfer.channel.curl)
+            self._wire.remove(transfer.channel.curl)
+            self._lookout.forget(transfer)
             self._share_rate()
 
 
@@ -658,9 +611,11 @@ def _byte_range(transfer: Transfer) -> str | None:
 
 
 def _is_small(transfer: Transfer, bound: int) -> bool:
-    if isinstance(transfer, Page) or transfer.wanted.stop is None:
+    """Whether it may share a connection. A part of a file may not: it is asked for to have one more."""
+    wanted = transfer.wanted
+    if isinstance(transfer, Page) or wanted.stop is None:
         return isinstance(transfer, Page)
-    return transfer.wanted.stop - transfer.wanted.start < bound
+    return not wanted.has_range and wanted.stop - wanted.start < bound
 
 
 def _new_log(user_agent: str) -> NetworkLog:

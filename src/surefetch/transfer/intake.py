@@ -7,7 +7,7 @@ which the engine carries out once libcurl is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence
 from typing import Final
 
 from surefetch.errors import SurefetchError
@@ -32,9 +32,13 @@ class Intake:
     """Mutable: adds to the engine's events, and to `due` each transfer that has got an outcome."""
 
     def __init__(
-        self, options: Options, events: MutableSequence[Event], active: Mapping[int, Transfer]
+        self,
+        options: Options,
+        events: MutableSequence[Event],
+        active: Mapping[int, Transfer],
+        opened: Callable[[Download], None],
     ) -> None:
-        self._options, self._events, self._active = options, events, active
+        self._options, self._events, self._active, self._opened = options, events, active, opened
         self.due: list[Transfer] = []
 
     def take(self, transfer: Transfer, data: memoryview) -> None:
@@ -146,6 +150,7 @@ class Intake:
                     seconds=now - transfer.began,
                 )
             )
+            self._opened(transfer)
         if not transfer.is_held:
             self.write(transfer, b"")
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import _socket
+import sys
 from _socket import socket  # CPython's and PyPy's own name for it; `socket.socket` derives from it
-from typing import Any
+from typing import Any, Final
+
+#: Whether the system tells how a TCP connection fares (tcp(7), TCP_INFO), in a layout known to us.
+HAS_TCP_INFO: Final = sys.platform == "linux" and hasattr(_socket, "TCP_INFO")
+_LONGEST: Final = 512  # bytes of an account
 
 
 class LentSocket(socket):
@@ -23,3 +29,19 @@ def pair() -> tuple[Any, Any]:
     for end in ends:
         end.setblocking(False)
     return ends
+
+
+def tcp_info(descriptor: int) -> bytes:
+    """Return the system's account of a TCP connection, whose socket stays open; empty where it has none."""
+    if descriptor < 0:
+        return b""
+    try:
+        view = socket(_socket.AF_INET, _socket.SOCK_STREAM, _socket.IPPROTO_TCP, descriptor)
+    except OSError:  # closed meanwhile
+        return b""
+    try:
+        return view.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, _LONGEST)
+    except OSError:  # not TCP
+        return b""
+    finally:
+        view.detach()  # it is libcurl's
