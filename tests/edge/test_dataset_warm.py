@@ -87,11 +87,10 @@ def rooms_in(modules: set[str]) -> set[str]:
 def command(*words: str) -> str:
     return f"""
 sys.argv = ["surefetch", *{list(words)!r}]
-from surefetch.__main__ import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code, stop.code
+import surefetch.__main__
+from surefetch.cli import run
+code = run()
+assert not code, code
 """
 
 
