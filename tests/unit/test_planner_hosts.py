@@ -14,8 +14,9 @@ from surefetch.events import (
     Phase,
     Request,
     Tick,
+    Wait,
 )
-from surefetch.model import Artifact, Dataset, Form, TensorSpec
+from surefetch.model import Artifact, Dataset, Form, Mirror, TensorSpec
 from surefetch.plan.artifact import ArtifactPlan
 from surefetch.plan.planner import Goal, Planner
 from surefetch.plan.policy import Limits
@@ -170,6 +171,54 @@ def test_a_host_that_multiplexes_gets_many_small_requests_at_once() -> None:
     )
     more = [order for order in planner.handle(opened, 0.1) if isinstance(order, Request)]
     assert len(begun) + len(more) == 50
+
+
+class CountingSource(FakeSource):
+    """Counts the artifacts that it was asked about."""
+
+    count = 0
+
+    def mirrors(self, artifact: Artifact, answers: object) -> list[Mirror]:
+        self.count += 1
+        return super().mirrors(artifact, answers)  # type: ignore[arg-type] # passed on as it came
+
+
+def test_the_first_requests_do_not_wait_until_all_files_were_looked_at() -> None:
+    dataset = files(1000)
+    source = CountingSource("http", known=at("one.example", dataset))
+    planner = Planner(want(dataset), [source], Limits(connections=6))
+    assert len([order for order in planner.start(0.0) if isinstance(order, Request)]) == 6
+    assert source.count <= 128
+    while source.count < 1000:
+        before = source.count
+        planner.handle(Tick(), 0.01)
+        assert source.count > before
+
+
+def test_files_that_nobody_has_do_not_keep_the_others_waiting() -> None:
+    dataset = files(500)
+    urls = at("one.example", dataset)
+    missing = {f"file{i}" for i in range(300)}
+    habits = {
+        url: Habit(fails=(Failure.MISSING, "http.not-found")) if name in missing else Habit(latency=0.01)
+        for name, known in urls.items()
+        for url in known
+    }
+    world = World(want(dataset), [FakeSource("http", known=urls)], habits)
+    assert set(world.run().missing) == missing
+
+
+def test_files_without_any_mirror_end_the_fetch_however_many_they_are() -> None:
+    dataset = files(300)
+    planner = Planner(want(dataset), [FakeSource("http", known={})], Limits())
+    orders = planner.start(0.0)
+    for _ in range(10):
+        if any(isinstance(order, Done) for order in orders):
+            break
+        assert any(isinstance(order, Wait) and order.until <= 0.0 for order in orders)
+        orders = planner.handle(Tick(), 0.0)
+    (done,) = [order for order in orders if isinstance(order, Done)]
+    assert len(done.missing) == 300
 
 
 def test_one_job_means_one_artifact_at_a_time() -> None:

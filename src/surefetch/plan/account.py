@@ -92,6 +92,7 @@ class Account:
         self.ways: list[Way] = []
         self.lookups: list[Lookup] = []  # not answered yet
         self.is_open = True
+        self.is_examined = False  # its sources were asked
         self.is_queued = self.is_parked = self.has_slot = False
         self.wakes: float | None = None
 

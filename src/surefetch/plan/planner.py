@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from surefetch.events import (
@@ -38,6 +38,8 @@ from surefetch.sources import Source, misses
 
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
+#: Artifacts whose sources are asked before the first request; then half as many at each look at the network.
+FIRST = 128
 #: How far away a form is whose mirrors nobody knows before an index is asked (`_distance`).
 BEHIND_LOOKUP = 2
 #: A form crawls when so many seconds are left at its rate, and no more than CRAWL bytes come per second.
@@ -94,6 +96,7 @@ class Planner:
             if name in self._plans:
                 self._plans[name].state = State.PROVEN
         self._dirty: OrderedDict[ArtifactPlan, None] = OrderedDict()  # pops its first in one step
+        self._unexamined: deque[ArtifactPlan] = deque()
         self._owner: dict[int, ArtifactPlan] = {}
         wanted = set(goal.tensors) | (set(goal.artifacts) - set(goal.held))
         self._ways = Ways(wanted, _forms(goal), self._plans, self._touch)
@@ -116,15 +119,26 @@ class Planner:
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
         self._began = self._since = self._last_byte = self._crawl_at = now
-        orders: list[Order] = []
-        for plan in self._plans.values():
-            if plan.want and plan.state is not State.PROVEN:
-                self._examine(plan)
-                if plan.artifact.name in self.goal.held_ranges:
-                    plan.resume(self.goal.held_ranges[plan.artifact.name])
-                orders += self._look(plan, local_only=True)
+        plans = [plan for plan in self._plans.values() if plan.want and plan.state is not State.PROVEN]
+        if not self.goal.tensors:  # without forms to choose from, the small ones can wait
+            plans.sort(key=lambda plan: -plan.artifact.bound)
+        self._unexamined.extend(plans)
+        orders = self._meet(len(plans) if self.goal.tensors else FIRST)
         self._is_scanning = bool(self._asking)
         return orders + self._advance(now)
+
+    def _meet(self, count: int) -> list[Order]:
+        """Ask the sources about some more artifacts: of thousands not all before the first request."""
+        orders: list[Order] = []
+        for _ in range(min(count, len(self._unexamined))):
+            plan = self._unexamined.popleft()
+            plan.is_examined = True
+            self._examine(plan)
+            if plan.artifact.name in self.goal.held_ranges:
+                plan.resume(self.goal.held_ranges[plan.artifact.name])
+            orders += self._look(plan, local_only=True)
+            self._touch(plan)
+        return orders
 
     def handle(self, event: Event, now: float) -> list[Order]:
         """Take in what happened and say what is to be done."""
@@ -135,7 +149,7 @@ class Planner:
         if self.is_done:
             return []
         orders = [order for event in events for order in self._take(event, now)]
-        return orders + self._advance(now)
+        return orders + self._meet(FIRST // 2) + self._advance(now)
 
     def _take(self, event: Event, now: float) -> list[Order]:
         match event:
@@ -321,6 +335,8 @@ class Planner:
 
     def _step(self, plan: ArtifactPlan, now: float) -> list[Order]:
         """Let one artifact go on, and find its place until something happens to it again."""
+        if not plan.is_examined and plan.want and plan.state is not State.PROVEN:
+            return []
         if plan.state is State.PROVEN or not plan.need:
             self._turns.leave(plan)
             return plan.stop()
@@ -422,7 +438,8 @@ class Planner:
 
     def _is_stuck(self) -> bool:
         """Whether nothing is under way and nothing will come of waiting."""
-        return not (self._turns.live or self._proving or self._asking or self._ways.deriving)
+        is_waiting = self._turns.live or self._proving or self._asking or self._ways.deriving
+        return not (is_waiting or self._unexamined)
 
     def _is_late(self, now: float) -> bool:
         return bool(self._limits.deadline) and now - self._began >= self._limits.deadline
@@ -442,6 +459,8 @@ class Planner:
         return [*orders, Done(missing=tuple(sorted(self.missing)), attempts=tuple(self.attempts))]
 
     def _wait(self, now: float) -> list[Order]:
+        if self._unexamined:
+            return [Wait(until=now)]
         times = [self._turns.next_time()]
         if any(not form.is_active for form in self._ways.forms):
             times += [
