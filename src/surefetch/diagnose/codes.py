@@ -68,6 +68,7 @@ STATUS: Final = {
     407: "proxy.auth-required",
     408: "transfer.no-first-byte",
     410: "http.gone",
+    416: "http.range",
     418: "http.blocked-by-waf",
     421: "http.unexpected-status",
     429: "http.rate-limited",
@@ -117,6 +118,15 @@ SQUID: Final = {
     "ERR_ZERO_SIZE_OBJECT": "proxy.upstream",
     "ERR_INVALID_URL": "proxy.not-a-proxy",
 }
+#: What a SOCKS5 proxy answers (RFC 1928, 6).
+SOCKS_REPLIES: Final = {
+    "1": "general failure",
+    "2": "its rules do not allow the connection",
+    "3": "network unreachable",
+    "4": "host unreachable",
+    "5": "connection refused",
+    "6": "the host did not answer in time",
+}
 #: Addresses of DNS filters' block pages (Cisco Umbrella's published ones).
 BLOCK_PAGES: Final = re.compile(r"146\.112\.(61|255)\.\d+|67\.215\.65\.13\d")
 SINKHOLE: Final = re.compile(r"0\.0\.0\.0|::|127\.\d+\.\d+\.\d+|::1")
@@ -125,6 +135,16 @@ PLAIN_TEXT: Final = re.compile(
     r"|bad record type|first record does not look like a TLS",
     re.I,
 )
+#: What a server says when it ends a stream of HTTP/2 (RFC 9113, 7), in libcurl's words.
+STREAM_RESET: Final = re.compile(
+    r"stream \d+ (?:was )?(?:reset by server|not closed cleanly)[^(]*\(?(?:error|err) \w+[: ]+([A-Z_]{6,})"
+)
+STREAM_ERRORS: Final = {
+    "ENHANCE_YOUR_CALM": "http.rate-limited",
+    "REFUSED_STREAM": "http.unavailable",
+    "PROTOCOL_ERROR": "http.malformed",
+    "FRAME_SIZE_ERROR": "http.malformed",
+}
 CUT: Final = re.compile(
     r"reset by peer|unexpected eof|SSL_ERROR_SYSCALL|connection (was )?(closed|aborted)|broken pipe", re.I
 )

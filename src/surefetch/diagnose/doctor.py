@@ -8,12 +8,11 @@ from typing import Final
 
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import verdict
-from surefetch.diagnose.attempts import http_date
 from surefetch.diagnose.certificates import common_name
 from surefetch.diagnose.facts import Facts, FileFacts, HostFacts, Report
 from surefetch.diagnose.findings import Finding
 from surefetch.diagnose.tables import issuers
-from surefetch.diagnose.words import host_of
+from surefetch.diagnose.words import host_of, http_date
 from surefetch.events import Attempt
 
 #: Seconds that a clock may differ from a server's before certificates and signatures suffer.
@@ -284,6 +283,13 @@ def _weighing(facts: Facts, good: Sequence[HostFacts]) -> verdict.Facts:
         proxy_named_by=through.proxy_decided_by if through else "",
         reachable=tuple(host_of(host.url) for host in good),
         indexes=tuple(host_of(host.url) for host in good if host.role == "index"),
+        proxied=tuple(verdict.place_of(_attempt(host)) for host in facts.hosts if host.proxy),
+        passed=tuple(
+            (verdict.place_of(_attempt(host)), host.proxy_decided_by)
+            for host in facts.hosts
+            if not host.proxy and "no_proxy" in host.proxy_decided_by.lower()
+        ),
+        unusable_trust=facts.unusable_trust,
         shell=facts.shell,
         surefetch=facts.surefetch,
     )

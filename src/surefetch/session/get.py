@@ -26,6 +26,7 @@ from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -124,7 +125,7 @@ def obtain(
     )
     try:
         with session.store.batch():
-            done = loop.run()
+            done = _masked(loop.run())
     finally:
         history.save()
         network.write_trace()
@@ -133,6 +134,12 @@ def obtain(
     if error is not None:
         raise error
     return bench, done
+
+
+def _masked(done: Done) -> Done:
+    """Hide signatures and tokens of addresses: attempts are shown, written down and sent on."""
+    replace = msgspec.structs.replace
+    return replace(done, attempts=tuple(replace(a, mirror=urls.mask(a.mirror)) for a in done.attempts))
 
 
 def _jitter() -> float:
@@ -162,12 +169,16 @@ def _last_transfer(
 
 def limits_of(session: Session) -> Limits:
     """Return the planner's limits by the session's settings."""
-    settings = session.settings
+    settings, usual = session.settings, Limits()
+    is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
     return Limits(
         connect_timeout=settings.connect_timeout,
         first_byte_timeout=settings.first_byte_timeout,
         stall_timeout=settings.stall_timeout,
         deadline=settings.deadline,
+        patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
+        slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
+        longest_pause=max(settings.deadline, usual.longest_pause),
         jobs=settings.jobs,
         connections=settings.connections,
         compares=True,

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from surefetch.errors import UsageError
 from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.catalog import Catalog
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 METALINKS = (".meta4", ".metalink")
 #: The bound of a file whose size nobody told, in bytes.
 UNKNOWN_BOUND = 1 << 40
+ADDRESS = "write it as `https://HOST/FILE`, or `https://HOST:PORT/FILE`"
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -133,8 +135,17 @@ def check_url(url: str) -> None:
             code="policy.scheme",
             hint="a file of your own goes in by `surefetch get NAME --from PATH`",
         )
-    if not urlsplit(url).hostname:
-        raise UsageError(f"`{url}` names no host", code="policy.scheme")
+    try:
+        host, _ = urlsplit(url).hostname or "", urlsplit(url).port
+    except ValueError as error:
+        raise UsageError(f"`{urls.mask(url)}` cannot be read: {error}", hint=ADDRESS) from error
+    if not host:
+        raise UsageError(f"`{urls.mask(url)}` names no host", hint=ADDRESS)
+    labels = host.rstrip(".").split(".")
+    if ":" not in host and any(not 0 < len(label) < 64 for label in labels):  # RFC 1035, 2.3.4
+        raise UsageError(
+            f"`{host}` can be no host's name: a part between its dots is empty or too long", hint=ADDRESS
+        )
 
 
 def _digest(algorithm: str, value: str) -> Digest:
