@@ -184,12 +184,14 @@ def _may_override(status: int, cause: str) -> bool:
     """Whether a page's wording says more than the status that it came with."""
     if cause in ("body.html", "body.login-page"):
         return cause == "body.login-page" and status in (200, 202, 203)
+    if cause == "http.rate-limited":
+        return status in (200, 403, 503)
     if cause.startswith("http.") and cause not in ("http.blocked-by-waf", "http.tls-port"):
         return False
     if cause == "http.blocked-by-waf":
         return status not in (404, 410, 401, 407, 451, 500, 502, 504) and status < 520
     if cause == "service.auth":
-        return status in (200, 401, 403)
+        return status in (200, 400, 401, 403, 495, 496)
     return not (cause == "service.rate-limit" and status == 429)
 
 

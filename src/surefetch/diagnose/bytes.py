@@ -129,7 +129,7 @@ def name_bytes(
 
 def name_sample(sample: Sample) -> Finding:
     """Say what a sample is; the cause is `body.corrupt` when nothing more can be told."""
-    for rule in (_empty, _page, _wrapped_page, _other_kind, _cut, _damaged):
+    for rule in (_empty, _page, _wrapped_page, _other_kind, _unwrapped, _cut, _damaged):
         if finding := rule(sample):
             return finding
     return Finding(cause="body.corrupt", detail=_sizes(sample))
@@ -300,6 +300,22 @@ def _other_kind(sample: Sample) -> Finding | None:
         cause="body.wrong-file",
         detail=f"it begins as {_article(kind)} where {_article(expected)} was promised",
     )
+
+
+def _unwrapped(sample: Sample) -> Finding | None:
+    """Another length, and another beginning than the name promises: it was not cut, it is another file."""
+    expected = expected_kind(sample.name)
+    if (
+        sample.length in (None, sample.size)
+        or expected not in MAGIC.values()
+        or kind_of(sample.head) == expected
+    ):
+        return None
+    is_packed = expected in ("gzip", "bzip2", "xz", "zstd")
+    detail = f"it does not begin as {_article(expected)} does (it begins {_hex(sample.head)})"
+    if is_packed:
+        detail += f", so it came without its {expected} compression, or is another file"
+    return Finding(cause="body.decompressed" if is_packed else "body.wrong-file", detail=detail)
 
 
 def _cut(sample: Sample) -> Finding | None:

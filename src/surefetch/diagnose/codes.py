@@ -56,6 +56,9 @@ LOCAL_ERRNO: Final = {
     errno.ENOTDIR: "local.path",
     errno.EISDIR: "local.path",
     errno.EFBIG: "local.disk-full",
+    errno.EMFILE: "local.limit",
+    errno.ENFILE: "local.limit",
+    errno.EIO: "local.io",
 }
 #: Statuses -> cause, where nothing else in the answer says more.
 STATUS: Final = {
@@ -145,6 +148,8 @@ STREAM_ERRORS: Final = {
     "PROTOCOL_ERROR": "http.malformed",
     "FRAME_SIZE_ERROR": "http.malformed",
 }
+#: A server that hangs up because no certificate was shown to it: TLS 1.3's alert 116, and older words.
+WANTS_CERTIFICATE: Final = re.compile(r"alert certificate required|alert no certificate", re.I)
 CUT: Final = re.compile(
     r"reset by peer|unexpected eof|SSL_ERROR_SYSCALL|connection (was )?(closed|aborted)|broken pipe", re.I
 )

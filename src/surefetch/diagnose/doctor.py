@@ -17,6 +17,8 @@ from surefetch.events import Attempt
 
 #: Seconds that a clock may differ from a server's before certificates and signatures suffer.
 CLOCK_SECONDS: Final = 300.0
+#: With less room than this, in bytes, a store can take next to nothing.
+LEAST_FREE: Final = 1_000_000
 FINE, MENDED, YOURS, OWNERS = 0, 20, 21, 22
 #: What was not checked where nobody could be asked.
 NOBODY: Final = "hosts (none was named)"
@@ -74,6 +76,9 @@ def _store(facts: Facts) -> Iterator[Finding]:
     elif facts.free_bytes is not None and facts.free_bytes < facts.needed_bytes:
         free, needed = _megabytes(facts.free_bytes), _megabytes(facts.needed_bytes)
         detail = f"{needed} MB are needed and {free} MB are free"
+        yield _finding(facts, "local.disk-full", detail, subject=facts.store, blocks=True)
+    elif facts.free_bytes is not None and facts.free_bytes < LEAST_FREE:
+        detail = f"only {_megabytes(facts.free_bytes)} MB are free"
         yield _finding(facts, "local.disk-full", detail, subject=facts.store, blocks=True)
 
 

@@ -170,7 +170,7 @@ def judge_name(seen: Observation) -> Finding | None:
 def judge_blocked_name(seen: Observation) -> Finding | None:
     """The resolver's answer leads nowhere, or to a filter's page. Names that are meant to be local pass."""
     host = host_of(seen.effective_url or seen.url)
-    answers = seen.answers or ((seen.address,) if seen.address in ("0.0.0.0", "::") else ())  # noqa: S104 - compared, never bound
+    answers = seen.answers or ((seen.address,) if codes.SINKHOLE.fullmatch(seen.address) else ())
     if seen.proxy or not answers or host in answers or host == "localhost" or host.endswith(".localhost"):
         return None
     if all(codes.BLOCK_PAGES.fullmatch(answer) for answer in answers):
@@ -179,10 +179,16 @@ def judge_blocked_name(seen: Observation) -> Finding | None:
         )
     never = all(answer in ("0.0.0.0", "::") for answer in answers)  # noqa: S104 - compared, never bound
     if never or (
-        seen.port in (80, 443) and seen.curl_code and all(codes.SINKHOLE.fullmatch(a) for a in answers)
+        _is_usual_port(seen) and seen.curl_code and all(codes.SINKHOLE.fullmatch(a) for a in answers)
     ):
         return Finding(cause="dns.blocked", detail=f"`{host}` resolves to {answers[0]}, which leads nowhere")
     return None
+
+
+def _is_usual_port(seen: Observation) -> bool:
+    """Whether a public server would be there: whoever runs one of their own names its port."""
+    url = seen.effective_url or seen.url
+    return re.match(r"https?://[^/:?#]+\.[a-z]+(:(80|443))?([/?#]|$)", url) is not None
 
 
 def judge_connect(seen: Observation) -> Finding | None:
@@ -202,7 +208,7 @@ def judge_tls(seen: Observation) -> Finding | None:
     message = seen.curl_message
     if seen.curl_code == codes.NO_AUTHORITIES:
         return Finding(cause="tls.no-trust-store", detail=message)
-    if seen.curl_code == codes.CLIENT_CERTIFICATE:
+    if seen.curl_code == codes.CLIENT_CERTIFICATE or codes.WANTS_CERTIFICATE.search(message):
         return Finding(cause="service.auth", detail=f"the server wants a client certificate: {message}")
     if seen.curl_code in (codes.VERIFICATION, 51, 83, 90, 91):
         return judge_chain(seen, host_of(seen.effective_url or seen.url))

@@ -226,11 +226,20 @@ def _proxy(case: _Case) -> _Choice | None:
 
 def _silent_proxy(case: _Case) -> _Choice | None:
     """Several hosts, one proxy before them all, and silence: it is the proxy that is silent."""
-    proxied = set(case.facts.proxied)
-    if len(case.causes) < 2 or not case.facts.proxy or case.facts.reachable:
+    proxied, proxy = set(case.facts.proxied), case.facts.proxy
+    if not case.causes or not proxy or case.facts.reachable:
         return None
     if any(host not in proxied or code not in weights.SILENT for host, code in case.causes.items()):
         return None
+    has_tunnel = "transfer.no-first-byte" in case.causes.values()
+    if proxy.startswith("https:") and not has_tunnel:
+        detail = f"the proxy `{proxy}` is configured as https://, and gives a TLS handshake no answer"
+        return _Choice(code="proxy.scheme", detail=detail)
+    if proxy.startswith("socks") and not has_tunnel:
+        detail = f"the proxy `{proxy}` took the connection, and says nothing in SOCKS"
+        return _Choice(code="proxy.unreachable", detail=detail)
+    if len(case.causes) == 1 and has_tunnel:
+        return None  # one host alone may be silent itself
     hosts = _and(sorted(case.causes)[:3])
     detail = f"the proxy `{case.facts.proxy}` took what was asked of {hosts}, and none of it was answered"
     return _Choice(code="proxy.unreachable", detail=detail)
@@ -282,6 +291,15 @@ def _out_of_time(case: _Case) -> _Choice | None:
     return None if late is None else _Choice(code=late.cause, detail=late.detail)
 
 
+def _outage(case: _Case) -> _Choice | None:
+    """Every host of it failed on its own side, while others answer."""
+    is_theirs = all(code in weights.OWN_SIDE for code in case.causes.values())
+    if len(case.causes) < 2 or not is_theirs or not case.facts.reachable:
+        return None
+    attempt = case.failed[0]
+    return _Choice(code="service.outage", host=place_of(attempt), detail=attempt.detail)
+
+
 def _closed(case: _Case) -> _Choice | None:
     """Every host fails in the same way and the package index alone answers: a network that is closed."""
     kinds, facts = set(case.causes.values()), case.facts
@@ -330,7 +348,7 @@ def _mixture(case: _Case) -> _Choice | None:
 
 RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
     _local, _offline, _nothing_tried, _portal, _clock, _authorities, _inspection, _proxy, _same_bytes,
-    _silent_proxy, _past_the_proxy, _out_of_time, _closed, _all_alike, _mixture,
+    _silent_proxy, _past_the_proxy, _out_of_time, _outage, _closed, _all_alike, _mixture,
 )  # fmt: skip
 
 
@@ -359,6 +377,13 @@ def _meant(attempt: Attempt) -> Attempt:
     replace = msgspec.structs.replace
     if attempt.source == "package" and attempt.cause == "http.not-found" and not attempt.artifact:
         return replace(attempt, cause="source.not-in-index", detail=f"{place_of(attempt)} has no page of it")
+    if attempt.cause == "source.not-in-index" and (
+        page := re.search(r"a web page titled “(.*)”", attempt.detail)
+    ):
+        kinds = (
+            cause for pattern, cause in weights.PAGES if re.search(pattern, page.group(1), re.IGNORECASE)
+        )
+        return replace(attempt, cause=next(kinds, "body.html"))
     # An address of another scheme that a mirror led to is the mirror's fault, not the user's.
     if attempt.cause == "policy.scheme" and re.match(r"https?://", attempt.mirror):
         return replace(attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}")

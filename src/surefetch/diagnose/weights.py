@@ -131,6 +131,14 @@ WRONG_BYTES: Final = {
     "body.html",
     "body.changed-upstream",
 }
+#: What a page is that came in the place of an index, by its title.
+PAGES: Final = (
+    (r"wi-?fi|wlan|hotspot|guest|portal|captive|internet access", "body.captive-portal"),
+    (r"log ?-?in|sign ?-?in|log ?on|authenticat|anmeld|connexion", "body.login-page"),
+    (r"block|denied|filter|restricted", "proxy.denied"),
+)
+#: What a host shows that failed on its own side.
+OWN_SIDE: Final = {"http.server-error", "http.unavailable"}
 #: Of searches that found nothing, the one that says most.
 SEARCHES: Final = {"source.not-in-index": 0, "source.no-index": 1, "source.no-copy": 2, "source.no-apt": 3}
 #: Faults of a host that nothing here can mend: when all mirrors failed, only another address helps.
@@ -213,6 +221,24 @@ BY_DETAIL: Final = (
         "check that it is a SOCKS proxy: one that is not is named with http:// in the same setting",
     ),
     (
+        r"body\.lfs-pointer",
+        r"Git LFS pointer",
+        "ask for the file itself: on GitHub it lies under"
+        " `https://media.githubusercontent.com/media/OWNER/REPO/BRANCH/PATH`, on Hugging Face under"
+        " `/resolve/` instead of `/raw/`; in your own clone run `git lfs pull`",
+    ),
+    (
+        r"service\.auth",
+        r"client certificate",
+        "the host wants a client certificate, which surefetch cannot show: fetch it with the program that has"
+        " yours, then give the file with `--from`",
+    ),
+    (
+        r"local\.limit",
+        r"ulimit -f",
+        "raise the limit for this shell: `ulimit -f unlimited`",
+    ),
+    (
         r"tls\.protocol",
         r"too weak",
         "the host's owner must have a stronger certificate issued: use another mirror",
@@ -230,7 +256,7 @@ BY_DETAIL: Final = (
     ),
     (
         r"http\.malformed",
-        r"content-length|transfer-encoding|chunk|header|version",
+        r"content-length|transfer-encoding|chunk|header|version|nghttp2|broke the answer off",
         "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
         " the file, use that one",
     ),

@@ -397,6 +397,10 @@ class ArtifactPlan(Checking):
         times += [until] if now < (until := self._patient_until()) < math.inf else []
         return min(times, default=None)
 
+    def is_paused(self, now: float) -> bool:
+        """Whether a mirror has asked to be left alone for a while, and is."""
+        return any(c.asked and c.ready() > now - self._limits.patience for c in self._waiting())
+
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""
         return len(self._roster.candidates) > 1 or any(

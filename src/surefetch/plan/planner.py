@@ -231,6 +231,8 @@ class Planner:
         self._is_scanning = self._is_scanning and self._scans(now)
         if self._is_too_slow(now):
             orders += [order for plan in list(self._turns.live) for order in plan.give_up(Ending.SLOW)]
+        if self._is_all_silent(now):
+            orders += [order for plan in list(self._turns.live) for order in plan.give_up(Ending.SILENT)]
         while self.missing and not self._halted and not self._is_late(now):
             self._activate(now)
             orders += self._derive()
@@ -284,6 +286,13 @@ class Planner:
         self._crawl_at, self._crawl_bytes = now, self._bytes
         left = sum(plan.artifact.bound - plan.received for plan in self._turns.live if plan.need)
         return rate < CRAWL and left > CRAWL_SECONDS * rate
+
+    def _is_all_silent(self, now: float) -> bool:
+        """Whether nobody has given a byte for too long, whatever form was tried."""
+        is_over = not self._bytes and now - self._began >= self._limits.patience
+        pauses = any(plan.is_paused(now) for plan in self._turns.live)
+        is_more = any(not form.is_active and self._ways.is_promising(form) for form in self._ways.forms)
+        return is_over and not pauses and not is_more
 
     def _is_too_slow(self, now: float) -> bool:
         """Whether bytes come, but all of them together so slowly that they are not worth waiting for."""

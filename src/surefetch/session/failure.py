@@ -117,9 +117,8 @@ def _givers(bench: Bench) -> tuple[str, ...]:
 
 def _indexes(attempts: Sequence[Attempt]) -> tuple[str, ...]:
     """Package indexes that answered, if only that they do not have it."""
-    return tuple(
-        dict.fromkeys(place_of(a) for a in attempts if a.source == "package" and a.cause in ANSWERED)
-    )
+    answered = [a for a in attempts if a.source == "package" and a.cause in ANSWERED]
+    return tuple(dict.fromkeys(place_of(a) for a in answered if "http" in a.mirror))
 
 
 def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from surefetch.dataset import describe
-from surefetch.errors import SurefetchError
+from surefetch.errors import StoreError, SurefetchError
 from surefetch.events import Done
 from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
@@ -31,6 +32,10 @@ from surefetch.transfer import urls
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
+#: What to do when a copy of one's own is the trouble.
+WRITE_ELSEWHERE = "name another place, or another disk, with `--output`"
+SHORTER = "name a shorter path with `--output`"
+
 
 def get(
     session: Session,
@@ -46,15 +51,24 @@ def get(
     """Get proven files; see `Session.get`."""
     target = find_target(lambda: session.catalog, name, mirrors=mirrors, digests=digests, size=size)
     if form is not None:
-        from surefetch.session.encode import write_form
+        from surefetch.session.encode import check_form, write_form
 
+        check_form(target.dataset, form, output)
         fetch_tensors(session, target.dataset, target=target, local=local)
         return write_form(session, target.dataset, form, output)
     began = time.monotonic()
     bench, done = obtain(session, target, local)
     files = write_view(session, target, bench)
     if output is not None:
-        files = _copied_out(session, files, target, output)
+        try:
+            files = _copied_out(session, files, target, output)
+        except StoreError as error:
+            if error.code != "local.cache-corrupt":
+                raise
+            for file in files:  # what is damaged is moved aside, and fetched anew
+                session.store.verify_blob(file.sha256)
+            bench, done = obtain(session, target, local)
+            files = _copied_out(session, write_view(session, target, bench), target, output)
     return _receipt(target, bench, done, files, time.monotonic() - began)
 
 
@@ -265,10 +279,8 @@ def _copied_out(
     session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
 ) -> list[File]:
     """Give copies of the user's own, never links into the store."""
-    from surefetch.store.files import told
-
     text = os.fspath(output)
-    with told(text, "written", "name another place with `--output`"):
+    with _told_of(text):
         place = Path(output).expanduser().absolute()
         is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
         return [
@@ -278,6 +290,23 @@ def _copied_out(
             )
             for file in files
         ]
+
+
+@contextmanager
+def _told_of(output: str) -> Iterator[None]:
+    """Tell the disk's troubles of the copy that was asked for, whatever name it has at first."""
+    from surefetch.store.files import HINT, told
+    from surefetch.store.files import SHORTER as SHORTER_STORE
+
+    try:
+        with told(output, "written"):
+            yield
+    except StoreError as error:
+        if error.hint not in (HINT, SHORTER_STORE):
+            raise
+        hint = WRITE_ELSEWHERE if error.code != "local.name-too-long" else SHORTER
+        why = error.message.rpartition(" could not be ")[2].partition(": ")[2]
+        raise StoreError(f"`{output}` could not be written: {why}", code=error.code, hint=hint) from error
 
 
 def _bytes_needed(goal: Goal) -> int:

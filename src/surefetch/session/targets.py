@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 METALINKS = (".meta4", ".metalink")
 #: The bound of a file whose size nobody told, in bytes.
 UNKNOWN_BOUND = 1 << 40
+#: Where a bucket's files lie on the web, by the scheme that its own tools use.
+BUCKETS = {
+    "s3": "https://{bucket}.s3.amazonaws.com/{key}",
+    "gs": "https://storage.googleapis.com/{bucket}/{key}",
+    "hf": "https://huggingface.co/{bucket}/{key}",
+}
 ADDRESS = "write it as `https://HOST/FILE`, or `https://HOST:PORT/FILE`"
 
 
@@ -61,6 +67,8 @@ def find_target(
 
         return _described_files(read_metalink(name), tuple(mirrors))
     if "://" not in name:
+        if given and "/" in name and "." in name.partition("/")[0]:
+            raise UsageError(f"`{name}` is no address yet", hint=f"write `https://{name}`")
         if given:
             raise UsageError(
                 f"a digest belongs to a URL, and `{name}` is a name: the catalog knows its digests",
@@ -131,9 +139,9 @@ def check_url(url: str) -> None:
     scheme = urlsplit(url).scheme
     if scheme not in ("https", "http"):
         raise UsageError(
-            f"`{url}` is no https or http address",
+            f"`{urls.mask(url)}` is no https or http address",
             code="policy.scheme",
-            hint="a file of your own goes in by `surefetch get NAME --from PATH`",
+            hint=_written(url, scheme),
         )
     try:
         host, _ = urlsplit(url).hostname or "", urlsplit(url).port
@@ -146,6 +154,18 @@ def check_url(url: str) -> None:
         raise UsageError(
             f"`{host}` can be no host's name: a part between its dots is empty or too long", hint=ADDRESS
         )
+
+
+def _written(url: str, scheme: str) -> str:
+    """Say how an address of another scheme is written for https, or what is meant."""
+    bucket, _, key = url.partition("://")[2].partition("/")
+    if scheme in BUCKETS and bucket:
+        return f"write it as `{BUCKETS[scheme].format(bucket=bucket, key=key)}`"
+    if scheme == "file":
+        return "a file of your own goes in by `surefetch get NAME --from PATH`"
+    if not scheme or "." in scheme:
+        return f"a mirror is the address of a web server: `https://{url}`" if "." in url else ADDRESS
+    return f"only https and http are spoken: {ADDRESS}"
 
 
 def _digest(algorithm: str, value: str) -> Digest:
