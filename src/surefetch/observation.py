@@ -24,6 +24,7 @@ class Certificate(Struct, frozen=True, kw_only=True):
     issuer: str
     not_before: float | None = None  # seconds since 1970, UTC
     not_after: float | None = None
+    issuer_url: str = ""  # where its issuer's certificate can be had, if it says so (RFC 5280, 4.2.2.1)
     san: tuple[str, ...] = ()  # names and addresses it is for: "example.org", "*.example.org", "192.0.2.1"
 
 

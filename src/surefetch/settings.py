@@ -126,6 +126,12 @@ def parse_value(name: str, value: Any, place: str) -> Any:
         raise SettingError(f"setting `{name}` of {place}: {error}") from error
     if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
         raise SettingError(f"setting `{name}` of {place} is `{value}`, and may not be negative")
+    if name == "sources" and (unknown := [item for item in converted if item not in Settings().sources]):
+        known = " ".join(Settings().sources)
+        raise SettingError(
+            f"setting `sources` of {place} names `{unknown[0]}`, which is none",
+            hint=f"the sources are: {known}",
+        )
     return converted
 
 

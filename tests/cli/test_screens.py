@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from surefetch.cli import _system_limit
 from tests.cli.conftest import Site
 from tests.cli.test_get import named
 from tests.conftest import Run
@@ -127,3 +129,23 @@ def test_the_default_folders_are_those_of_the_platform(home: Path) -> None:
 
     assert paths.default_store(os.environ) == platformdirs.user_cache_dir("surefetch", appauthor=False)
     assert paths.config_folder(os.environ) == platformdirs.user_config_dir("surefetch", appauthor=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        ImportError("libx.so: failed to map segment from shared object"),
+        OSError(errno.EMFILE, "Too many open files"),
+    ],
+    ids=repr,
+)
+def test_what_the_system_refuses_is_no_bug(error: Exception) -> None:
+    limit = _system_limit(error)
+    assert limit is not None and (limit.code, limit.exit_code) == ("local.limit", 11)
+    assert "ulimit" in limit.action
+    wrapped = RuntimeError("something else")
+    wrapped.__cause__ = error
+    assert _system_limit(wrapped) is not None
+    assert _system_limit(RuntimeError("something else")) is None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import ipaddress
 import shutil
 import socket
 import ssl
@@ -75,6 +76,43 @@ class TestAuthority:
         """Issue a certificate by an intermediate authority, which the server sends along or forgets."""
         leaf = self.ca.create_child_ca().issue_cert(*names)
         return self._write(leaf, chain=leaf.cert_chain_pems if complete else leaf.cert_chain_pems[:1])
+
+    def beneath_forgotten(self, host: str, issuer: str, at: str) -> Leaf:
+        """Issue a certificate by an authority that is not sent, and that can be had at an address."""
+        from cryptography import x509
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+        from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
+
+        now = datetime.datetime.now(datetime.UTC)
+        own, theirs = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+        place = x509.AccessDescription(
+            AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier(at)
+        )
+        name = x509.IPAddress(ipaddress.ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]))
+            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
+            .public_key(own.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - _DAY)
+            .not_valid_after(now + 30 * _DAY)
+            .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+            .add_extension(x509.AuthorityInformationAccess([place]), critical=False)
+            .sign(theirs, hashes.SHA256())
+        )
+        self._issued += 1
+        path, key = self._folder / f"{self._issued}.pem", self._folder / f"{self._issued}.key"
+        path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        key.write_bytes(
+            own.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+        return Leaf(path, key)
 
     def self_signed(self, *names: str) -> Leaf:
         """Make a certificate that only vouches for itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
 
@@ -113,6 +114,105 @@ def test_each_answer_that_is_not_the_file_has_its_cause(
     assert word in error.hint, error.hint
 
 
+def storage(code: str, message: str, more: str = "") -> bytes:
+    """The document in which S3, Google and Azure say no."""
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
+    return ('<?xml version="1.0" encoding="UTF-8"?>\n' + text).encode()
+
+
+SKEWED = "The difference between the request time and the current time is too large."
+FRAME = (
+    "<AuthenticationErrorDetail>Signature not valid in the specified time frame</AuthenticationErrorDetail>"
+)
+LIMITED = (
+    b"<html><head><title>Access denied | data.example used Cloudflare to restrict access</title></head>"
+    b"<body><h1>Error <span>1020</span></h1><p>This website is using a security service</p></body></html>"
+)
+NO_CERTIFICATE = (
+    b"<html><head><title>400 No required SSL certificate was sent</title></head><body>nginx</body></html>"
+)
+#: What a storage service, a firewall or a hub says -> the answer, cause, fault, exit, words told.
+SAID: dict[str, tuple[Script, str, str, int, str, str]] = {
+    "a link that has expired": (
+        Script(status=403, body=storage("AccessDenied", "Request has expired")),
+        "http.forbidden", "mirror", 8, "Request has expired", "fresh one",
+    ),
+    "a link of Azure that has expired": (
+        Script(status=403, body=storage("AuthenticationFailed", "RequestId:1", FRAME)),
+        "http.forbidden", "mirror", 8, "time frame", "fresh one",
+    ),
+    "a link cut by the shell": (
+        Script(status=403, body=storage("SignatureDoesNotMatch", "it does not match")),
+        "http.forbidden", "mirror", 8, "SignatureDoesNotMatch", "quotes",
+    ),
+    "storage that is closed": (
+        Script(status=403, body=storage("AllAccessDisabled", "All access to this object has been disabled")),
+        "http.forbidden", "mirror", 8, "disabled", "owner of this storage",
+    ),
+    "a container that is not public": (
+        Script(status=409, body=storage("PublicAccessNotPermitted", "Public access is not permitted")),
+        "body.storage-error", "mirror", 10, "not permitted", "owner of this storage",
+    ),
+    "a bucket that has moved": (
+        Script(status=301, body=storage("PermanentRedirect", "use the specified endpoint")),
+        "body.storage-error", "mirror", 10, "PermanentRedirect", "another address",
+    ),
+    "a clock that storage refuses": (
+        Script(status=403, body=storage("RequestTimeTooSkewed", SKEWED)),
+        "local.clock", "you", 6, "too large", "clock",
+    ),
+    "a rule of Cloudflare": (
+        Script(status=403, body=LIMITED, headers=TYPE),
+        "http.blocked-by-waf", "mirror", 8, "Cloudflare", "browser",
+    ),
+    "a wish for a client certificate": (
+        Script(status=400, body=NO_CERTIFICATE, headers=TYPE),
+        "service.auth", "you", 8, "client certificate", "--from",
+    ),
+    "a repository that is private or is none": (
+        Script(status=401, headers=(("X-Error-Code", "RepoNotFound"), ("X-Error-Message", "not found"))),
+        "service.auth", "you", 8, "private, or its name is another", "HF_TOKEN",
+    ),
+    "a range that is none": (
+        Script(status=416, headers=(("Content-Range", "bytes */7"),), body=b""),
+        "http.range", "mirror", 10, "bytes */7", "another address",
+    ),
+    "a version of HTTP that is none": (
+        Script(raw=b"HTTP/1.1two-hundred OK\r\nContent-Length: 3\r\n\r\nabc"),
+        "http.malformed", "mirror", 5, "", "",
+    ),
+    "come back in an hour": (
+        Script(status=429, headers=(("Retry-After", "7200"),)),
+        "http.rate-limited", "mirror", 9, "asked again in 2 hours", "wait",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("row", SAID.values(), ids=SAID.keys())
+def test_what_a_service_says_is_told_and_answered(
+    surefetch: Run, site: Site, row: tuple[Script, str, str, int, str, str]
+) -> None:
+    script, cause, fault, code, said, done = row
+    error = failed(surefetch, *any_file(site.server.serve("/big.bin", BIG, script)))
+    assert (error.cause, error.fault, error.exit) == (cause, fault, code), error
+    assert said in error.message and done in error.hint, error.screen
+
+
+def test_a_signature_is_not_shown_and_the_line_to_paste_is_quoted(surefetch: Run, site: Site) -> None:
+    url = site.server.serve("/big.bin", BIG, Script(status=404))
+    words = any_file(f"{url}?part=1&X-Amz-Signature=c0ffee11")
+    result = surefetch(*words, "--json")
+    assert "c0ffee11" not in result.stdout + result.stderr
+    assert f'get \\"{url}?part=1&X-Amz-Signature=***\\"' in result.stdout
+
+
+def test_a_digest_that_was_typed_wrongly_is_doubted_first(surefetch: Run, site: Site) -> None:
+    url = site.server.serve("/big.bin", BIG)
+    error = failed(surefetch, "get", url, "--sha256", sha256(b"another file"))
+    assert (error.cause, error.exit) == ("body.corrupt", 10)
+    assert error.hint.startswith("check the digest and size that you gave")
+
+
 def test_a_file_that_was_unpacked_on_the_way_is_named(surefetch: Run, site: Site) -> None:
     site.script("images.gz", Script(body=gzip.decompress(site.files["images.gz"])))
     error = failed(surefetch, "get", "tiny", *named(site))
@@ -166,6 +266,39 @@ def test_each_fault_of_a_body_has_its_cause(
     assert (error.cause, error.fault, error.exit) == (cause, fault, code), error
 
 
+def test_a_crawl_from_the_only_mirror_is_given_up(surefetch: Run, site: Site) -> None:
+    url = site.server.serve("/big.bin", BIG, Script(drip=(100, 0.5)))
+    error = failed(surefetch, *any_file(url), timeout=40)
+    assert (error.cause, error.fault, error.exit) == ("transfer.slow", "mirror", 14), error
+    assert "bytes a second" in error.message and "--deadline" in error.hint
+
+
+def test_silence_of_every_mirror_ends_soon_and_tells_of_all(surefetch: Run, site: Site) -> None:
+    quick = {"SUREFETCH_FIRST_BYTE_TIMEOUT": "3", "SUREFETCH_STALL_TIMEOUT": "3"}
+    with FaultyServer("127.0.0.2") as two, FaultyServer("127.0.0.3") as three:
+        servers = (site.server, two, three)
+        urls = [server.serve("/big.bin", BIG, Script(silence=True)) for server in servers]
+        began = time.monotonic()
+        error = failed(surefetch, "get", *urls, *any_file("")[2:], **quick)
+        seconds = time.monotonic() - began
+    assert (error.cause, error.fault, error.exit) == ("transfer.no-first-byte", "network", 14), error
+    assert {attempt["mirror"] for attempt in error.attempts} == set(urls)
+    assert seconds < 9, "each was asked beside the others, and none three times"
+
+
+def test_a_wait_that_a_server_asks_for_is_kept_only_as_long_as_the_deadline_allows(
+    surefetch: Run, site: Site
+) -> None:
+    busy = Script(status=429, headers=(("Retry-After", "16"),))
+    url = site.server.serve("/big.bin", BIG, busy)
+    began = time.monotonic()
+    error = failed(surefetch, *any_file(url))
+    assert error.cause == "http.rate-limited" and time.monotonic() - began < 10
+    began = time.monotonic()
+    assert failed(surefetch, *any_file(url), "--deadline", "20").cause == "http.rate-limited"
+    assert time.monotonic() - began > 16 and len(site.server.targets()) == 3
+
+
 def test_a_crawl_is_left_for_a_better_mirror(surefetch: Run, site: Site) -> None:
     with FaultyServer(host="127.0.0.2") as other:
         urls = site.server.serve("/big.bin", BIG, Script(drip=(200, 0.2))), other.serve("/big.bin", BIG)
@@ -215,3 +348,19 @@ def test_another_host_that_answers_says_that_it_is_them(surefetch: Run, site: Si
         site.catalog.write_text(site.catalog.read_text("utf-8").replace(site.url("labels.gz"), url), "utf-8")
         error = failed(surefetch, "get", "tiny", *named(site), "--mirror", other.origin)
     assert "it's them, not you: 127.0.0.2 can be reached" in error.message
+
+
+def test_a_service_whose_hosts_all_fail_while_others_answer_is_out(surefetch: Run, site: Site) -> None:
+    site.script("images.gz", Script(status=500))
+    site.script("labels.gz", Script(status=500))
+    with FaultyServer(host="127.0.0.2") as mirror, FaultyServer(host="127.0.0.3") as other:
+        mirror.serve("/images.gz", b"", Script(status=503))
+        mirror.serve("/labels.gz", b"", Script(status=503))
+        other.serve("/images.gz", b"", Script(status=502))
+        url = other.serve("/labels.gz", site.files["labels.gz"])
+        site.catalog.write_text(site.catalog.read_text("utf-8").replace(site.url("labels.gz"), url), "utf-8")
+        error = failed(
+            surefetch, "get", "tiny", *named(site), "--mirror", mirror.origin, "--mirror", other.origin
+        )
+    assert (error.cause, error.fault, error.exit) == ("service.outage", "owner", 5), error
+    assert "127.0.0.3 can be reached" in error.message and "come back later" in error.hint

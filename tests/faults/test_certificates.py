@@ -141,6 +141,58 @@ def test_a_bundle_without_certificates_is_told_before_anything_is_asked(
     assert "ca_bundle" in error.hint
 
 
+def missing(path: Path) -> None:
+    """Make nothing."""
+
+
+def folder(path: Path) -> None:
+    """Make a folder without certificates."""
+    path.mkdir()
+
+
+def empty(path: Path) -> None:
+    """Make a file of nothing."""
+    path.touch()
+
+
+def broken(path: Path) -> None:
+    """Make a file that only begins as a certificate does."""
+    path.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+@pytest.mark.parametrize("make", [missing, folder, empty, broken])
+def test_a_variable_that_names_no_authorities_is_told_when_nobody_is_trusted(
+    surefetch: Run, authority: TestAuthority, tmp_path: Path, variable: str, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "company.pem"
+    make(path)
+    with FaultyServer(tls=authority.leaf(HOST).context()) as server:
+        error = failed(surefetch, *any_file(server.serve("/big.bin", BIG)), **{variable: str(path)})
+    assert (error.cause, error.fault, error.exit) == ("tls.no-trust-store", "you", 6), error
+    assert f"variable {variable} names `{path}`" in error.message and f"unset {variable}" in error.hint
+
+
+def test_doctor_names_the_variable_that_names_no_authorities(
+    surefetch: Run, authority: TestAuthority, tmp_path: Path
+) -> None:
+    with FaultyServer(tls=authority.leaf(HOST).context()) as server:
+        url = server.serve("/big.bin", BIG)
+        done = surefetch("doctor", url, SSL_CERT_FILE=str(tmp_path / "gone.pem"))
+    assert done.returncode == 21 and "[tls.no-trust-store]" in done.stdout
+    assert done.stdout.rstrip().endswith("`unset SSL_CERT_FILE`"), done.stdout
+
+
+def test_an_intermediate_of_a_company_that_is_not_sent_is_known_by_its_address(
+    surefetch: Run, authority: TestAuthority
+) -> None:
+    """The certificate says where its issuer's can be had: so the issuer is one that the server forgot."""
+    leaf = authority.beneath_forgotten(HOST, issuer="Acme Authority", at="http://pki.example/acme.crt")
+    error = over_tls(surefetch, leaf, trusts=authority.pem)
+    assert (error.cause, error.fault, error.exit) == ("tls.incomplete-chain", "mirror", 6), error
+    assert "http://pki.example/acme.crt" in error.message and "company's own" in error.hint
+
+
 def test_the_file_that_was_trusted_may_be_copied(
     surefetch: Run, authority: TestAuthority, tmp_path: Path
 ) -> None:

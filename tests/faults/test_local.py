@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -98,6 +99,89 @@ def test_a_folder_of_somebody_else_is_told(surefetch: Run, site: Site, tmp_path:
     assert (error.cause, error.fault, error.exit) == ("local.permission", "you", 11), error
 
 
+@privileged
+def test_a_disk_without_room_for_one_more_name_is_told_as_that(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    with disk(tmp_path / "names", "size=50m,nr_inodes=4") as names:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, SUREFETCH_STORE=str(names / "store"))
+    assert (error.cause, error.fault, error.exit) == ("local.disk-full", "you", 11), error
+    assert "inodes" in error.message
+
+
+@privileged
+@pytest.mark.parametrize(
+    ("options", "cause"), [("size=100k", "local.disk-full"), ("size=1m,ro", "local.read-only")]
+)
+def test_a_copy_that_its_disk_does_not_take_is_no_matter_of_the_store(
+    surefetch: Run, site: Site, tmp_path: Path, options: str, cause: str
+) -> None:
+    with disk(tmp_path / "other", options) as other:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, "--output", str(other / "copy.bin"))
+        assert not (other / "copy.bin").exists()
+    assert (error.cause, error.fault, error.exit) == (cause, "you", 11), error
+    assert str(other / "copy.bin") in error.message
+    assert "copy" in error.hint or "--output" in error.hint
+    assert "SUREFETCH_STORE" not in error.hint
+
+
+#: A limit of the shell -> what the command that raises it is.
+LIMITS = {"-n 7": "ulimit -n", "-f 100": "ulimit -f"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what a process may use is limited by Linux here")
+@pytest.mark.parametrize(("limit", "cure"), LIMITS.items(), ids=LIMITS)
+def test_a_limit_of_the_shell_is_told_with_the_line_that_raises_it(
+    site: Site, home: Path, limit: str, cure: str
+) -> None:
+    words = (sys.executable, "-m", "surefetch", *any_file(site.server.serve("/big.bin", BIG)), "--json")
+    done = subprocess.run(
+        ["/bin/bash", "-c", f'ulimit {limit}; exec "$@"', "-", *words],
+        capture_output=True, text=True, timeout=60, check=False, cwd=home,
+    )  # fmt: skip
+    error = told(done)
+    assert (error.cause, error.fault, error.exit) == ("local.limit", "you", 11), error
+    assert cure in error.hint
+
+
+def test_a_pipe_that_takes_nothing_is_told_on_stderr(surefetch: Run, site: Site, home: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    words = any_file(site.server.serve("/big.bin", BIG))
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            [sys.executable, "-m", "surefetch", *words, "--json"],
+            stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False, cwd=home,
+        )  # fmt: skip
+    assert done.returncode == 11 and "Traceback" not in done.stderr, done.stderr
+    assert "no space left" in done.stderr and "hint:" in done.stderr
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[::-1], lambda data: data[:-7]])
+def test_a_copy_of_a_damaged_file_is_made_of_a_new_one(
+    surefetch: Run, site: Site, home: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    words = any_file(site.server.serve("/big.bin", BIG))
+    assert surefetch(*words).returncode == 0
+    blob = next(path for path in home.rglob(sha256(BIG)) if path.is_file())
+    blob.chmod(0o644)
+    blob.write_bytes(damage(BIG))
+    offline = failed(surefetch, *words, "--output", "copy.bin", "--offline")
+    assert offline.cause == "usage.offline" and not (home / "copy.bin").exists()
+    assert surefetch(*words, "--output", "copy.bin").returncode == 0
+    assert (home / "copy.bin").read_bytes() == blob.read_bytes() == BIG
+
+
+def test_a_weak_digest_is_refused_where_a_setting_wants_so(surefetch: Run, site: Site) -> None:
+    url = site.server.serve("/big.bin", BIG)
+    weak = hashlib.md5(BIG).hexdigest()
+    error = failed(surefetch, "get", url, "--md5", weak, SUREFETCH_WEAK_DIGESTS="0")
+    assert (error.cause, error.exit) == ("policy.weak-digest", 10), error
+    assert site.server.targets() == []
+
+
 def test_a_name_that_is_too_long_is_told(surefetch: Run, site: Site) -> None:
     words = any_file(site.server.serve("/big.bin", BIG))
     error = failed(surefetch, *words, "--output", "x" * 300)
@@ -135,6 +219,9 @@ def test_time_that_is_used_up_is_told(surefetch: Run, site: Site) -> None:
     url = site.server.serve("/big.bin", BIG, Script(drip=(2_000, 0.2)))
     error = failed(surefetch, *any_file(url), "--deadline", "2")
     assert (error.cause, error.fault, error.exit) == ("transfer.deadline", "network", 14), error
+    assert "`--deadline SECONDS`" in error.hint and "config set" not in error.hint
+    by_variable = failed(surefetch, *any_file(url), SUREFETCH_DEADLINE="2")
+    assert "`SUREFETCH_DEADLINE=SECONDS`" in by_variable.hint
 
 
 def broken_catalog(folder: Path) -> tuple[str, ...]:
@@ -148,6 +235,37 @@ TYPED: dict[str, tuple[Callable[[Path], tuple[str, ...]], str, int, str]] = {
     "a name of nothing": (lambda folder: ("get", "no-such-thing-at-all"), "usage.unknown-dataset", 3, "list"),
     "a catalog's mistake": (broken_catalog, "usage.catalog", 2, "versoin"),
     "no digest": (lambda folder: ("get", "https://data.example/x.bin"), "usage.no-digest", 2, "--sha256"),
+    "a bucket": (
+        lambda folder: ("get", "s3://bucket/a/x.bin", "--sha256", "0" * 64),
+        "policy.scheme",
+        2,
+        "https://bucket.s3.amazonaws.com/a/x.bin",
+    ),
+    "no scheme": (
+        lambda folder: ("get", "data.example/x.bin", "--sha256", "0" * 64),
+        "usage.argument",
+        2,
+        "https://data.example/x.bin",
+    ),
+    "a port of letters": (
+        lambda folder: ("get", "https://data.example:abc/x", "--sha256", "0" * 64),
+        "usage.argument",
+        2,
+        "https://HOST:PORT/FILE",
+    ),
+    "a name that can be none": (
+        lambda folder: ("get", "https://data..example/x", "--sha256", "0" * 64),
+        "usage.argument",
+        2,
+        "data..example",
+    ),
+    "another verb": (lambda folder: ("fetch", "mnist"), "usage.argument", 2, "surefetch get mnist"),
+    "a form of nothing": (
+        lambda folder: ("get", "mnist", "--as", "xlsx", "--output", str(folder)),
+        "usage.argument",
+        2,
+        "xlsx",
+    ),
     "another scheme": (lambda folder: ("get", "ftp://data.example/x.bin"), "policy.scheme", 2, "https"),
     "no such option": (lambda folder: ("get", "mnist", "--nonsense"), "usage.argument", 2, ""),
     "no such file": (lambda folder: ("verify", str(folder / "gone.gz")), "local.path", 11, ""),
@@ -169,3 +287,20 @@ def test_a_value_of_a_setting_that_cannot_be_used_is_told(surefetch: Run, site: 
     error = failed(surefetch, "get", "tiny", *named(site), SUREFETCH_JOBS="many")
     assert (error.cause, error.fault, error.exit) == ("usage.setting", "you", 2), error
     assert "SUREFETCH_JOBS" in error.screen
+
+
+def test_a_source_that_does_not_exist_is_told(surefetch: Run, site: Site) -> None:
+    error = failed(surefetch, "get", "tiny", *named(site), SUREFETCH_SOURCES="htpp")
+    assert (error.cause, error.fault, error.exit) == ("usage.setting", "you", 2), error
+    assert "SUREFETCH_SOURCES" in error.message and "http" in error.hint
+
+
+@privileged
+def test_doctor_tells_of_a_disk_that_is_full_although_no_size_is_known(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    with disk(tmp_path / "full", "size=200k") as full:
+        (full / "other").write_bytes(bytes(190_000))
+        url = site.server.serve("/big.bin", BIG)
+        done = surefetch("doctor", url, SUREFETCH_STORE=str(full / "store"))
+    assert done.returncode == 21 and "[local.disk-full]" in done.stdout, done.stdout

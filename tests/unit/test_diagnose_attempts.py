@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from surefetch.causes import table
-from surefetch.diagnose.attempts import RULES, http_date, judge, retry_after
+from surefetch.diagnose.attempts import RULES, judge
 from surefetch.diagnose.certificates import common_name, issuer_of
+from surefetch.diagnose.words import http_date, retry_after
 from surefetch.events import Failure, Phase
 from surefetch.observation import Certificate, Observation
 

@@ -171,7 +171,14 @@ def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it()
     """10 000 mixtures: never an error, always a code of the table, a sentence, a hint without blanks."""
     draw = random.Random(7)
     codes = list(table())
-    summaries = {"local.clock", "tls.intercepted", "dns.unavailable", "dns.timeout", "source.no-copy"}
+    summaries = {
+        "service.outage",
+        "local.clock",
+        "tls.intercepted",
+        "dns.unavailable",
+        "dns.timeout",
+        "source.no-copy",
+    }
     summaries |= {"http.redirect-dead"}  # an address of another scheme that a mirror led to
     for _ in range(10_000):
         chosen = draw.choices(codes, k=draw.randint(0, 5))
@@ -180,4 +187,4 @@ def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it()
         assert verdict.code in chosen or verdict.code in summaries
         assert verdict.message.startswith("`mnist` could not be had: ") and verdict.hint
         assert "{" not in verdict.message + verdict.hint
-    assert len(RULES) == 12
+    assert len(RULES) == 16

@@ -5,12 +5,20 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from surefetch import __version__
 from surefetch.session.called import program_name
 
+if TYPE_CHECKING:
+    from surefetch.errors import SurefetchError
+
+#: Handles that any library wants at once.
+FEW = 8
+#: How Python, the loader and the system say that memory, or threads, are used up.
+NO_MEMORY = ("can't start new thread", "failed to map segment", "cannot allocate memory", "out of memory")
 #: Command -> (module, one line of help), in the order that help shows.
 COMMANDS = {
     "get": ("get", "Get a dataset's proven files, or any file by URL and digest."),
@@ -57,6 +65,13 @@ class Commands(click.Group):
         near = get_close_matches(word, COMMANDS, n=1, cutoff=0.75)
         if near and not _names_dataset(word):
             context.fail(f"there is no command `{word}`. Did you mean `{near[0]}`?")
+        if (
+            len(arguments) > 1
+            and word.isalpha()
+            and not _names_dataset(word)
+            and _names_dataset(arguments[1])
+        ):
+            context.fail(f"there is no command `{word}`. Did you mean `surefetch get {arguments[1]}`?")
         return super().resolve_command(context, ["get", *arguments])
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -108,8 +123,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `surefetch list | head` is no error
         _silence_stdout()
         return 0
-    except Exception as error:  # the last door: whatever comes here is a bug of ours, and is called so
-        return _bug(error, words)
+    except Exception as error:  # the last door: what no limit of the system explains is a bug of ours
+        limit = _system_limit(error)
+        return _told(limit, words) if limit is not None else _bug(error, words)
     return result if isinstance(result, int) else 0
 
 
@@ -119,6 +135,63 @@ def _fail(error: Exception, words: Sequence[str]) -> int:
 
     assert isinstance(error, SurefetchError)
     return show_error(error, as_json="--json" in words, verbose="-v" in words or "--verbose" in words)
+
+
+def _told(error: Exception, words: Sequence[str]) -> int:
+    """Tell an error although stdout may be what failed: then stderr alone is told."""
+    from surefetch.errors import SurefetchError
+
+    assert isinstance(error, SurefetchError)
+    try:
+        return _fail(error, words)
+    except OSError:
+        _silence_stdout()
+        click.echo(f"error: {error.message}\n\nhint: {error.action}", err=True)
+        return error.exit_code
+
+
+def _system_limit(error: BaseException) -> SurefetchError | None:
+    """Read an exception as what the system refused: files open, memory, a full disk behind stdout."""
+    import errno
+    import os
+
+    from surefetch.errors import StoreError
+
+    chain: BaseException | None = error
+    while chain is not None:
+        if isinstance(chain, MemoryError) or any(words in str(chain).lower() for words in NO_MEMORY):
+            hint = "close other programs, or raise the limits: `ulimit -v unlimited`, `ulimit -u 4096`"
+            message = "this process may use no more memory, or start no more threads"
+            return StoreError(message, code="local.limit", hint=hint)
+        if getattr(chain, "errno", None) in (errno.EMFILE, errno.ENFILE):
+            return StoreError("this process may not open more files", code="local.limit")
+        if getattr(chain, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
+            code = "local.io" if getattr(chain, "errno", None) == errno.EIO else "local.disk-full"
+            where = getattr(chain, "filename", None) or "what stdout is written to"
+            hint = f"free room, or write elsewhere: {where} takes no more"
+            return StoreError(
+                f"`{where}`: {os.strerror(getattr(chain, 'errno', 0)).lower()}", code=code, hint=hint
+            )
+        chain = chain.__cause__ or chain.__context__
+    if _has_no_handles():
+        return StoreError("this process may not open more files", code="local.limit")
+    return None
+
+
+def _has_no_handles() -> bool:
+    """Whether a few more files cannot be opened: libraries tell of that in words of their own."""
+    import os
+
+    opened: list[int] = []
+    try:
+        for _ in range(FEW):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return True
+    finally:
+        for handle in opened:
+            os.close(handle)
+    return False
 
 
 def _bug(error: Exception, words: Sequence[str]) -> int:

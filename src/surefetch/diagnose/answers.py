@@ -9,7 +9,7 @@ from surefetch.diagnose import bytes as naming
 from surefetch.diagnose import codes
 from surefetch.diagnose.findings import Finding
 from surefetch.diagnose.hops import tunnel
-from surefetch.diagnose.words import carries_body, clean, file_name, host_of, rate
+from surefetch.diagnose.words import carries_body, clean, duration, file_name, host_of, rate, retry_after
 from surefetch.events import Phase
 from surefetch.observation import Observation
 
@@ -28,7 +28,7 @@ def judge_broken(seen: Observation) -> Finding | None:
         return Finding(cause="body.too-large", detail=seen.curl_message)
     if seen.curl_code == codes.BAD_ENCODING:
         return Finding(cause="body.unasked-encoding", detail=seen.curl_message)
-    if "http/0.9" in message or (seen.curl_code == codes.WEIRD):
+    if "http/0.9" in message or seen.curl_code in (codes.WEIRD, codes.UNSUPPORTED):
         is_tls = seen.first_bytes[:2] in (b"\x15\x03", b"\x16\x03")  # a TLS alert or handshake record
         cause = (
             "http.tls-port"
@@ -76,8 +76,13 @@ def judge_silence(seen: Observation) -> Finding | None:
         by_number = codes.CONNECT_ERRNO.get(seen.os_errno)
         if by_number == "connect.timeout" or (by_number is None and "timed out" in seen.curl_message.lower()):
             return Finding(cause="connect.timeout", detail=seen.curl_message)
+        if reset := codes.STREAM_RESET.search(seen.curl_message):  # no box on the way can say that within TLS
+            cause = codes.STREAM_ERRORS.get(reset.group(1), "http.server-error")
+            return Finding(cause=cause, detail=f"the server broke the answer off: {reset.group(1)}")
         malformed = re.search(
-            r"invalid|malformed|illegal|nul|weird|chunk|unsupported http", seen.curl_message, re.I
+            r"invalid|malformed|illegal|nul|weird|chunk|unsupported http|nghttp2 shuts down",
+            seen.curl_message,
+            re.I,
         )
         if malformed and by_number is None:
             return Finding(cause="http.malformed", detail=seen.curl_message)
@@ -114,12 +119,15 @@ def judge_status(seen: Observation) -> Finding | None:
     said = f"status {status}"
     if seen.proxy and seen.url.startswith("http:"):  # no tunnel: the proxy itself may have answered so
         said += f" through the proxy `{seen.proxy}`"
-    if status in (301, 302, 303, 307, 308) and not seen.header("location"):
+    is_redirect = status in (301, 302, 303, 307, 308)
+    if is_redirect and not seen.header("location") and not _storage(seen):
         return Finding(cause="http.unexpected-status", detail=f"{said} without a place to go to")
-    if status in (301, 302, 303, 307, 308):
+    if is_redirect and seen.header("location"):
         return _refused_redirect(seen)
     if limited := _service_limit(seen):
         return limited
+    if storage := _storage(seen):
+        return _storage_refusal(status, f"{said}; {storage.detail}", storage.cause)
     if page := _page_marker(seen):
         if _may_override(status, page.cause):
             return Finding(cause=page.cause, detail=f"{said}; {page.detail}")
@@ -131,10 +139,12 @@ def judge_status(seen: Observation) -> Finding | None:
     cause = codes.STATUS.get(status) or (
         "http.server-error" if 500 <= status < 600 else "http.unexpected-status"
     )
+    if status in (429, 503) and (seconds := retry_after(seen.header("retry-after"), seen.now)):
+        said += f"; it wants to be asked again in {duration(seconds)}"
+    if status == 416 and (whole := seen.header("content-range")):
+        said += f", and says of its file `{whole}`"
     if cause == "http.unauthorized" and (asks := seen.header("www-authenticate")):
         said += f", asks for {asks.split()[0]}"
-    if status in (403, 401) and (wanted := _storage_words(seen)):
-        said += f"; {wanted}"
     return Finding(cause=cause, detail=said)
 
 
@@ -161,8 +171,12 @@ def _service_limit(seen: Observation) -> Finding | None:
         "GatedRepo",
         "RepoNotFound",
     ):  # the Hugging Face Hub's own header
-        cause = "service.auth" if code == "GatedRepo" else "http.not-found"
-        return Finding(cause=cause, detail=f"status {seen.status}: {seen.header('x-error-message') or code}")
+        # Without a token the Hub says 401 of what does not exist and of what is private, alike.
+        is_shut = code == "GatedRepo" or seen.status == 401
+        said = f"status {seen.status}: {seen.header('x-error-message') or code}"
+        if code == "RepoNotFound" and is_shut:
+            return Finding(cause="service.auth", detail=f"{said}: it is private, or its name is another one")
+        return Finding(cause="service.auth" if is_shut else "http.not-found", detail=said)
     return None
 
 
@@ -170,12 +184,14 @@ def _may_override(status: int, cause: str) -> bool:
     """Whether a page's wording says more than the status that it came with."""
     if cause in ("body.html", "body.login-page"):
         return cause == "body.login-page" and status in (200, 202, 203)
+    if cause == "http.rate-limited":
+        return status in (200, 403, 503)
     if cause.startswith("http.") and cause not in ("http.blocked-by-waf", "http.tls-port"):
         return False
     if cause == "http.blocked-by-waf":
         return status not in (404, 410, 401, 407, 451, 500, 502, 504) and status < 520
     if cause == "service.auth":
-        return status in (200, 401, 403)
+        return status in (200, 400, 401, 403, 495, 496)
     return not (cause == "service.rate-limit" and status == 429)
 
 
@@ -193,9 +209,17 @@ def _page_marker(seen: Observation) -> Finding | None:
     return Finding(cause=marker.cause, detail=naming.came(marker.name) + (f": “{title}”" if title else ""))
 
 
-def _storage_words(seen: Observation) -> str:
-    finding = naming.name_bytes(seen.first_bytes, length=None, url="x.bin") if seen.first_bytes else None
-    return finding.detail if finding and finding.cause == "body.storage-error" else ""
+def _storage(seen: Observation) -> Finding | None:
+    """What a storage service says in the place of the file, if one says something."""
+    return naming.find_storage_error(naming.text_of(seen.first_bytes) or "")
+
+
+def _storage_refusal(status: int, said: str, cause: str) -> Finding:
+    """Take the status for the cause where it has a name; else what the service says names it."""
+    if cause == "body.storage-error":
+        by_status = codes.STATUS.get(status) or ("http.server-error" if status >= 500 else cause)
+        cause = cause if by_status == "http.unexpected-status" else by_status
+    return Finding(cause=cause, detail=said)
 
 
 def judge_body(seen: Observation) -> Finding | None:

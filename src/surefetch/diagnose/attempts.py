@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import answers, hops
 from surefetch.diagnose import bytes as naming
 from surefetch.diagnose.findings import Finding, Judgement
-from surefetch.diagnose.words import clean, host_of
+from surefetch.diagnose.words import clean, host_of, retry_after
 from surefetch.events import Failure
 from surefetch.observation import Observation
 
@@ -62,23 +59,6 @@ def judgement(finding: Finding, seen: Observation) -> Judgement:
         detail=finding.detail,
         retry_after=retry_after(seen.header("retry-after"), seen.now),
     )
-
-
-def retry_after(value: str, now: float | None) -> float | None:
-    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3). None if absent or unreadable."""
-    if re.fullmatch(r"\d{1,9}", value.strip()):
-        return float(value)
-    date = http_date(value)
-    return max(0.0, date - now) if date is not None and now is not None else None
-
-
-def http_date(value: str) -> float | None:
-    """Read an HTTP date as seconds since 1970, or None."""
-    try:
-        date: datetime = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return date.timestamp() if date.tzinfo else None
 
 
 def _after_redirect(seen: Observation, finding: Finding) -> Finding:

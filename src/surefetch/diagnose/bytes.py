@@ -71,6 +71,9 @@ _TEXT_KINDS: Final = {"html", "xml", "json", "text"}
 _STORAGE: Final = re.compile(
     r"<error\b.{0,200}?<code>\s*([^<]+?)\s*</code>(.*?<message>\s*([^<]{0,300}))?", re.S | re.I
 )
+#: Where S3, Google and Azure put what the message leaves out, and lines of it that only they can read.
+_STORAGE_DETAIL: Final = re.compile(r"<(details|authenticationerrordetail)>\s*([^<]{0,300})", re.I)
+_STORAGE_NUMBERS: Final = re.compile(r"^(requestid|time):.*$", re.M | re.I)
 _STORAGE_CAUSES: Final = {
     "slowdown": "http.rate-limited", "serverbusy": "http.rate-limited", "requesttimetooskewed": "local.clock",
 }  # fmt: skip
@@ -126,7 +129,7 @@ def name_bytes(
 
 def name_sample(sample: Sample) -> Finding:
     """Say what a sample is; the cause is `body.corrupt` when nothing more can be told."""
-    for rule in (_empty, _page, _wrapped_page, _other_kind, _cut, _damaged):
+    for rule in (_empty, _page, _wrapped_page, _other_kind, _unwrapped, _cut, _damaged):
         if finding := rule(sample):
             return finding
     return Finding(cause="body.corrupt", detail=_sizes(sample))
@@ -191,6 +194,12 @@ def find_marker(text: str, *, headers: str = "", url: str = "", page_only: bool 
     return None
 
 
+def find_storage_error(text: str) -> Finding | None:
+    """Return what a storage service's error document says, or None."""
+    match = _STORAGE.search(text)
+    return _storage_error(match) if match else None
+
+
 def came(name: str) -> str:
     """Say that somebody's page, or a page that has a name of its own, came."""
     return f"{name} came" if name.startswith(("a ", "an ", "the ")) else f"a page of {name} came"
@@ -216,8 +225,8 @@ def _page(sample: Sample) -> Finding | None:
     kind, expected = kind_of(sample.head), expected_kind(sample.name)
     if kind == expected and kind != "text" and not _STORAGE.search(text):
         return None
-    if storage := _STORAGE.search(text):
-        return _storage_error(storage)
+    if storage := find_storage_error(text):
+        return storage
     marker = find_marker(text, headers=sample.headers, url=sample.url)
     is_small = (sample.length or len(sample.head)) <= 2048
     if kind in ("html", "xml") or (
@@ -293,6 +302,22 @@ def _other_kind(sample: Sample) -> Finding | None:
     )
 
 
+def _unwrapped(sample: Sample) -> Finding | None:
+    """Another length, and another beginning than the name promises: it was not cut, it is another file."""
+    expected = expected_kind(sample.name)
+    if (
+        sample.length in (None, sample.size)
+        or expected not in MAGIC.values()
+        or kind_of(sample.head) == expected
+    ):
+        return None
+    is_packed = expected in ("gzip", "bzip2", "xz", "zstd")
+    detail = f"it does not begin as {_article(expected)} does (it begins {_hex(sample.head)})"
+    if is_packed:
+        detail += f", so it came without its {expected} compression, or is another file"
+    return Finding(cause="body.decompressed" if is_packed else "body.wrong-file", detail=detail)
+
+
 def _cut(sample: Sample) -> Finding | None:
     """Too short or too long, by the size promised or by what must stand at the end."""
     length, size = sample.length, sample.size
@@ -337,7 +362,9 @@ def _named_page(text: str, marker: Marker | None, sample: Sample) -> Finding:
 
 
 def _storage_error(match: re.Match[str]) -> Finding:
-    code, message = match.group(1).strip(), " ".join((match.group(3) or "").split())
+    more = _STORAGE_DETAIL.search(match.string, match.end(1))
+    said = f"{match.group(3) or ''}\n{more.group(2) if more else ''}"
+    code, message = match.group(1).strip(), " ".join(_STORAGE_NUMBERS.sub("", said).split())
     cause = _STORAGE_CAUSES.get(code.lower(), "body.storage-error")
     return Finding(
         cause=cause, detail=f"the storage service says {code}" + (f": {message}" if message else "")

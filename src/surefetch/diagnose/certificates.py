@@ -127,6 +127,9 @@ def _unknown_issuer(seen: Observation, leaf: Certificate | None) -> Finding:
         return Finding(cause="tls.self-signed", detail=said)
     if alone and (table.is_public(leaf.issuer) or table.sounds_intermediate(leaf.issuer)):
         return Finding(cause="tls.incomplete-chain", detail=f"only one certificate was sent; {said}")
+    if alone and leaf.issuer_url and not re.search(r"\broot\b", common_name(leaf.issuer), re.IGNORECASE):
+        detail = f"only one certificate was sent; {said}, which can be had at {leaf.issuer_url}"
+        return Finding(cause="tls.incomplete-chain", detail=detail)
     if table.is_public(seen.chain[-1].issuer):
         return Finding(
             cause="tls.no-trust-store", detail=f"{said}, a public authority that this machine does not know"

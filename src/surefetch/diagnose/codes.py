@@ -56,6 +56,9 @@ LOCAL_ERRNO: Final = {
     errno.ENOTDIR: "local.path",
     errno.EISDIR: "local.path",
     errno.EFBIG: "local.disk-full",
+    errno.EMFILE: "local.limit",
+    errno.ENFILE: "local.limit",
+    errno.EIO: "local.io",
 }
 #: Statuses -> cause, where nothing else in the answer says more.
 STATUS: Final = {
@@ -68,6 +71,7 @@ STATUS: Final = {
     407: "proxy.auth-required",
     408: "transfer.no-first-byte",
     410: "http.gone",
+    416: "http.range",
     418: "http.blocked-by-waf",
     421: "http.unexpected-status",
     429: "http.rate-limited",
@@ -117,6 +121,15 @@ SQUID: Final = {
     "ERR_ZERO_SIZE_OBJECT": "proxy.upstream",
     "ERR_INVALID_URL": "proxy.not-a-proxy",
 }
+#: What a SOCKS5 proxy answers (RFC 1928, 6).
+SOCKS_REPLIES: Final = {
+    "1": "general failure",
+    "2": "its rules do not allow the connection",
+    "3": "network unreachable",
+    "4": "host unreachable",
+    "5": "connection refused",
+    "6": "the host did not answer in time",
+}
 #: Addresses of DNS filters' block pages (Cisco Umbrella's published ones).
 BLOCK_PAGES: Final = re.compile(r"146\.112\.(61|255)\.\d+|67\.215\.65\.13\d")
 SINKHOLE: Final = re.compile(r"0\.0\.0\.0|::|127\.\d+\.\d+\.\d+|::1")
@@ -125,6 +138,18 @@ PLAIN_TEXT: Final = re.compile(
     r"|bad record type|first record does not look like a TLS",
     re.I,
 )
+#: What a server says when it ends a stream of HTTP/2 (RFC 9113, 7), in libcurl's words.
+STREAM_RESET: Final = re.compile(
+    r"stream \d+ (?:was )?(?:reset by server|not closed cleanly)[^(]*\(?(?:error|err) \w+[: ]+([A-Z_]{6,})"
+)
+STREAM_ERRORS: Final = {
+    "ENHANCE_YOUR_CALM": "http.rate-limited",
+    "REFUSED_STREAM": "http.unavailable",
+    "PROTOCOL_ERROR": "http.malformed",
+    "FRAME_SIZE_ERROR": "http.malformed",
+}
+#: A server that hangs up because no certificate was shown to it: TLS 1.3's alert 116, and older words.
+WANTS_CERTIFICATE: Final = re.compile(r"alert certificate required|alert no certificate", re.I)
 CUT: Final = re.compile(
     r"reset by peer|unexpected eof|SSL_ERROR_SYSCALL|connection (was )?(closed|aborted)|broken pipe", re.I
 )

@@ -8,16 +8,17 @@ from typing import Final
 
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import verdict
-from surefetch.diagnose.attempts import http_date
 from surefetch.diagnose.certificates import common_name
 from surefetch.diagnose.facts import Facts, FileFacts, HostFacts, Report
 from surefetch.diagnose.findings import Finding
 from surefetch.diagnose.tables import issuers
-from surefetch.diagnose.words import host_of
+from surefetch.diagnose.words import host_of, http_date
 from surefetch.events import Attempt
 
 #: Seconds that a clock may differ from a server's before certificates and signatures suffer.
 CLOCK_SECONDS: Final = 300.0
+#: With less room than this, in bytes, a store can take next to nothing.
+LEAST_FREE: Final = 1_000_000
 FINE, MENDED, YOURS, OWNERS = 0, 20, 21, 22
 #: What was not checked where nobody could be asked.
 NOBODY: Final = "hosts (none was named)"
@@ -75,6 +76,9 @@ def _store(facts: Facts) -> Iterator[Finding]:
     elif facts.free_bytes is not None and facts.free_bytes < facts.needed_bytes:
         free, needed = _megabytes(facts.free_bytes), _megabytes(facts.needed_bytes)
         detail = f"{needed} MB are needed and {free} MB are free"
+        yield _finding(facts, "local.disk-full", detail, subject=facts.store, blocks=True)
+    elif facts.free_bytes is not None and facts.free_bytes < LEAST_FREE:
+        detail = f"only {_megabytes(facts.free_bytes)} MB are free"
         yield _finding(facts, "local.disk-full", detail, subject=facts.store, blocks=True)
 
 
@@ -284,6 +288,13 @@ def _weighing(facts: Facts, good: Sequence[HostFacts]) -> verdict.Facts:
         proxy_named_by=through.proxy_decided_by if through else "",
         reachable=tuple(host_of(host.url) for host in good),
         indexes=tuple(host_of(host.url) for host in good if host.role == "index"),
+        proxied=tuple(verdict.place_of(_attempt(host)) for host in facts.hosts if host.proxy),
+        passed=tuple(
+            (verdict.place_of(_attempt(host)), host.proxy_decided_by)
+            for host in facts.hosts
+            if not host.proxy and "no_proxy" in host.proxy_decided_by.lower()
+        ),
+        unusable_trust=facts.unusable_trust,
         shell=facts.shell,
         surefetch=facts.surefetch,
     )

@@ -76,6 +76,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     needed_bytes: int = 0
     trust: str = ""  # whom TLS trusts here
     trust_problem: str = ""
+    unusable_trust: str = ""  # what is wrong with files of authorities that are named here
     ca_bundle: str = ""  # file of authorities that was named here beside the system's
     hosts: tuple[HostFacts, ...] = ()
     files: tuple[FileFacts, ...] = ()

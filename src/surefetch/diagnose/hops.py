@@ -33,7 +33,7 @@ def judge_address(seen: Observation) -> Finding | None:
     message = seen.curl_message.lower()
     if seen.curl_code == codes.URL_MALFORMED:
         return Finding(cause="policy.scheme", detail=f"the address cannot be read: {seen.curl_message}")
-    if seen.curl_code == codes.UNSUPPORTED and "http/0.9" not in message:
+    if seen.curl_code == codes.UNSUPPORTED and "http/" not in message:  # that one is about the answer
         if seen.redirects and seen.url.startswith("https:"):
             return Finding(cause="http.downgrade", detail=f"it redirects to `{clean(seen.redirects[-1])}`")
         return Finding(cause="policy.scheme", detail=seen.curl_message)
@@ -93,9 +93,23 @@ def _proxy_connection(seen: Observation) -> Finding | None:
     wants_tunnel = seen.url.startswith("https:") and not seen.proxy.startswith("socks")
     if wants_tunnel and seen.curl_code in (codes.SEND, codes.RECEIVE):
         return Finding(cause="proxy.not-a-proxy", detail=f"{where} hung up instead of opening a tunnel")
-    if seen.curl_code == codes.TIMED_OUT and seen.phase is Phase.CONNECT:
-        return Finding(cause="proxy.unreachable", detail=f"{where} did not answer in time")
+    if seen.curl_code == codes.TIMED_OUT and (is_tls_proxy or wants_tunnel or seen.proxy.startswith("socks")):
+        return _silent_proxy(seen, where)
     return None
+
+
+def _silent_proxy(seen: Observation, where: str) -> Finding:
+    """It took the connection, and said nothing of a tunnel."""
+    if seen.proxy.startswith("https:"):
+        detail = f"{where} is configured as https://, and gives a TLS handshake no answer"
+        return Finding(cause="proxy.scheme", detail=detail)
+    if seen.proxy.startswith("socks"):
+        return Finding(
+            cause="proxy.unreachable", detail=f"{where} took the connection, and says nothing in SOCKS"
+        )
+    return Finding(
+        cause="proxy.unreachable", detail=f"{where} took the connection, and opened no tunnel in time"
+    )
 
 
 def tunnel(seen: Observation, status: int) -> Finding:
@@ -126,6 +140,10 @@ def _socks(seen: Observation) -> Finding:
         return Finding(cause="proxy.auth-required", detail=f"{proxy_words(seen)}: {message}")
     if re.search(r"not allowed|rule|denied", message, re.I):
         return Finding(cause="proxy.denied", detail=f"{proxy_words(seen)}: {message}")
+    if reply := re.search(r"can.?not complete SOCKS[45]\w* connection to .*\((\d+)\)", message, re.I):
+        cause = "proxy.denied" if reply.group(1) == "2" else "proxy.upstream"  # RFC 1928, 6
+        said = codes.SOCKS_REPLIES.get(reply.group(1), message)
+        return Finding(cause=cause, detail=f"{proxy_words(seen)} says: {said}")
     if re.search(r"host unreachable|network unreachable|refused|TTL|can.t complete", message, re.I):
         return Finding(cause="proxy.upstream", detail=f"{proxy_words(seen)}: {message}")
     return Finding(cause="proxy.not-a-proxy", detail=f"{proxy_words(seen)} does not speak SOCKS: {message}")
@@ -152,7 +170,7 @@ def judge_name(seen: Observation) -> Finding | None:
 def judge_blocked_name(seen: Observation) -> Finding | None:
     """The resolver's answer leads nowhere, or to a filter's page. Names that are meant to be local pass."""
     host = host_of(seen.effective_url or seen.url)
-    answers = seen.answers or ((seen.address,) if seen.address in ("0.0.0.0", "::") else ())  # noqa: S104 - compared, never bound
+    answers = seen.answers or ((seen.address,) if codes.SINKHOLE.fullmatch(seen.address) else ())
     if seen.proxy or not answers or host in answers or host == "localhost" or host.endswith(".localhost"):
         return None
     if all(codes.BLOCK_PAGES.fullmatch(answer) for answer in answers):
@@ -161,10 +179,16 @@ def judge_blocked_name(seen: Observation) -> Finding | None:
         )
     never = all(answer in ("0.0.0.0", "::") for answer in answers)  # noqa: S104 - compared, never bound
     if never or (
-        seen.port in (80, 443) and seen.curl_code and all(codes.SINKHOLE.fullmatch(a) for a in answers)
+        _is_usual_port(seen) and seen.curl_code and all(codes.SINKHOLE.fullmatch(a) for a in answers)
     ):
         return Finding(cause="dns.blocked", detail=f"`{host}` resolves to {answers[0]}, which leads nowhere")
     return None
+
+
+def _is_usual_port(seen: Observation) -> bool:
+    """Whether a public server would be there: whoever runs one of their own names its port."""
+    url = seen.effective_url or seen.url
+    return re.match(r"https?://[^/:?#]+\.[a-z]+(:(80|443))?([/?#]|$)", url) is not None
 
 
 def judge_connect(seen: Observation) -> Finding | None:
@@ -184,7 +208,7 @@ def judge_tls(seen: Observation) -> Finding | None:
     message = seen.curl_message
     if seen.curl_code == codes.NO_AUTHORITIES:
         return Finding(cause="tls.no-trust-store", detail=message)
-    if seen.curl_code == codes.CLIENT_CERTIFICATE:
+    if seen.curl_code == codes.CLIENT_CERTIFICATE or codes.WANTS_CERTIFICATE.search(message):
         return Finding(cause="service.auth", detail=f"the server wants a client certificate: {message}")
     if seen.curl_code in (codes.VERIFICATION, 51, 83, 90, 91):
         return judge_chain(seen, host_of(seen.effective_url or seen.url))
@@ -199,7 +223,7 @@ def judge_tls(seen: Observation) -> Finding | None:
     ):
         return Finding(
             cause="tls.not-tls",
-            detail=f"port {seen.port or 443} of `{last_host(seen)}` answers in plain text",
+            detail=_plain_words(seen),
         )
     if seen.curl_code != codes.TLS_CONNECT:
         return None
@@ -210,3 +234,9 @@ def judge_tls(seen: Observation) -> Finding | None:
     if "certificate" in message.lower() and "verif" in message.lower():
         return judge_chain(seen, last_host(seen))
     return Finding(cause="tls.protocol", detail=message or "the TLS handshake failed")
+
+
+def _plain_words(seen: Observation) -> str:
+    if seen.proxy:
+        return f"`{last_host(seen)}`, or the proxy `{seen.proxy}` in its place, answers in plain text"
+    return f"port {seen.port or 443} of `{last_host(seen)}` answers in plain text"

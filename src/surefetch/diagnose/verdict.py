@@ -26,9 +26,13 @@ class Facts(Struct, frozen=True, kw_only=True):
     proxy: str = ""  # in use, without userinfo
     proxy_named_by: str = ""  # "variable https_proxy", "setting proxy", "the system's settings", …
     reachable: tuple[str, ...] = ()  # hosts that answered well: mirrors, the package index
+    proxied: tuple[str, ...] = ()  # failed hosts that were asked through the proxy
+    passed: tuple[tuple[str, str], ...] = ()  # (failed host, "variable no_proxy (…)") that go past a proxy
     indexes: tuple[str, ...] = ()  # of them the package indexes
     digests: tuple[tuple[str, str], ...] = ()  # (URL, hexadecimal digest) of whole bodies that were wrong
     issuers: tuple[tuple[str, str], ...] = ()  # (host, issuer) of chains that were not trusted
+    unusable_trust: str = ""  # "variable SSL_CERT_FILE names `…`, which does not exist"
+    deadline: str = ""  # what decided it: "argument", "variable SUREFETCH_DEADLINE", …
     kept_bytes: int = 0  # of unfinished artifacts, for the next run
     total_bytes: int = 0  # of everything wanted
     shell: str = "posix"  # one of causes.SHELLS
@@ -53,6 +57,7 @@ class _Choice(Struct, frozen=True, kw_only=True):
     host: str = ""
     detail: str = ""
     action: str = ""  # replaces the cause's next action
+    fault: str = ""  # replaces the cause's
     is_sure: bool = True
 
 
@@ -167,6 +172,26 @@ def _clock(case: _Case) -> _Choice | None:
     )
 
 
+def _authorities(case: _Case) -> _Choice | None:
+    """A file of authorities that is named and cannot be used: no wonder that nobody is trusted."""
+    problem = case.facts.unusable_trust
+    first = _first(case, {"tls.unknown-issuer", "tls.intercepted", "tls.no-trust-store"})
+    if not problem or not first:
+        return None
+    variable = re.search(r"variable (\w+)", problem)
+    action = weights.TRUST_NEXT["setting"]
+    if variable and "setting" not in problem:
+        action = weights.TRUST_NEXT[case.facts.shell].replace("{variable}", variable.group(1))
+    return _Choice(
+        code="tls.no-trust-store",
+        lead="the file of authorities that is named here cannot be used",
+        host=first.host,
+        detail=f"{problem}; {first.detail}" if first.code != "tls.no-trust-store" else problem,
+        action=action.replace("{surefetch}", case.facts.surefetch),
+        fault="you",
+    )
+
+
 def _inspection(case: _Case) -> _Choice | None:
     """A known inspector, or one issuer that is no public authority at several hosts."""
     if first := _first(case, {"tls.intercepted"}):
@@ -192,7 +217,49 @@ def _inspection(case: _Case) -> _Choice | None:
 
 def _proxy(case: _Case) -> _Choice | None:
     """The proxy stands before every host: what is wrong with it is wrong for all."""
-    return _first(case, weights.PROXY_WIDE)
+    first = _first(case, weights.PROXY_WIDE)
+    if first is None or first.code != "proxy.unreachable" or "took the connection" not in first.detail:
+        return first
+    others = {code for code in case.causes.values() if code not in weights.SILENT}
+    return msgspec.structs.replace(first, code="proxy.upstream") if others else first
+
+
+def _silent_proxy(case: _Case) -> _Choice | None:
+    """Several hosts, one proxy before them all, and silence: it is the proxy that is silent."""
+    proxied, proxy = set(case.facts.proxied), case.facts.proxy
+    if not case.causes or not proxy or case.facts.reachable:
+        return None
+    if any(host not in proxied or code not in weights.SILENT for host, code in case.causes.items()):
+        return None
+    has_tunnel = "transfer.no-first-byte" in case.causes.values()
+    if proxy.startswith("https:") and not has_tunnel:
+        detail = f"the proxy `{proxy}` is configured as https://, and gives a TLS handshake no answer"
+        return _Choice(code="proxy.scheme", detail=detail)
+    if proxy.startswith("socks") and not has_tunnel:
+        detail = f"the proxy `{proxy}` took the connection, and says nothing in SOCKS"
+        return _Choice(code="proxy.unreachable", detail=detail)
+    if len(case.causes) == 1 and has_tunnel:
+        return None  # one host alone may be silent itself
+    hosts = _and(sorted(case.causes)[:3])
+    detail = f"the proxy `{case.facts.proxy}` took what was asked of {hosts}, and none of it was answered"
+    return _Choice(code="proxy.unreachable", detail=detail)
+
+
+def _past_the_proxy(case: _Case) -> _Choice | None:
+    """Hosts that an exception takes past the proxy, and that cannot be reached directly."""
+    passed = dict(case.facts.passed)
+    hosts = [host for host, code in case.causes.items() if code in weights.NOT_LET_OUT and host in passed]
+    if not hosts or len(hosts) < len(case.causes):
+        return None
+    attempt = case.by_host[hosts[0]][0]
+    who = passed[hosts[0]]
+    name = who.partition(" ")[2].partition(" ")[0]
+    return _Choice(
+        code=attempt.cause,
+        host=hosts[0],
+        detail=f"{attempt.detail}; {who} takes it past the proxy",
+        action=f"take `{host_of('//' + hosts[0])}` out of `{name}`, so that it is asked through the proxy",
+    )
 
 
 def _same_bytes(case: _Case) -> _Choice | None:
@@ -222,6 +289,15 @@ def _out_of_time(case: _Case) -> _Choice | None:
     """Not every way was tried to its end: what single hosts did meanwhile decides nothing."""
     late = next((attempt for attempt in case.failed if attempt.cause == "transfer.deadline"), None)
     return None if late is None else _Choice(code=late.cause, detail=late.detail)
+
+
+def _outage(case: _Case) -> _Choice | None:
+    """Every host of it failed on its own side, while others answer."""
+    is_theirs = all(code in weights.OWN_SIDE for code in case.causes.values())
+    if len(case.causes) < 2 or not is_theirs or not case.facts.reachable:
+        return None
+    attempt = case.failed[0]
+    return _Choice(code="service.outage", host=place_of(attempt), detail=attempt.detail)
 
 
 def _closed(case: _Case) -> _Choice | None:
@@ -271,8 +347,8 @@ def _mixture(case: _Case) -> _Choice | None:
 
 
 RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
-    _local, _offline, _nothing_tried, _portal, _clock, _inspection, _proxy, _same_bytes, _out_of_time,
-    _closed, _all_alike, _mixture,
+    _local, _offline, _nothing_tried, _portal, _clock, _authorities, _inspection, _proxy, _same_bytes,
+    _silent_proxy, _past_the_proxy, _out_of_time, _outage, _closed, _all_alike, _mixture,
 )  # fmt: skip
 
 
@@ -301,6 +377,13 @@ def _meant(attempt: Attempt) -> Attempt:
     replace = msgspec.structs.replace
     if attempt.source == "package" and attempt.cause == "http.not-found" and not attempt.artifact:
         return replace(attempt, cause="source.not-in-index", detail=f"{place_of(attempt)} has no page of it")
+    if attempt.cause == "source.not-in-index" and (
+        page := re.search(r"a web page titled “(.*)”", attempt.detail)
+    ):
+        kinds = (
+            cause for pattern, cause in weights.PAGES if re.search(pattern, page.group(1), re.IGNORECASE)
+        )
+        return replace(attempt, cause=next(kinds, "body.html"))
     # An address of another scheme that a mirror led to is the mirror's fault, not the user's.
     if attempt.cause == "policy.scheme" and re.match(r"https?://", attempt.mirror):
         return replace(attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}")
@@ -324,7 +407,7 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
     row, facts, hosts = row_of(choice.code), case.facts, len(case.by_host)
     is_alike = choice.lead == weights.ALIKE.get(choice.code, " ")
     is_ours = choice.action or (is_alike and choice.code in weights.OURS_IF_ALIKE)
-    fault = "network" if is_ours else row.fault
+    fault = choice.fault or ("network" if is_ours else row.fault)
     wanted = f"`{facts.wanted}`" if facts.wanted else "it"
     lead = choice.lead or row.sentence
     if not choice.is_sure:
@@ -335,6 +418,8 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
         message += f" ({place}{choice.detail})"
     if choice.code.startswith("proxy.") and facts.proxy_named_by and facts.proxy_named_by not in message:
         message += f"; {facts.proxy_named_by} names the proxy"
+    elif choice.host in facts.proxied and facts.proxy not in message:
+        message += f"; it was asked through the proxy `{facts.proxy}`, which {facts.proxy_named_by} names"
     if hosts > 1 and not is_alike:
         message += f"; {hosts} hosts were asked, and none gave it"
     others = [host for host in facts.reachable if host != case.single_host]
@@ -353,8 +438,18 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
     row = row_of(choice.code)
     if is_alike and choice.code in weights.ALIKE_NEXT:
         return weights.ALIKE_NEXT[choice.code].replace("{surefetch}", facts.surefetch)
+    if said := _by_detail(choice):
+        return said.replace("{surefetch}", facts.surefetch).replace("{host}", choice.host)
+    if choice.code == "transfer.deadline" and (
+        longer := weights.DEADLINE_NEXT.get(facts.deadline.partition(" ")[0])
+    ):
+        return longer
+    is_file = "://" in facts.wanted
+    if is_file and choice.code in weights.TYPED:
+        return weights.TYPED_NEXT
+    if is_file and choice.code in weights.RESUMED and facts.kept_bytes:
+        return weights.AGAIN_FILE
     if choice.code in weights.ELSEWHERE or (choice.code in weights.RESUMED and not facts.kept_bytes):
-        is_file = "://" in facts.wanted
         text = weights.ELSEWHERE_FILE if is_file else weights.ELSEWHERE_DATASET
         return text.format(surefetch=facts.surefetch, wanted=facts.wanted or "NAME")
     action = row.action(
@@ -366,7 +461,21 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
     )
     if choice.code in weights.PROXY_NEXT:
         action = proxy_action(action, choice.code, facts.proxy_named_by, facts.surefetch)
+        if facts.proxy.startswith("socks"):
+            action = action.replace("http://NAME", f"{facts.proxy.partition(':')[0]}://NAME").partition(
+                "; for NTLM"
+            )[0]
     return re.sub(r"^nothing if (another|other) \w+ works?[;:] (else |otherwise )?", "", action)
+
+
+def _by_detail(choice: _Choice) -> str:
+    """What a detail changes about what is to be done, or ""."""
+    rows = (
+        action
+        for code, detail, action in weights.BY_DETAIL
+        if re.fullmatch(code, choice.code) and re.search(detail, choice.detail, re.IGNORECASE | re.DOTALL)
+    )
+    return next(rows, "")
 
 
 def proxy_action(action: str, code: str, named_by: str, surefetch: str) -> str:

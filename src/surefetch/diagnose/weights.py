@@ -40,6 +40,8 @@ ORDER: Final = (
     "body.double-encoded",
     "body.unsafe-archive",
     "body.bomb",
+    "body.storage-error",
+    "body.html",
     "body.corrupt",
     "body.too-large",
     "body.truncated",
@@ -114,6 +116,13 @@ PROXY_WIDE: Final = {
     "proxy.unreachable",
 }
 DATES: Final = {"tls.expired", "tls.not-yet-valid", "local.clock"}
+#: What silence is called, by how far it let a request come.
+SILENT: Final = {"connect.timeout", "transfer.no-first-byte", "proxy.unreachable"}
+#: What a host shows that only the proxy is let out to.
+NOT_LET_OUT: Final = {
+    "connect.timeout", "connect.unreachable", "connect.refused",
+    "dns.nxdomain", "dns.unavailable", "dns.timeout",
+}  # fmt: skip
 WRONG_BYTES: Final = {
     "body.corrupt",
     "body.wrong-file",
@@ -122,6 +131,14 @@ WRONG_BYTES: Final = {
     "body.html",
     "body.changed-upstream",
 }
+#: What a page is that came in the place of an index, by its title.
+PAGES: Final = (
+    (r"wi-?fi|wlan|hotspot|guest|portal|captive|internet access", "body.captive-portal"),
+    (r"log ?-?in|sign ?-?in|log ?on|authenticat|anmeld|connexion", "body.login-page"),
+    (r"block|denied|filter|restricted", "proxy.denied"),
+)
+#: What a host shows that failed on its own side.
+OWN_SIDE: Final = {"http.server-error", "http.unavailable"}
 #: Of searches that found nothing, the one that says most.
 SEARCHES: Final = {"source.not-in-index": 0, "source.no-index": 1, "source.no-copy": 2, "source.no-apt": 3}
 #: Faults of a host that nothing here can mend: when all mirrors failed, only another address helps.
@@ -147,6 +164,10 @@ ELSEWHERE: Final = {
 }
 #: Faults after which the same command goes on where it ended, if anything was kept.
 RESUMED: Final = {"body.truncated", "transfer.stalled"}
+AGAIN_FILE: Final = (
+    "run the command again: it goes on where it ended; if you know another address of the same file,"
+    " put it after this one"
+)
 ELSEWHERE_DATASET: Final = (
     "nothing on your side can mend it; if you know another address that has its files:"
     " `{surefetch} get {wanted} --mirror URL`"
@@ -181,3 +202,87 @@ CLOSED_NEXT: Final = (
 )
 #: Faults of what a proven file holds: the same file from elsewhere holds the same.
 CONTENTS: Final = {"body.content-mismatch", "body.unreadable", "body.unsafe-archive", "body.bomb"}
+#: What a detail changes about what is to be done: pattern of causes, pattern of the detail, action.
+BY_DETAIL: Final = (
+    (
+        r"http\.(forbidden|unauthorized)|body\.storage-error",
+        r"the storage service says .*(expired|time frame|expiry)",
+        "the link was signed for a time that is over: get a fresh one from where you got this one",
+    ),
+    (
+        r"http\.forbidden|body\.storage-error",
+        r"the storage service says (SignatureDoesNotMatch|InvalidSignature|AuthenticationFailed)",
+        "the link's signature does not fit it: copy the whole link again and put it in quotes, for a shell"
+        " ends it at `&`",
+    ),
+    (
+        r"proxy\.unreachable",
+        r"says nothing in SOCKS",
+        "check that it is a SOCKS proxy: one that is not is named with http:// in the same setting",
+    ),
+    (
+        r"body\.lfs-pointer",
+        r"Git LFS pointer",
+        "ask for the file itself: on GitHub it lies under"
+        " `https://media.githubusercontent.com/media/OWNER/REPO/BRANCH/PATH`, on Hugging Face under"
+        " `/resolve/` instead of `/raw/`; in your own clone run `git lfs pull`",
+    ),
+    (
+        r"service\.auth",
+        r"client certificate",
+        "the host wants a client certificate, which surefetch cannot show: fetch it with the program that has"
+        " yours, then give the file with `--from`",
+    ),
+    (
+        r"local\.limit",
+        r"ulimit -f",
+        "raise the limit for this shell: `ulimit -f unlimited`",
+    ),
+    (
+        r"tls\.protocol",
+        r"too weak",
+        "the host's owner must have a stronger certificate issued: use another mirror",
+    ),
+    (
+        r"tls\.incomplete-chain",
+        r"which can be had at",
+        "the host's owner must send that authority's certificate along: use another mirror; if it is your"
+        " company's own, trust it: `{surefetch} config set ca_bundle FILE.pem`",
+    ),
+    (
+        r"dns\.nxdomain",
+        r"the proxy `[^`]*` says",
+        "check the spelling of `{host}`; if it is right, tell IT that the proxy does not resolve it",
+    ),
+    (
+        r"http\.malformed",
+        r"content-length|transfer-encoding|chunk|header|version|nghttp2|broke the answer off",
+        "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
+        " the file, use that one",
+    ),
+    (
+        r"http\.forbidden|body\.storage-error",
+        r"the storage service says ",
+        "only the owner of this storage can let it be read: tell them what it says;"
+        " if you know another address of the file, use that one",
+    ),
+)
+#: What mends a file of authorities that cannot be used, by what names it.
+TRUST_NEXT: Final = {
+    "setting": "name a PEM file that holds them: `{surefetch} config set ca_bundle FILE.pem`",
+    "posix": "correct the variable, or take it away: `unset {variable}`",
+    "powershell": "correct the variable, or take it away: `Remove-Item Env:{variable}`",
+    "cmd": "correct the variable, or take it away: `set {variable}=`",
+}
+#: What gives more time, by what decided the deadline.
+DEADLINE_NEXT: Final = {
+    "argument": "give it longer: `--deadline SECONDS` (in Python `deadline=SECONDS`),"
+    " or run it again: it goes on where it ended",
+    "variable": "give it longer: `SUREFETCH_DEADLINE=SECONDS`, or run it again: it goes on where it ended",
+}
+#: Wrong bytes under an address that somebody typed: the digest and size were typed, too.
+TYPED: Final = {"body.corrupt", "body.too-large", "body.changed-upstream", "body.wrong-file"}
+TYPED_NEXT: Final = (
+    "check the digest and size that you gave against the publisher's; if they are right, the file there is"
+    " another one by now: if you know another address of it, put it after this one"
+)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from surefetch.diagnose import codes
@@ -67,3 +70,28 @@ def clean(url: str) -> str:
     """Return a URL without query and userinfo: either may hold secrets."""
     head, separator, rest = url.partition("?")[0].partition("://")
     return f"{head}{separator}{rest.rpartition('@')[2]}" if separator else head
+
+
+def retry_after(value: str, now: float | None) -> float | None:
+    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3). None if absent or unreadable."""
+    if re.fullmatch(r"\d{1,9}", value.strip()):
+        return float(value)
+    date = http_date(value)
+    return max(0.0, date - now) if date is not None and now is not None else None
+
+
+def http_date(value: str) -> float | None:
+    """Read an HTTP date as seconds since 1970, or None."""
+    try:
+        date: datetime = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    return date.timestamp() if date.tzinfo else None
+
+
+def duration(seconds: float) -> str:
+    """Say how long that is, in the unit that a person would take: `40 s`, `5 minutes`, `2 hours`."""
+    for unit, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return f"{seconds:.0f} s"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -86,6 +87,7 @@ class Account:
         self._widening = Widening()
         self._rounds: dict[int, int] = {}  # piece -> times that it was wrong
         self._began = 0.0  # time of the first request, 0 before
+        self._silent_since = math.inf  # the last byte, or the first request after nobody was asked
         self._look_at = float("-inf")  # not worth looking for more to do before
         # Kept by the planner:
         self.need = self.want = 0  # ways that need it, that could use it
@@ -148,6 +150,7 @@ class Account:
         candidate.host.open += 1
         self._shared.hosts.requests += 1
         self.state = State.FETCHING
+        self._silent_since = min(self._silent_since, now)
         if is_plain and stop is not None and stop != self.size:
             return [request, Shorten(id=request.id, stop=stop)]
         return [request]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Final
 
@@ -184,10 +185,10 @@ class ArtifactPlan(Checking):
         candidate, host = run.candidate, run.candidate.host
         self._add(run, event.start, event.stop)
         run.advanced(event.stop, now)
-        self.last_byte = host.last_byte = now
+        self.last_byte = self._silent_since = host.last_byte = now
         host.in_row = candidate.silences = 0
         if candidate.failures and run.gained >= self._progress():
-            candidate.failures = 0
+            candidate.failures, candidate.asked = 0, 0.0
 
     def _disordered(self, run: Running, event: Disordered) -> None:
         is_alone = not run.ending and len(self.running) == 1
@@ -211,7 +212,7 @@ class ArtifactPlan(Checking):
     def _finished(self, run: Running, stop: int, now: float) -> list[Order]:
         candidate = run.candidate
         self._add(run, run.position, stop)
-        self.last_byte = candidate.host.last_byte = now
+        self.last_byte = self._silent_since = candidate.host.last_byte = now
         if self.size is None and run.stop is None and not run.ending and stop >= self.spans.end:
             self.size = candidate.size = stop
         self._release(run, now)
@@ -256,7 +257,7 @@ class ArtifactPlan(Checking):
         self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
         if candidate.host.failed(failure, cause, run.began, now):
             self._shared.hosts.dropped.append(candidate.host)
-        if cause == "http.range-lie" and self._is_range(run.request):
+        if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
             candidate.takes_ranges = False  # the whole file may be right
             return
         candidate.failed(failure, self._shared.jitter(), retry_after, now, self._limits)
@@ -269,6 +270,10 @@ class ArtifactPlan(Checking):
         if is_silent:
             failure, cause = GIVEN_UP[event.phase]
             self._judge(run, failure, cause, f"nothing for {silence:.0f} s", now, None)
+        elif run.ending is Ending.SLOW:
+            rate = run.gained / max(1.0, now - run.began)
+            detail = f"{rate:,.0f} bytes a second, {run.left:,} bytes to go"
+            self._judge(run, Failure.TIMEOUT, "transfer.slow", detail, now, None)
         elif run.ending is Ending.WRONG_SIZE:
             detail = f"it has {run.candidate.size:,} bytes, not {self.size:,}"
             self._judge(run, Failure.CORRUPT, "body.wrong-file", detail, now, None)
@@ -399,7 +404,12 @@ class ArtifactPlan(Checking):
         if times and self._could_help():
             times.append(now + HELP_AFTER)
         times += [ready for c in self._waiting() if (ready := c.ready()) > now]
+        times += [until] if now < (until := self._patient_until()) < math.inf else []
         return min(times, default=None)
+
+    def is_paused(self, now: float) -> bool:
+        """Whether a mirror has asked to be left alone for a while, and is."""
+        return any(c.asked and c.ready() > now - self._limits.patience for c in self._waiting())
 
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from surefetch.events import Order, Shorten
@@ -16,6 +17,8 @@ from surefetch.plan.running import Ending, Running
 START_SMALL: Final = 1 << 20
 #: After this many seconds of silence the same mirror may be asked once more, over another connection.
 SAME_AGAIN: Final = 2.0
+#: Where all that were asked are silent, one more mirror is asked after so many seconds.
+ONE_MORE: Final = 0.8
 #: A request that gives bytes is raced for so many at most; of more, a part is taken over.
 RACE_BYTES: Final = 4 << 20
 #: With less than this to go, both run a race to its end.
@@ -32,7 +35,18 @@ class Filling(Account):
         for run in self.running.values():
             if not run.ending and now >= run.limit(self._limits):
                 orders += self._break_off(run, Ending.SILENT)
-        return orders
+        return orders + (self.give_up(Ending.SILENT) if now >= self._patient_until() else [])
+
+    def give_up(self, ending: Ending) -> list[Order]:
+        """Wait no longer for those who are asked; where all are silent, for nobody else either."""
+        for candidate in self._waiting():
+            candidate.is_dropped |= candidate.running > 0 or ending is Ending.SILENT
+        return self._stop(ending)
+
+    def _patient_until(self) -> float:
+        """When all have been silent for too long to be waited for; a pause that was asked for counts not."""
+        asked = max((c.ready() for c in self._waiting() if c.asked), default=0.0)
+        return max(self._silent_since, asked) + self._limits.patience
 
     def _stop_dropped(self) -> list[Order]:
         """Do not wait for an answer of a host that is known to be no good."""
@@ -63,7 +77,8 @@ class Filling(Account):
     def _has_lost(self, run: Running, other: Running, now: float) -> bool:
         """Whether a race is decided: the other goes on and this one is silent, or it is too long for both."""
         if now - run.last_byte >= RACE_SILENCE:
-            return now - run.last_byte > now - other.last_byte
+            # One that is as silent has won nothing: a mirror that needs long to begin must be let begin.
+            return other.opened_at is not None and now - run.last_byte > now - other.last_byte
         if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
             return False
         mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
@@ -135,6 +150,8 @@ class Filling(Account):
         able = [c for c in asked if c.running or c.host.room(self._limits) > 0]
         if not able and not is_busy:
             self.blocked = [candidate.host for candidate in asked]
+            if asked:
+                self._silent_since = math.inf  # nobody is asked: whoever has no room is not silent
         if not able or not self._is_splittable():
             return [] if is_busy else able[:1]
         idle = []
@@ -215,8 +232,10 @@ class Filling(Account):
     def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
         """Ask a second mirror for bytes that seem to take much longer than it would."""
         runs = [r for r in self.running.values() if not r.ending and not r.twin]
-        if not runs or not self._shared.hosts.may_race:
+        if not self._shared.hosts.may_race:
             return []
+        if not runs:
+            return self._ask_one_more(ready, now)
         victim = max(runs, key=lambda run: self._eta(run, now, belief))
         pace = self._pace(victim, now, belief)
         count = victim.left
@@ -232,6 +251,17 @@ class Filling(Account):
             if segments.is_worth_a_race(count, pace, self._promise(rival, victim.at, belief)):
                 return self._begin_race(victim, rival, now)
         return []
+
+    def _ask_one_more(self, ready: list[Candidate], now: float) -> list[Order]:
+        """Ask a mirror that nobody asked yet where all that were asked are silent."""
+        runs = [r for r in self.running.values() if not r.ending]
+        fresh = [c for c in ready if not (c.running or c.failures) and c.host.room(self._limits) > 0]
+        if not runs or not fresh or any(now - run.last_byte < ONE_MORE for run in runs):
+            return []
+        self._shared.hosts.races += 1
+        orders = self._begin(fresh[0], runs[0].at, runs[0].stop, now)
+        next(reversed(self.running.values())).overlaps = runs[0].overlaps = True
+        return orders
 
     def _may_race(self, rival: Candidate, victim: Running, now: float) -> bool:
         if rival.host.room(self._limits) <= 0:

@@ -17,8 +17,9 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "changes", "failures", "given", "host", "is_dropped", "is_full", "is_suspect", "lanes", "mirror",
-        "rank", "rate", "ready_at", "running", "silences", "size", "strikes", "takes_ranges", "validator",
+        "asked", "changes", "failures", "given", "host", "is_dropped", "is_full", "is_suspect",
+        "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "size", "strikes",
+        "takes_ranges", "validator",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -29,6 +30,7 @@ class Candidate:
         self.is_suspect = False  # it may have given wrong bytes
         self.failures = 0  # in a row
         self.ready_at = 0.0
+        self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte
         self.running = 0  # requests under way
         self.lanes = host.lanes  # requests that it should have, when it is asked
         self.is_full = False  # more requests at once were tried and brought nothing
@@ -76,7 +78,9 @@ class Candidate:
         seconds = pause(failure, self.failures, jitter)
         if retry_after is not None:
             asked = asked_pause(retry_after, jitter)
-            seconds = None if seconds is None or asked > limits.longest_pause else max(seconds, asked)
+            self.asked += retry_after
+            is_over = seconds is None or self.asked > limits.longest_pause
+            seconds = None if is_over or seconds is None else max(seconds, asked)
         if seconds is None:
             self.is_dropped = True
             return

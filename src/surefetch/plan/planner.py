@@ -32,6 +32,7 @@ from surefetch.model import Artifact, Dataset, Form, Lookup, Mirror, Struct
 from surefetch.plan.artifact import ArtifactPlan, Held, Shared, State
 from surefetch.plan.hosts import Hosts
 from surefetch.plan.policy import Limits
+from surefetch.plan.running import Ending
 from surefetch.plan.turns import Turns
 from surefetch.plan.ways import FormPlan, Ways
 from surefetch.sources import Source, misses
@@ -45,6 +46,8 @@ BEHIND_LOOKUP = 2
 #: A form crawls when so many seconds are left at its rate, and no more than CRAWL bytes come per second.
 CRAWL_SECONDS = 30.0
 CRAWL = 100e3
+#: Over so many seconds less than `Limits.slowest` must have come, and more than MOST be left at that rate.
+SLOW_SECONDS, MOST = 14.0, 120.0
 
 
 class Goal(Struct, frozen=True, kw_only=True):
@@ -108,6 +111,7 @@ class Planner:
         self._askers: dict[Lookup, dict[ArtifactPlan, None]] = {}
         self._began = self._since = self._last_byte = 0.0
         self._crawl_at, self._crawl_bytes, self._bytes = 0.0, 0, 0
+        self._slow_at, self._slow_bytes = 0.0, 0
         self._is_scanning = False
         self._halted: Halted | None = None
 
@@ -118,7 +122,7 @@ class Planner:
 
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
-        self._began = self._since = self._last_byte = self._crawl_at = now
+        self._began = self._since = self._last_byte = self._crawl_at = self._slow_at = now
         plans = [plan for plan in self._plans.values() if plan.want and plan.state is not State.PROVEN]
         if not self.goal.tensors:  # without forms to choose from, the small ones can wait
             plans.sort(key=lambda plan: -plan.artifact.bound)
@@ -240,6 +244,10 @@ class Planner:
     def _advance(self, now: float) -> list[Order]:
         orders: list[Order] = []
         self._is_scanning = self._is_scanning and self._scans(now)
+        if self._is_too_slow(now):
+            orders += [order for plan in list(self._turns.live) for order in plan.give_up(Ending.SLOW)]
+        if self._is_all_silent(now):
+            orders += [order for plan in list(self._turns.live) for order in plan.give_up(Ending.SILENT)]
         while self.missing and not self._halted and not self._is_late(now):
             self._activate(now)
             orders += self._derive()
@@ -293,6 +301,25 @@ class Planner:
         self._crawl_at, self._crawl_bytes = now, self._bytes
         left = sum(plan.artifact.bound - plan.received for plan in self._turns.live if plan.need)
         return rate < CRAWL and left > CRAWL_SECONDS * rate
+
+    def _is_all_silent(self, now: float) -> bool:
+        """Whether nobody has given a byte for too long, whatever form was tried."""
+        if self._bytes or now - self._began < self._limits.patience:
+            return False
+        if any(not form.is_active and self._ways.is_promising(form) for form in self._ways.forms):
+            return False
+        return not any(plan.is_paused(now) for plan in self._turns.live)
+
+    def _is_too_slow(self, now: float) -> bool:
+        """Whether bytes come, but all of them together so slowly that they are not worth waiting for."""
+        seconds, came = now - self._slow_at, self._bytes - self._slow_bytes
+        if seconds < SLOW_SECONDS:
+            return False
+        self._slow_at, self._slow_bytes = now, self._bytes
+        if not came or came >= self._limits.slowest * seconds or self._proving or self._ways.deriving:
+            return False
+        left = sum(plan.artifact.bound - plan.received for plan in self._turns.live if plan.need)
+        return left * seconds > MOST * came
 
     def _distance(self, form: FormPlan) -> tuple[int, int, float, int]:
         """How far away a form is: lookups needed, then what it can give, then bytes to fetch.

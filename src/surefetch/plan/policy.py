@@ -17,7 +17,9 @@ class Limits(Struct, frozen=True, kw_only=True):
     escalate_after: float = 2.0  # without a byte from any active form
     scan_head_start: float = 0.3  # for files on this machine, before a mirror is asked
     deadline: float = 0.0  # for the whole fetch; 0: none
-    longest_pause: float = 120.0  # a server that asks for more is dropped
+    patience: float = 16.0  # without a byte from any mirror of an artifact; then none is waited for
+    slowest: float = 2e3  # bytes per second of all mirrors together that are waited for; 0: any
+    longest_pause: float = 15.0  # that a server may ask for in all; one that asks for more is dropped
     jobs: int = 8  # large artifacts fetched at once; SMALL_JOBS small ones count as one
     connections: int = 6  # per host
     streams: int = 64  # per host that multiplexes, for small requests

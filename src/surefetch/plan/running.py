@@ -24,6 +24,7 @@ class Ending(Enum):
     """Why we broke a request off."""
 
     SILENT = "silent"  # nothing came for too long
+    SLOW = "slow"  # all of them together would take too long
     LOST = "lost"  # another request brought its bytes first
     UNWANTED = "unwanted"  # the artifact is not needed any more
     DROPPED = "dropped"  # its host turned out to be no good

@@ -22,7 +22,7 @@ from surefetch.probes.hosts import HostLooks, Target
 from surefetch.probes.race import Race
 from surefetch.transfer.engine import Engine
 from surefetch.transfer.proxies import ProxyResolver
-from surefetch.transfer.trust import Trust
+from surefetch.transfer.trust import Trust, unusable
 
 #: Seconds for everything.
 SECONDS: Final = 5.0
@@ -102,6 +102,7 @@ def look(
         needed_bytes=asked.needed_bytes,
         trust=trust.describe(),
         trust_problem=trust.problem,
+        unusable_trust=unusable(environ, asked.ca_bundle),
         ca_bundle=asked.ca_bundle,
         hosts=tuple(_with_dials(host, found) for host in hosts),
         files=files,

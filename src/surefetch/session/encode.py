@@ -38,13 +38,9 @@ def write_form(
         StoreError: The folder cannot be written.
     """
     began = time.monotonic()
-    if output is None:
-        raise UsageError("a form is written as files of your own", hint="add `--output DIR`")
-    folder = Path(output).expanduser().absolute()
+    check_form(dataset, form, output)
+    folder = Path(output or "").expanduser().absolute()
     names = [item.name for item in dataset.forms]
-    if form not in names and form not in encoders.FORMS:
-        known = ", ".join([*names, *(name for name in encoders.FORMS if name not in names)])
-        raise UsageError(f"`{dataset.name}` has no form `{form}`", hint=f"the forms are {known}")
     supplier = SessionSupplier(session)
     receipts, notes = _published(supplier, dataset, form, folder) if form in names else ([], "")
     if not receipts:
@@ -59,6 +55,20 @@ def write_form(
         form=form,
         notes=(notes,) if notes else (),
     )
+
+
+def check_form(dataset: Dataset, form: str, output: str | os.PathLike[str] | None) -> None:
+    """Refuse a form that cannot be written, before anything is fetched for it.
+
+    Raises:
+        UsageError: There is no such form, or `output` is missing.
+    """
+    names = [item.name for item in dataset.forms]
+    if form not in names and form not in encoders.FORMS:
+        known = ", ".join([*names, *(name for name in encoders.FORMS if name not in names)])
+        raise UsageError(f"`{dataset.name}` has no form `{form}`", hint=f"the forms are {known}")
+    if output is None:
+        raise UsageError("a form is written as files of your own", hint="add `--output DIR`")
 
 
 def _published(

@@ -24,12 +24,15 @@ from surefetch.reporters import human_size
 from surefetch.session.bench import Bench
 from surefetch.session.called import program_name, shell_of
 from surefetch.session.targets import Target
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
 
 #: Endings of a question to a package index that answered, if only that it has no such page.
 ANSWERED: Final = ("", "source.not-in-index", "http.not-found")
+#: Causes that the way to a host may have: by a proxy, or past it.
+WAYS: Final = ("proxy.", "connect.", "dns.", "transfer.no-first-byte", "tls.not-tls")
 #: Addresses that a hint shows at most.
 SHOWN: Final = 2
 
@@ -37,17 +40,21 @@ SHOWN: Final = 2
 def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
     """Weigh all attempts into one error; its hint ends with the way by hand."""
     wanted = wanted_by_hand(target, done)
-    proxy, named_by = _proxy(session, done.attempts)
+    proxy, named_by, proxied, passed = _ways(session, done.attempts)
     indexes = _indexes(done.attempts)
     facts = Facts(
-        wanted=target.dataset.name,
-        offline=_offline(session),
+        wanted=urls.mask(target.dataset.name),
+        offline=_decided(session, "offline") if session.settings.offline else "",
+        deadline=_decided(session, "deadline"),
         proxy=proxy,
         proxy_named_by=named_by,
+        proxied=proxied,
+        passed=passed,
         reachable=(*_givers(bench), *indexes),
         indexes=indexes,
         digests=tuple(bench.wrong_digests),
         issuers=_issuers(done.attempts),
+        unusable_trust=_unusable_trust(session, done.attempts),
         kept_bytes=bench.kept_bytes,
         total_bytes=sum(artifact.size or 0 for artifact in wanted),
         surefetch=program_name(),
@@ -69,25 +76,37 @@ def _kind(code: str) -> type[SurefetchError]:
     return IntegrityError if code.startswith("body.") else FetchError
 
 
-def _offline(session: Session) -> str:
-    if not session.settings.offline:
-        return ""
-    return next((d.decided_by for d in session.decisions if d.name == "offline"), "argument")
+def _decided(session: Session, setting: str) -> str:
+    """What decided a setting: "argument", "variable HF_HUB_OFFLINE", a file's path."""
+    return next((d.decided_by for d in session.decisions if d.name == setting), "argument")
 
 
-def _proxy(session: Session, attempts: Sequence[Attempt]) -> tuple[str, str]:
-    """The proxy that a failed request went through, and what named it; asked only when one is at fault."""
+Ways = tuple[str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
+
+
+def _ways(session: Session, attempts: Sequence[Attempt]) -> Ways:
+    """The proxy of failed requests and what named it; hosts that are behind it; hosts that go past it."""
     from surefetch.session.engine import make_resolver, pip_settings
 
-    url = next((a.mirror for a in attempts if a.cause.startswith("proxy.") and "://" in a.mirror[:8]), "")
-    if not url:
-        return "", ""
-    try:
-        decision = make_resolver(session, pip_settings(session)).resolve(url)
-    except SettingError as error:  # the attempt itself tells what is wrong with the value
-        named = re.match(r"(variable \w+|setting \w+|.*?) names the proxy", error.message)
-        return "", named.group(1) if named else ""
-    return decision.proxy or "", decision.decided_by if decision.proxy else ""
+    asked = {a.mirror: place_of(a) for a in attempts if "://" in a.mirror[:8] and a.cause.startswith(WAYS)}
+    if not asked:
+        return "", "", (), ()
+    resolver = make_resolver(session, pip_settings(session))
+    proxies: list[tuple[str, str]] = []
+    proxied, passed = [], []
+    for url, place in asked.items():
+        try:
+            decision = resolver.resolve(url)
+        except SettingError as error:  # the attempt itself tells what is wrong with the value
+            named = re.match(r"(variable \w+|setting \w+|.*?) names the proxy", error.message)
+            return "", named.group(1) if named else "", (), ()
+        if decision.proxy:
+            proxies.append((decision.proxy, decision.decided_by))
+            proxied.append(place)
+        elif "no_proxy" in decision.decided_by.lower():
+            passed.append((place, decision.decided_by))
+    proxy, named_by = proxies[0] if proxies else ("", "")
+    return proxy, named_by, tuple(proxied), tuple(passed)
 
 
 def _givers(bench: Bench) -> tuple[str, ...]:
@@ -98,9 +117,8 @@ def _givers(bench: Bench) -> tuple[str, ...]:
 
 def _indexes(attempts: Sequence[Attempt]) -> tuple[str, ...]:
     """Package indexes that answered, if only that they do not have it."""
-    return tuple(
-        dict.fromkeys(place_of(a) for a in attempts if a.source == "package" and a.cause in ANSWERED)
-    )
+    answered = [a for a in attempts if a.source == "package" and a.cause in ANSWERED]
+    return tuple(dict.fromkeys(place_of(a) for a in answered if "http" in a.mirror))
 
 
 def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:
@@ -109,9 +127,18 @@ def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:
     return tuple(dict.fromkeys((host, issuer) for host, issuer in found if issuer))
 
 
+def _unusable_trust(session: Session, attempts: Sequence[Attempt]) -> str:
+    """What is wrong with the files of authorities that are named here, where somebody was not trusted."""
+    from surefetch.transfer.trust import unusable
+
+    is_asked = any(attempt.cause.startswith("tls.") for attempt in attempts)
+    return unusable(session.environ, session.settings.ca_bundle) if is_asked else ""
+
+
 def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
     """The one thing to do, and below it the way by hand where there is one."""
-    command = f"{program_name()} get {target.dataset.name}{_digest_option(target)} --from DIR"
+    name = _quoted(urls.mask(target.dataset.name))
+    command = f"{program_name()} get {name}{_digest_option(target)} --from DIR"
     action = re.sub(r"`[^`]* get \S+ --from FOLDER`", lambda _: f"`{command}`", verdict.hint)
     if verdict.code.startswith("local.") or verdict.code in weights.CONTENTS or target.learns:
         return action
@@ -125,7 +152,8 @@ def _hint(target: Target, verdict: Verdict, wanted: Sequence[Artifact]) -> str:
 def _by_hand(target: Target, wanted: Sequence[Artifact], command: str) -> str:
     """Tell how to fetch with a browser and prove it here."""
     lines = [
-        f"      {url}    ({human_size(artifact.size)}, {artifact.digest or 'proven by its content'})"
+        f"      {urls.mask(url)}    "
+        f"({human_size(artifact.size)}, {artifact.digest or 'proven by its content'})"
         for artifact in wanted
         for url in (artifact.urls or target.mirrors)[:1]
     ]
@@ -134,6 +162,11 @@ def _by_hand(target: Target, wanted: Sequence[Artifact], command: str) -> str:
     more = [f"      … and {len(lines) - SHOWN} more files"] if len(lines) > SHOWN else []
     first = f"by hand: download in a browser, here or elsewhere, then `{command}`"
     return "\n".join([first, *lines[:SHOWN], *more])
+
+
+def _quoted(name: str) -> str:
+    """Put an address in quotes where a shell would cut it: at `&`, `;` and the like."""
+    return f'"{name}"' if re.search(r"[^\w:/.,@%+=~\[\]-]", name) else name
 
 
 def _digest_option(target: Target) -> str:

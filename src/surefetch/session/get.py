@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from surefetch.dataset import describe
-from surefetch.errors import SurefetchError
+from surefetch.errors import StoreError, SurefetchError
 from surefetch.events import Done
 from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
@@ -26,9 +27,14 @@ from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
+
+#: What to do when a copy of one's own is the trouble.
+WRITE_ELSEWHERE = "name another place, or another disk, with `--output`"
+SHORTER = "name a shorter path with `--output`"
 
 
 def get(
@@ -45,15 +51,24 @@ def get(
     """Get proven files; see `Session.get`."""
     target = find_target(lambda: session.catalog, name, mirrors=mirrors, digests=digests, size=size)
     if form is not None:
-        from surefetch.session.encode import write_form
+        from surefetch.session.encode import check_form, write_form
 
+        check_form(target.dataset, form, output)
         fetch_tensors(session, target.dataset, target=target, local=local)
         return write_form(session, target.dataset, form, output)
     began = time.monotonic()
     bench, done = obtain(session, target, local)
     files = write_view(session, target, bench)
     if output is not None:
-        files = _copied_out(session, files, target, output)
+        try:
+            files = _copied_out(session, files, target, output)
+        except StoreError as error:
+            if error.code != "local.cache-corrupt":
+                raise
+            for file in files:  # what is damaged is moved aside, and fetched anew
+                session.store.verify_blob(file.sha256)
+            bench, done = obtain(session, target, local)
+            files = _copied_out(session, write_view(session, target, bench), target, output)
     return _receipt(target, bench, done, files, time.monotonic() - began)
 
 
@@ -124,7 +139,7 @@ def obtain(
     )
     try:
         with session.store.batch():
-            done = loop.run()
+            done = _masked(loop.run())
     finally:
         history.save()
         network.write_trace()
@@ -133,6 +148,12 @@ def obtain(
     if error is not None:
         raise error
     return bench, done
+
+
+def _masked(done: Done) -> Done:
+    """Hide signatures and tokens of addresses: attempts are shown, written down and sent on."""
+    replace = msgspec.structs.replace
+    return replace(done, attempts=tuple(replace(a, mirror=urls.mask(a.mirror)) for a in done.attempts))
 
 
 def _jitter() -> float:
@@ -162,12 +183,16 @@ def _last_transfer(
 
 def limits_of(session: Session) -> Limits:
     """Return the planner's limits by the session's settings."""
-    settings = session.settings
+    settings, usual = session.settings, Limits()
+    is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
     return Limits(
         connect_timeout=settings.connect_timeout,
         first_byte_timeout=settings.first_byte_timeout,
         stall_timeout=settings.stall_timeout,
         deadline=settings.deadline,
+        patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
+        slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
+        longest_pause=max(settings.deadline, usual.longest_pause),
         jobs=settings.jobs,
         connections=settings.connections,
         compares=True,
@@ -254,10 +279,8 @@ def _copied_out(
     session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
 ) -> list[File]:
     """Give copies of the user's own, never links into the store."""
-    from surefetch.store.files import told
-
     text = os.fspath(output)
-    with told(text, "written", "name another place with `--output`"):
+    with _told_of(text):
         place = Path(output).expanduser().absolute()
         is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
         return [
@@ -267,6 +290,23 @@ def _copied_out(
             )
             for file in files
         ]
+
+
+@contextmanager
+def _told_of(output: str) -> Iterator[None]:
+    """Tell the disk's troubles of the copy that was asked for, whatever name it has at first."""
+    from surefetch.store.files import HINT, told
+    from surefetch.store.files import SHORTER as SHORTER_STORE
+
+    try:
+        with told(output, "written"):
+            yield
+    except StoreError as error:
+        if error.hint not in (HINT, SHORTER_STORE):
+            raise
+        hint = WRITE_ELSEWHERE if error.code != "local.name-too-long" else SHORTER
+        why = error.message.rpartition(" could not be ")[2].partition(": ")[2]
+        raise StoreError(f"`{output}` could not be written: {why}", code=error.code, hint=hint) from error
 
 
 def _bytes_needed(goal: Goal) -> int:

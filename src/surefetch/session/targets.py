@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from surefetch.errors import UsageError
 from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.catalog import Catalog
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 METALINKS = (".meta4", ".metalink")
 #: The bound of a file whose size nobody told, in bytes.
 UNKNOWN_BOUND = 1 << 40
+#: Where a bucket's files lie on the web, by the scheme that its own tools use.
+BUCKETS = {
+    "s3": "https://{bucket}.s3.amazonaws.com/{key}",
+    "gs": "https://storage.googleapis.com/{bucket}/{key}",
+    "hf": "https://huggingface.co/{bucket}/{key}",
+}
+ADDRESS = "write it as `https://HOST/FILE`, or `https://HOST:PORT/FILE`"
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -59,6 +67,8 @@ def find_target(
 
         return _described_files(read_metalink(name), tuple(mirrors))
     if "://" not in name:
+        if given and "/" in name and "." in name.partition("/")[0]:
+            raise UsageError(f"`{name}` is no address yet", hint=f"write `https://{name}`")
         if given:
             raise UsageError(
                 f"a digest belongs to a URL, and `{name}` is a name: the catalog knows its digests",
@@ -129,12 +139,33 @@ def check_url(url: str) -> None:
     scheme = urlsplit(url).scheme
     if scheme not in ("https", "http"):
         raise UsageError(
-            f"`{url}` is no https or http address",
+            f"`{urls.mask(url)}` is no https or http address",
             code="policy.scheme",
-            hint="a file of your own goes in by `surefetch get NAME --from PATH`",
+            hint=_written(url, scheme),
         )
-    if not urlsplit(url).hostname:
-        raise UsageError(f"`{url}` names no host", code="policy.scheme")
+    try:
+        host, _ = urlsplit(url).hostname or "", urlsplit(url).port
+    except ValueError as error:
+        raise UsageError(f"`{urls.mask(url)}` cannot be read: {error}", hint=ADDRESS) from error
+    if not host:
+        raise UsageError(f"`{urls.mask(url)}` names no host", hint=ADDRESS)
+    labels = host.rstrip(".").split(".")
+    if ":" not in host and any(not 0 < len(label) < 64 for label in labels):  # RFC 1035, 2.3.4
+        raise UsageError(
+            f"`{host}` can be no host's name: a part between its dots is empty or too long", hint=ADDRESS
+        )
+
+
+def _written(url: str, scheme: str) -> str:
+    """Say how an address of another scheme is written for https, or what is meant."""
+    bucket, _, key = url.partition("://")[2].partition("/")
+    if scheme in BUCKETS and bucket:
+        return f"write it as `{BUCKETS[scheme].format(bucket=bucket, key=key)}`"
+    if scheme == "file":
+        return "a file of your own goes in by `surefetch get NAME --from PATH`"
+    if not scheme or "." in scheme:
+        return f"a mirror is the address of a web server: `https://{url}`" if "." in url else ADDRESS
+    return f"only https and http are spoken: {ADDRESS}"
 
 
 def _digest(algorithm: str, value: str) -> Digest:

@@ -152,6 +152,9 @@ def _clean(hashes: Any) -> dict[str, str]:
     }
 
 
+_TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
+
+
 def _read_html(text: bytes, base: str, needle: Needle) -> Page:
     starts = [match.start() for match in _ANCHOR.finditer(text)]
     head = text[: starts[0]] if starts else text
@@ -161,7 +164,16 @@ def _read_html(text: bytes, base: str, needle: Needle) -> Page:
         for anchor in _mentioning(text, starts, needle)
         for link in _Links.of(anchor).links
     ]
-    return Page(files=tuple(file for file in files if file), count=len(starts))
+    title = _TITLE.search(head)
+    problem = ""
+    if (
+        title
+        and not starts
+        and not title.group(1).strip().lower().startswith((b"links for", b"simple index"))
+    ):
+        words = " ".join(title.group(1).decode("utf-8", "replace").split())[:80]
+        problem = f"what came is no listing, but a web page titled “{words}”"
+    return Page(files=tuple(file for file in files if file), count=len(starts), problem=problem)
 
 
 def _mentioning(text: bytes, starts: list[int], needle: Needle) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ from surefetch.errors import StoreError
 BLOCK_BYTES: Final = 1 << 20
 #: What to do when the store's own folder is the trouble.
 HINT: Final = "choose another folder with `SUREFETCH_STORE=/data/surefetch`"
+SHORTER: Final = "choose a folder with a shorter path: `SUREFETCH_STORE=/data/surefetch`"
 #: errno -> (cause, what is said of the path)
 _TROUBLES: Final = {
     errno.ENOSPC: ("local.disk-full", "there is no room left on its disk"),
@@ -71,6 +72,16 @@ def at_best() -> Iterator[None]:
 def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str = HINT) -> StoreError:
     """Return the error that says why `path` could not be, e.g., "written"."""
     code, why = _TROUBLES.get(error.errno or 0, ("local.path", error.strerror or str(error)))
+    if error.errno == errno.ENOSPC and _has_no_names_left(Path(path)):
+        why = "its disk takes no more files, however small (its inodes are used up)"
+    if error.errno == errno.EFBIG and (most := _largest_file()) is not None:
+        code, why = (
+            "local.limit",
+            f"this process may write files of {readable_size(most)} at most (`ulimit -f`)",
+        )
+        hint = "raise the limit: `ulimit -f unlimited`"
+    if code == "local.name-too-long" and hint == HINT:
+        hint = SHORTER
     message = f"`{os.fspath(path)}` could not be {doing}: {why}"
     return StoreError(message, code=code, hint=hint, path=os.fspath(path), errno=error.errno)
 
@@ -358,6 +369,25 @@ def _free_at(place: Path) -> int:
     import shutil  # Windows; its import costs 3 ms
 
     return shutil.disk_usage(place).free
+
+
+def _has_no_names_left(path: Path) -> bool:
+    """Whether the disk of a path that need not exist has room for bytes, and for no further file."""
+    for place in (path, *path.parents) if hasattr(os, "statvfs") else ():
+        with suppress(OSError):
+            status = os.statvfs(place)
+            return status.f_files > 0 and status.f_favail == 0 and status.f_bavail > 0
+    return False
+
+
+def _largest_file() -> int | None:
+    """Bytes that a file of this process may have; None: no limit is set."""
+    if sys.platform == "win32":
+        return None
+    import resource
+
+    most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if most == resource.RLIM_INFINITY else most
 
 
 def readable_size(size: int) -> str:

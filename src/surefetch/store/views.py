@@ -67,7 +67,7 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
         StoreError: It is not here, something else stands at `destination`, or the disk refuses.
     """
     source = Path(_source(blobs, destination.name, sha256))
-    hint = "choose another place for the copy"
+    hint = "choose another place, or another disk, for the copy"
     if destination.is_dir():
         message = f"`{destination}` is a folder, and a file should go there"
         raise StoreError(message, code="local.path", hint=f"write `{destination / 'NAME'}`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -137,11 +138,13 @@ def _mask_header(name: str, value: str) -> str:
 
 def _certificate(fields: dict[str, str]) -> Certificate:
     names = fields.get("X509v3 Subject Alternative Name", "")
+    access = re.search(r"CA Issuers\s*-\s*URI:(\S+)", fields.get("Authority Information Access", ""))
     return Certificate(
         subject=fields.get("Subject", ""),
         issuer=fields.get("Issuer", ""),
         not_before=_date(fields.get("Start date", "")),
         not_after=_date(fields.get("Expire date", "")),
+        issuer_url=urls.mask(access.group(1)) if access else "",
         san=tuple(name.strip().partition(":")[2] for name in names.split(",") if ":" in name),
     )
 

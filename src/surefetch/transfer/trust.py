@@ -163,6 +163,34 @@ def _added(environ: Mapping[str, str], ca_bundle: str, pip_cert: str) -> Iterato
                 yield folder, "variable SSL_CERT_DIR"
 
 
+def unusable(environ: Mapping[str, str], ca_bundle: str = "") -> str:
+    """Say what is wrong with the files that the setting and the variables name; "" if they can be used.
+
+    Asked after verification has failed: a variable that names nothing usable is passed over until then.
+    """
+    named = [("setting ca_bundle", ca_bundle)] if ca_bundle else []
+    named += [(f"variable {name}", environ[name]) for name in FILE_VARIABLES if environ.get(name)]
+    problems = [(who, value, _problem(Path(value).expanduser())) for who, value in named]
+    return "; ".join(f"{who} names `{value}`, which {problem}" for who, value, problem in problems if problem)
+
+
+def _problem(path: Path) -> str:
+    """What makes a file or folder no store of authorities, or ""."""
+    if not path.exists():
+        return "does not exist"
+    contents = list(_certificates(path))
+    if not contents:
+        return "holds no certificate in PEM form"
+    import ssl  # failures only
+
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=b"\n".join(contents).decode("ascii", "replace"))
+    except (ssl.SSLError, ValueError) as error:
+        return f"holds a certificate that cannot be read ({error})"
+    return ""
+
+
 def _is_same(path: str, system: str) -> bool:
     """Whether a path is the system's file, or the folder that this file is the sum of."""
     real, file = os.path.realpath(path), os.path.realpath(system)
