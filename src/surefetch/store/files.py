@@ -80,6 +80,8 @@ def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str 
             f"this process may write files of {readable_size(most)} at most (`ulimit -f`)",
         )
         hint = "raise the limit: `ulimit -f unlimited`"
+    if error.errno == errno.EMFILE:
+        hint = "raise the limit: `ulimit -n 4096`"
     if code == "local.name-too-long" and hint == HINT:
         hint = SHORTER
     message = f"`{os.fspath(path)}` could not be {doing}: {why}"
