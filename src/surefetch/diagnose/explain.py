@@ -148,6 +148,16 @@ def explain(
     )
 
 
+def in_english(text: str) -> str:
+    """Put what other languages call an error into the words that the rules know; lines stay lines."""
+    lowered = text.lower()
+    for parts, english in read_phrases():
+        if all(part in lowered for part in parts):
+            pattern = "(.{1,120}?)".join(re.escape(part) for part in parts)
+            text = re.sub(pattern, english, text, flags=re.IGNORECASE)
+    return text
+
+
 def named(text: str, lookup: Callable[[str], str | None] | None = None) -> tuple[str, str]:
     """Return the framework and the dataset that a text names, each "" if it names none."""
     tables = read_loaders()
@@ -168,6 +178,22 @@ def read_rules() -> tuple[Rule, ...]:
 def read_words(name: str) -> str:
     """Return a list of the words' table as one pattern."""
     return "|".join(read("knowledge.toml")["words"][name])
+
+
+@cache
+def read_phrases() -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Return (parts of a foreign phrase in lower case, its English); "…" stands for any words."""
+    return tuple(
+        (tuple(phrase.lower().split("…")), _template(english))
+        for english, phrases in read("phrases.toml").items()
+        for phrase in phrases
+    )
+
+
+def _template(english: str) -> str:
+    """The replacement that puts what each "…" stood for back into its place."""
+    head, *rest = english.split("…")
+    return head + "".join(f"\\{number}{part}" for number, part in enumerate(rest, start=1))
 
 
 @cache
@@ -227,10 +253,11 @@ def _first_failure(best: _Hit, hits: list[_Hit], text: str) -> _Hit:
 
 def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
     found = []
+    english = in_english(message)
     for order, rule in enumerate(read_rules()):
-        match = next(filter(None, (_match(pattern, message) for pattern in rule.match)), None)
+        match = next(filter(None, (_match(pattern, english) for pattern in rule.match)), None)
         if match and _applies(rule, whole, host):
-            line = _line_of(message, match.start())
+            line = _said_at(message, english, match.start())
             found.append(
                 _Hit(
                     weight=rule.weight,
@@ -395,6 +422,13 @@ def _line_of(text: str, position: int) -> str:
     stop = text.find("\n", position)
     line = text[start : stop if stop >= 0 else len(text)].strip()
     return line if len(line) <= 300 else f"…{text[max(start, position - 120) : position + 160].strip()}…"
+
+
+def _said_at(message: str, english: str, position: int) -> str:
+    """The line of the message itself, for a place in its English."""
+    if english == message:
+        return _line_of(message, position)
+    return message.split("\n")[english.count("\n", 0, position)].strip()[:300]
 
 
 @cache
