@@ -87,8 +87,12 @@ _NETWORK_CAUSES: Final = ("dns.", "connect.", "proxy.", "tls.", "http.", "transf
 _CLAIM: Final = re.compile(
     r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b|\+ +where ).*$", re.MULTILINE | re.IGNORECASE
 )
+#: What a test wants to hold is no error's word.
+_ASSERTED: Final = re.compile(r"^\W*(E\s+)?assert\b.*$", re.MULTILINE)
 #: Talk of the web: where a loose number may be a status.
 _HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|\bwget\b|\bcurl\b|aria2|errorCode="
+#: A pattern that is no more than words.
+_PLAIN: Final = re.compile(r"[^\\.^$*+?{}\[\]|()]+")
 #: A status in words alone.
 _REASONS: Final = (
     (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b(?! \w)", 403),
@@ -253,17 +257,18 @@ def _first_failure(best: _Hit, hits: list[_Hit], text: str) -> _Hit:
 
 def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
     found = []
-    english = in_english(message)
+    english = _ASSERTED.sub("", in_english(message))
+    lowered = english.lower()
     for order, rule in enumerate(read_rules()):
-        match = next(filter(None, (_match(pattern, english) for pattern in rule.match)), None)
-        if match and _applies(rule, whole, host):
-            line = _said_at(message, english, match.start())
+        start = _first(rule.match, english, lowered)
+        if start >= 0 and _applies(rule, whole, host):
+            line = _said_at(message, english, start)
             found.append(
                 _Hit(
                     weight=rule.weight,
                     depth=depth,
                     order=order,
-                    start=match.start(),
+                    start=start,
                     cause=rule.cause,
                     line=line,
                     rule=rule,
@@ -281,6 +286,19 @@ def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
             )
         )
     return found
+
+
+def _first(patterns: tuple[str, ...], text: str, lowered: str) -> int:
+    """Where the first of the patterns that is found stands, or -1; plain words need no pattern compiled."""
+    for pattern in patterns:
+        if _PLAIN.fullmatch(pattern) and len(lowered) == len(text):
+            start = lowered.find(pattern.lower())
+        else:
+            match = _match(pattern, text)
+            start = match.start() if match else -1
+        if start >= 0:
+            return start
+    return -1
 
 
 def _applies(rule: Rule, whole: str, host: str) -> bool:
