@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from surefetch.causes import table
-from surefetch.diagnose.explain import Explanation, explain, named, read_loaders, read_rules
+from surefetch.diagnose.explain import Explanation, explain, in_english, named, read_loaders, read_rules
 from surefetch.diagnose.texts import episodes_of, hosts_in, mask
 from surefetch.session.explain import of_text
 
-#: Texts as users paste them, and texts that the libraries of today printed against broken servers.
-TEXTS = tuple(Path(__file__).with_name(f"explain_{name}.txt") for name in ("texts", "printed"))
+#: Texts as users paste them, texts that today's libraries printed against broken servers, and families
+#: of words: curl's, OpenSSL's, Go's, Rust's, Java's, Node's, aria2's, errno, WinError, statuses, classes.
+TEXTS = tuple(Path(__file__).with_name(f"explain_{name}.txt") for name in ("texts", "printed", "families"))
 KERAS = """Traceback (most recent call last):
   File "/usr/lib/python3.12/socket.py", line 978, in getaddrinfo
 socket.gaierror: [Errno -3] Temporary failure in name resolution
@@ -139,6 +140,31 @@ def test_source_lines_of_frames_are_no_evidence() -> None:
 def test_a_later_error_of_another_kind_is_not_explained_by_an_earlier_one() -> None:
     text = KERAS + "\nTraceback (most recent call last):\n  File \"b.py\", line 1\nKeyError: 'label'\n"
     assert explain(text).cause is None
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("[Errno 32 ] Bağlantı reddedildi", "connect.refused"),
+        ("git: Połączenie zerwane przez drugą stronę", "connect.reset"),
+        ("FEHLER: Das Zertifikat von »data.example« ist abgelaufen.", "tls.expired"),
+        ("WinError: 由于目标计算机积极拒绝，无法连接。", "connect.refused"),
+        ("cp: Ikke mere plads på enheden", "local.disk-full"),
+    ],
+)
+def test_what_other_languages_call_an_error_is_read_and_quoted_as_it_stands(text: str, cause: str) -> None:
+    explained = explain(f"{text}\nhttps://data.example/x.zip")
+    assert explained.cause == cause and explained.evidence == text
+
+
+def test_a_phrase_keeps_what_stands_inside_it() -> None:
+    said = "Erreur de lecture à l’octet 12 (Connexion ré-initialisée par le correspondant)"
+    assert in_english(said) == "Read error at byte 12 (Connection reset by peer)"
+    assert (
+        in_english("Das Zertifikat von a.example ist abgelaufen")
+        == "The certificate of a.example has expired"
+    )
+    assert in_english("ok\nnothing to say") == "ok\nnothing to say"
 
 
 def test_secrets_are_masked() -> None:

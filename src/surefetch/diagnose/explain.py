@@ -87,8 +87,12 @@ _NETWORK_CAUSES: Final = ("dns.", "connect.", "proxy.", "tls.", "http.", "transf
 _CLAIM: Final = re.compile(
     r"^\W*(E\s+)?(assert\b|AssertionError\b|expected\b|\+ +where ).*$", re.MULTILINE | re.IGNORECASE
 )
+#: What a test wants to hold is no error's word.
+_ASSERTED: Final = re.compile(r"^\W*(E\s+)?assert\b.*$", re.MULTILINE)
 #: Talk of the web: where a loose number may be a status.
 _HTTP: Final = r"https?://|\bHTTP|\burl\b|download|\bserver\b|\bwget\b|\bcurl\b|aria2|errorCode="
+#: A pattern that is no more than words.
+_PLAIN: Final = re.compile(r"[^\\.^$*+?{}\[\]|()]+")
 #: A status in words alone.
 _REASONS: Final = (
     (r"(None|error|failed|failure|HTTPError)\W{1,6}(HTTP )?Forbidden\b(?! \w)", 403),
@@ -148,6 +152,16 @@ def explain(
     )
 
 
+def in_english(text: str) -> str:
+    """Put what other languages call an error into the words that the rules know; lines stay lines."""
+    lowered = text.lower()
+    for parts, english in read_phrases():
+        if all(part in lowered for part in parts):
+            pattern = "(.{1,120}?)".join(re.escape(part) for part in parts)
+            text = re.sub(pattern, english, text, flags=re.IGNORECASE)
+    return text
+
+
 def named(text: str, lookup: Callable[[str], str | None] | None = None) -> tuple[str, str]:
     """Return the framework and the dataset that a text names, each "" if it names none."""
     tables = read_loaders()
@@ -168,6 +182,22 @@ def read_rules() -> tuple[Rule, ...]:
 def read_words(name: str) -> str:
     """Return a list of the words' table as one pattern."""
     return "|".join(read("knowledge.toml")["words"][name])
+
+
+@cache
+def read_phrases() -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Return (parts of a foreign phrase in lower case, its English); "…" stands for any words."""
+    return tuple(
+        (tuple(phrase.lower().split("…")), _template(english))
+        for english, phrases in read("phrases.toml").items()
+        for phrase in phrases
+    )
+
+
+def _template(english: str) -> str:
+    """The replacement that puts what each "…" stood for back into its place."""
+    head, *rest = english.split("…")
+    return head + "".join(f"\\{number}{part}" for number, part in enumerate(rest, start=1))
 
 
 @cache
@@ -227,16 +257,18 @@ def _first_failure(best: _Hit, hits: list[_Hit], text: str) -> _Hit:
 
 def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
     found = []
+    english = _ASSERTED.sub("", in_english(message))
+    lowered = english.lower()
     for order, rule in enumerate(read_rules()):
-        match = next(filter(None, (_match(pattern, message) for pattern in rule.match)), None)
-        if match and _applies(rule, whole, host):
-            line = _line_of(message, match.start())
+        start = _first(rule.match, english, lowered)
+        if start >= 0 and _applies(rule, whole, host):
+            line = _said_at(message, english, start)
             found.append(
                 _Hit(
                     weight=rule.weight,
                     depth=depth,
                     order=order,
-                    start=match.start(),
+                    start=start,
                     cause=rule.cause,
                     line=line,
                     rule=rule,
@@ -254,6 +286,19 @@ def _hits(message: str, depth: int, whole: str, host: str) -> list[_Hit]:
             )
         )
     return found
+
+
+def _first(patterns: tuple[str, ...], text: str, lowered: str) -> int:
+    """Where the first of the patterns that is found stands, or -1; plain words need no pattern compiled."""
+    for pattern in patterns:
+        if _PLAIN.fullmatch(pattern) and len(lowered) == len(text):
+            start = lowered.find(pattern.lower())
+        else:
+            match = _match(pattern, text)
+            start = match.start() if match else -1
+        if start >= 0:
+            return start
+    return -1
 
 
 def _applies(rule: Rule, whole: str, host: str) -> bool:
@@ -395,6 +440,13 @@ def _line_of(text: str, position: int) -> str:
     stop = text.find("\n", position)
     line = text[start : stop if stop >= 0 else len(text)].strip()
     return line if len(line) <= 300 else f"…{text[max(start, position - 120) : position + 160].strip()}…"
+
+
+def _said_at(message: str, english: str, position: int) -> str:
+    """The line of the message itself, for a place in its English."""
+    if english == message:
+        return _line_of(message, position)
+    return message.split("\n")[english.count("\n", 0, position)].strip()[:300]
 
 
 @cache

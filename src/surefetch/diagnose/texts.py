@@ -15,7 +15,9 @@ MAX_LINE: Final = 2_000
 MAX_EPISODES: Final = 8
 _ANSI: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07")
 _PREFIX: Final = re.compile(
-    r"^(\[(rank|default)?\d+\]:? ?|\(\w+ pid=\d+[^)]*\)\s?|E +(?=\S)|\[stderr\]\s?|(> ?)+(?!>))", re.MULTILINE
+    r"^(\[(rank|default)?(?![45]\d\d\])\d+\]:? ?"  # [404] is a status, no rank
+    r"|\(\w+ pid=\d+[^)]*\)\s?|E +(?=\S)|\[stderr\]\s?|(> ?)+(?!>))",
+    re.MULTILINE,
 )
 #: What logs put before each line: when, from whom, how grave. A bare "ERROR 404" is wget's own.
 _STAMP: Final = re.compile(
