@@ -23,6 +23,13 @@ def test_every_world_with_a_good_mirror_ends_in_proof(start: int) -> None:
             assert done.missing == (), f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", [7303, 26423, 30559, 34256, 54299, 96628])
+def test_a_world_that_once_failed_ends_in_proof(seed: int) -> None:
+    drawn = draw(seed)
+    assert drawn.has_good
+    assert drawn.world.run().missing == ()
+
+
 def test_the_median_time_is_near_what_the_links_allow() -> None:
     ratios = []
     for seed in range(1000, 1600):

@@ -119,10 +119,10 @@ class ArtifactPlan(Checking):
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)
         if self._is_range(run.request):
-            candidate.takes_ranges = event.takes_ranges
+            candidate.takes_ranges = event.takes_ranges and not candidate.has_lied
         elif not event.takes_ranges:  # it does not say that it would: nothing is risked on it
             candidate.is_full = True
-        elif candidate.takes_ranges is None:  # it says so; it may have lied before
+        elif candidate.takes_ranges is None:
             candidate.takes_ranges = True
         run.opened(event.start, now)
         if run.ending:
@@ -258,7 +258,7 @@ class ArtifactPlan(Checking):
         if candidate.host.failed(failure, cause, run.began, now):
             self._shared.hosts.dropped.append(candidate.host)
         if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
-            candidate.takes_ranges = False  # the whole file may be right
+            candidate.has_lied, candidate.takes_ranges = True, False  # the whole file may be right
             return
         candidate.failed(failure, self._shared.jitter(), retry_after, now, self._limits)
 

@@ -38,9 +38,10 @@ class Filling(Account):
         return orders + (self.give_up(Ending.SILENT) if now >= self._patient_until() else [])
 
     def give_up(self, ending: Ending) -> list[Order]:
-        """Wait no longer for those who are asked; where all are silent, for nobody else either."""
+        """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""
         for candidate in self._waiting():
-            candidate.is_dropped |= candidate.running > 0 or ending is Ending.SILENT
+            never_gave = candidate.host.last_byte < 0
+            candidate.is_dropped |= candidate.running > 0 or (ending is Ending.SILENT and never_gave)
         return self._stop(ending)
 
     def _patient_until(self) -> float:
@@ -232,11 +233,12 @@ class Filling(Account):
     def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
         """Ask a second mirror for bytes that seem to take much longer than it would."""
         runs = [r for r in self.running.values() if not r.ending and not r.twin]
-        if not self._shared.hosts.may_race:
-            return []
         if not runs:
-            return self._ask_one_more(ready, now)
+            return self._ask_one_more(ready, now) if self._shared.hosts.may_race else []
         victim = max(runs, key=lambda run: self._eta(run, now, belief))
+        silence = now - victim.last_byte
+        if silence < SAME_AGAIN and (not self._shared.hosts.may_race or self._is_answering(victim)):
+            return []
         pace = self._pace(victim, now, belief)
         count = victim.left
         if victim.stop is not None and not count:
@@ -251,6 +253,10 @@ class Filling(Account):
             if segments.is_worth_a_race(count, pace, self._promise(rival, victim.at, belief)):
                 return self._begin_race(victim, rival, now)
         return []
+
+    def _is_answering(self, run: Running) -> bool:
+        """Whether it brings a piece that was wrong: one mirror shall answer for all of it."""
+        return run.at // PIECE_BYTES in self._rounds
 
     def _ask_one_more(self, ready: list[Candidate], now: float) -> list[Order]:
         """Ask a mirror that nobody asked yet where all that were asked are silent."""

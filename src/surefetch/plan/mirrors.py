@@ -17,7 +17,7 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "failures", "given", "host", "is_dropped", "is_full", "is_suspect",
+        "asked", "changes", "failures", "given", "has_lied", "host", "is_dropped", "is_full", "is_suspect",
         "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "size", "strikes",
         "takes_ranges", "validator",
     )  # fmt: skip
@@ -39,6 +39,7 @@ class Candidate:
         self.strikes = 0  # pieces that it gave wrong
         self.rate = 0.0  # bytes per second of one connection, 0 while unknown
         self.takes_ranges: bool | None = None
+        self.has_lied = False  # it sent another stretch than it was asked for: it is not asked for any again
         self.size: int | None = None  # of the artifact, as it says
         self.validator: str | None = None
         self.changes = 0  # of the validator
