@@ -40,6 +40,7 @@ class Intake:
     ) -> None:
         self._options, self._events, self._active, self._opened = options, events, active, opened
         self.due: list[Transfer] = []
+        self._validators: dict[str, str] = {}  # asked URL -> of its last answer
 
     def take(self, transfer: Transfer, data: memoryview) -> None:
         """Take bytes of an answer's body in; they are copied or written before this returns."""
@@ -133,7 +134,8 @@ class Intake:
         assert transfer.channel and transfer.head
         now = time.monotonic()
         transfer.stage, transfer.accepted = Stage.ACCEPTED, verdict
-        transfer.is_held = verdict.start != transfer.wanted.start
+        is_new_file = self._is_new_file(transfer, verdict.validator)
+        transfer.is_held = verdict.start != transfer.wanted.start or is_new_file
         transfer.position = transfer.told = verdict.start
         transfer.told_at = now
         if isinstance(transfer, Download):
@@ -166,6 +168,14 @@ class Intake:
                 and other.sink is transfer.sink
             ):
                 self.tell(other, is_last=True)
+
+    def _is_new_file(self, transfer: Transfer, validator: str | None) -> bool:
+        """Whether a mirror has another file than before: its owner forgets bytes before these are written."""
+        if validator is None or not isinstance(transfer, Download):
+            return False
+        before = self._validators.get(transfer.asked_url, transfer.validator)
+        self._validators[transfer.asked_url] = validator
+        return before not in (None, validator)
 
     def _tell_all(self) -> None:
         """Tell what has come so far: an answer of another file makes the planner forget bytes it knows of."""
