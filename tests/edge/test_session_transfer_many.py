@@ -200,7 +200,9 @@ def test_two_throttled_hosts_of_nginx_share_the_file(home: Path, tmp_path: Path)
         assert time.monotonic() - began < 20
 
 
-def test_a_file_that_was_replaced_between_two_answers_is_taken_whole(home: Path, server: FaultyServer) -> None:
+def test_a_file_that_was_replaced_between_two_answers_is_taken_whole(
+    home: Path, server: FaultyServer
+) -> None:
     data = FILES["f0000.bin"]
     cut = Script(cut_after=408)
     server.serve("/f.bin", data, cut, Script(takes_ranges=False), Script(etag='"v2"'))
