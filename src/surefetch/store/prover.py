@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 
 #: Up to this size a part is hashed where `finish` is called: handing it to a thread costs more.
 INLINE_BYTES: Final = 256 << 10
-#: Blocks hashed in one turn, so that several parts advance together.
-TURN_BLOCKS: Final = 32
+#: Bytes hashed at most in one call. Each call gives the interpreter's lock away and waits for it afterwards,
+#: up to its switch interval while a transfer takes and leaves it for each piece that libcurl hands over.
+STRETCH_BYTES: Final = 4 << 20
+#: Stretches hashed in one turn, so that several parts advance together.
+TURN_STRETCHES: Final = 8
 #: Hash states kept to go back to after a discard; beyond that every other one is dropped.
 CHECKPOINTS: Final = 64
 CHECKPOINT_BYTES: Final = 16 << 20
@@ -155,7 +158,7 @@ class Prover:
         thread.start()
 
     def _work(self) -> None:
-        buffer = memoryview(bytearray(files.BLOCK_BYTES))
+        buffer = memoryview(bytearray(STRETCH_BYTES))
         while (task := self._next()) is not None:
             has_more = task.turn(buffer)
             if self._put_back(task, has_more):
@@ -212,9 +215,9 @@ class _Task:
         )
 
     def turn(self, buffer: memoryview) -> bool:
-        """Hash some blocks; return whether there may be more to do."""
+        """Hash some stretches; return whether there may be more to do."""
         try:
-            for _ in range(TURN_BLOCKS):
+            for _ in range(TURN_STRETCHES):
                 self._go_back(self.part.take_discarded())
                 if self._error is not None or not self._step(buffer):
                     return False
@@ -232,7 +235,7 @@ class _Task:
         if (index := self._next_piece()) is not None:
             self._judge(index, buffer)
             return True
-        return self._hash_block(buffer)
+        return self._hash_stretch(buffer)
 
     def _next_piece(self) -> int | None:
         """Return a piece that is complete and not judged."""
@@ -256,11 +259,13 @@ class _Task:
             self._right.add(index, index + 1)
         self._on_piece(index, is_right)
 
-    def _hash_block(self, buffer: memoryview) -> bool:
+    def _hash_stretch(self, buffer: memoryview) -> bool:
         start = self._position
-        stop = min(start + files.BLOCK_BYTES, self._limit())
+        stop = min(start + STRETCH_BYTES, self._limit(), start - start % self._spacing + self._spacing)
         is_last = stop == self.part.end and (self.part.size is not None or self.on_proof is not None)
-        if stop <= start or (stop - start < files.BLOCK_BYTES and not is_last):
+        if not is_last:
+            stop -= stop % files.BLOCK_BYTES
+        if stop <= start:
             return False
         block = self._read(buffer, start, stop)
         for state in self._hashes:
