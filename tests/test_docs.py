@@ -16,7 +16,7 @@ import click
 import pytest
 
 from surefetch.causes import table
-from surefetch.cli import program
+from surefetch.cli.program import program
 from surefetch.session.checking import SOME_FAILED
 from surefetch.session.verify import DAMAGED
 from surefetch.settings import Settings, names

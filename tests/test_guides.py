@@ -9,7 +9,7 @@ import click
 import pytest
 
 from surefetch.catalog import Catalog
-from surefetch.cli import COMMANDS, Commands
+from surefetch.cli.program import COMMANDS, Commands
 from surefetch.session.install import frameworks_named
 
 GUIDES = sorted((Path(__file__).parent.parent / "docs" / "guides").glob("*.md"))

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from surefetch.cli.options import json_option, make_session, session_options
+from surefetch.cli.making import make_session
+from surefetch.cli.options import json_option, session_options
 
 if TYPE_CHECKING:
     from surefetch.session.catalog import Entry

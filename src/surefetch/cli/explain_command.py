@@ -29,7 +29,7 @@ def explain_command(
 
     Takes a code, a file, the text itself, or stdin; alone on a terminal: paste, then Enter twice.
     """
-    from surefetch.cli.options import make_session
+    from surefetch.cli.making import make_session
     from surefetch.cli.render import print_json, print_line
     from surefetch.session.explain import explain, of_last
 

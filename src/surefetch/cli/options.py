@@ -1,14 +1,11 @@
-"""Options that several commands share, and what they mean for the session."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from surefetch.session.facade import Session
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,24 +38,3 @@ def session_options(function: Function) -> Function:
     for option in reversed(options):
         function = option(function)
     return function
-
-
-#: Options of `session_options`, as settings.
-SETTINGS = ("offline", "store", "catalogs", "limit_rate", "deadline", "trace")
-
-
-def make_session(options: dict[str, Any], *, quiet: bool = False, progress: bool = True) -> Session:
-    """Make the session of one call; takes the settings' options out of `options`.
-
-    Raises:
-        SettingError: A value cannot be used.
-    """
-    import os
-
-    from surefetch.reporters import default_reporter
-    from surefetch.session.facade import Session
-
-    arguments = {name: options.pop(name, None) for name in SETTINGS}
-    arguments["catalogs"] = arguments["catalogs"] or None
-    reporter = default_reporter(os.environ, progress=progress, quiet=quiet)
-    return Session.from_environment(arguments, reporter=reporter)

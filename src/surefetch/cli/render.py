@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING, Any, TextIO
 
 from surefetch.errors import SurefetchError
 from surefetch.reporters import encodable
+
+if TYPE_CHECKING:
+    import click
 
 #: Attempts told without `-v`.
 TOLD = 6
@@ -25,12 +26,25 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 def print_line(text: str = "") -> None:
     """Print data to stdout, in what its encoding can show."""
-    click.echo(encodable(text, sys.stdout))
+    _print(text, sys.stdout)
 
 
 def tell(text: str = "") -> None:
     """Print a message to stderr."""
-    click.echo(encodable(text, sys.stderr), err=True)
+    _print(text, sys.stderr)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    if stream is None:  # closed before the start, or a program without a console
+        return
+    text = encodable(text, stream)
+    if "\x1b" in text:  # colours, which an old Windows console has to be told in its own way
+        import click
+
+        click.echo(text, file=stream)
+        return
+    stream.write(f"{text}\n")
+    stream.flush()
 
 
 def show_error(error: SurefetchError, *, as_json: bool = False, verbose: bool = False) -> int:
@@ -97,4 +111,6 @@ def style(text: str, colour: str) -> str:
     wants = os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE")
     if not wants and not (sys.stderr.isatty() and os.environ.get("TERM") != "dumb"):
         return text
+    import click
+
     return click.style(text, fg=colour)

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from surefetch.cli.options import make_session, output_options, session_options
+from surefetch.cli.making import make_session
+from surefetch.cli.options import output_options, session_options
 
 
 @click.command("show", epilog="Example: surefetch show mnist --output grid.png")

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from surefetch.cli.options import json_option, make_session
+from surefetch.cli.making import make_session
+from surefetch.cli.options import json_option
 
 
 @click.command("verify", epilog="Example: surefetch verify ~/.keras/datasets/mnist.npz")
