@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import NamedTuple
+
+import msgspec
 
 from surefetch.plan.mirrors import Candidate
 
@@ -17,7 +18,7 @@ class Measure(Enum):
     ALONE = "alone"  # fetch everything that it did not give from it: if they are wrong then, it is one
 
 
-class Verdict(NamedTuple):
+class Verdict(msgspec.Struct, frozen=True):
     """A measure against, or for, one candidate."""
 
     measure: Measure

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from surefetch.model import PIECE_BYTES
 
@@ -23,7 +25,7 @@ RACE: Final = 0.6
 LEAST_SAVED: Final = 0.05
 
 
-class Pace(NamedTuple):
+class Pace(msgspec.Struct, frozen=True):
     """What to expect of a request."""
 
     wait: float  # seconds until its next byte

@@ -19,7 +19,7 @@ from surefetch.model import Artifact, Dataset, Struct
 from surefetch.probes.hosts import Target
 from surefetch.probes.look import SECONDS, Asked, look
 from surefetch.session.called import program_name, shell_of
-from surefetch.session.engine import make_credentials, make_engine, make_resolver, pip_settings
+from surefetch.session.engine import make_credentials, make_engine, make_resolver, pip_setting
 from surefetch.session.planting import move_aside, place
 from surefetch.session.supplier import SessionSupplier
 from surefetch.session.targets import check_url
@@ -120,12 +120,11 @@ def doctor(
 
 
 def _looked(session: Session, asked: Asked) -> Report:
-    pip = pip_settings(session)
-    proxies = make_resolver(session, pip)
+    proxies = make_resolver(session)
     named = frozenset(
         host for target in asked.targets if target.may_be_private and (host := urlsplit(target.url).hostname)
     )
-    settings, cert = session.settings, pip.get("cert", "")
+    settings, cert = session.settings, pip_setting(session, "cert")
     with find_trust(session.environ, settings.ca_bundle, pip_cert=cert) as trust:
         if session.settings.offline:
             return examine(look(asked, session.environ, engine=None, proxies=proxies, trust=trust))

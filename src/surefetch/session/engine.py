@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,10 +13,10 @@ from surefetch.transfer.credentials import Credentials
 from surefetch.transfer.engine import Engine
 from surefetch.transfer.options import Options
 from surefetch.transfer.proxies import ProxyResolver, pac_from_pypac, system_settings
-from surefetch.transfer.trust import find_trust
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
+    from surefetch.transfer.trust import Trust
 
 
 def make_engine(
@@ -38,9 +37,8 @@ def make_engine(
     Raises:
         SettingError: A proxy or trust setting cannot be used.
     """
-    settings, environ = session.settings, session.environ
-    pip = pip_settings(session)
-    find = partial(find_trust, environ, settings.ca_bundle, pip_cert=pip.get("cert", ""))
+    settings = session.settings
+    find = partial(_find_trust, session)
     return Engine(
         Options(
             connections=settings.connections,
@@ -48,7 +46,7 @@ def make_engine(
             limit_rate=settings.limit_rate,
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
-        proxies=make_resolver(session, pip),
+        proxies=make_resolver(session),
         trust=find() if settings.ca_bundle else find,  # without one nothing can be wrong, and http needs none
         credentials=credentials,
         named_hosts=named_hosts,
@@ -65,11 +63,16 @@ def _judge(seen: Observation) -> tuple[Failure, str, str]:
     return verdict.failure, verdict.cause, verdict.detail
 
 
-def pip_settings(session: Session) -> dict[str, str]:
-    """Return pip's `cert` and `proxy`, as far as they are set: a last resort, and said where it decides."""
-    names = ("cert", "proxy")
-    found = read_pip(Place.here(session.environ), names)
-    return {name: found[name].value for name in names if name in found}
+def _find_trust(session: Session) -> Trust:
+    from surefetch.transfer.trust import find_trust  # plain http does without
+
+    return find_trust(session.environ, session.settings.ca_bundle, pip_cert=pip_setting(session, "cert"))
+
+
+def pip_setting(session: Session, name: str) -> str:
+    """Return a setting of pip's, `cert` or `proxy`, or "": a last resort, and said where it decides."""
+    found = read_pip(Place.here(session.environ), (name,))
+    return found[name].value if name in found else ""
 
 
 def make_credentials(session: Session) -> Credentials:
@@ -77,8 +80,8 @@ def make_credentials(session: Session) -> Credentials:
     return Credentials(session.environ)
 
 
-def make_resolver(session: Session, pip: Mapping[str, str]) -> ProxyResolver:
-    """Make what decides which proxy a URL goes through (docs/network.md); `pip`: see `pip_settings`."""
+def make_resolver(session: Session) -> ProxyResolver:
+    """Make what decides which proxy a URL goes through (docs/network.md)."""
     system, bypass = system_settings()
     return ProxyResolver(
         session.environ,
@@ -86,7 +89,7 @@ def make_resolver(session: Session, pip: Mapping[str, str]) -> ProxyResolver:
         no_proxy=session.settings.no_proxy,
         system=system,
         bypass=bypass,
-        pip_proxy=pip.get("proxy", ""),
+        pip_proxy=pip_setting(session, "proxy"),
         pac=pac_from_pypac(),
     )
 

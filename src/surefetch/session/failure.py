@@ -86,12 +86,12 @@ Ways = tuple[str, str, tuple[str, ...], tuple[tuple[str, str], ...]]
 
 def _ways(session: Session, attempts: Sequence[Attempt]) -> Ways:
     """The proxy of failed requests and what named it; hosts that are behind it; hosts that go past it."""
-    from surefetch.session.engine import make_resolver, pip_settings
+    from surefetch.session.engine import make_resolver
 
     asked = {a.mirror: place_of(a) for a in attempts if "://" in a.mirror[:8] and a.cause.startswith(WAYS)}
     if not asked:
         return "", "", (), ()
-    resolver = make_resolver(session, pip_settings(session))
+    resolver = make_resolver(session)
     proxies: list[tuple[str, str]] = []
     proxied, passed = [], []
     for url, place in asked.items():

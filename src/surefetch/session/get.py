@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from surefetch.dataset import describe
 from surefetch.errors import StoreError, SurefetchError
 from surefetch.events import Done
 from surefetch.history import History
@@ -257,6 +256,8 @@ def _receipt(target: Target, bench: Bench, done: Done, files: Sequence[File], se
 
 
 def _described(spec: TensorSpec) -> str:
+    from surefetch.dataset import describe  # most gets of plain files have none
+
     return describe({"dtype": spec.dtype, "shape": spec.shape})
 
 

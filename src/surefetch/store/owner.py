@@ -7,10 +7,11 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+
+import msgspec
 
 
-class Owner(NamedTuple):
+class Owner(msgspec.Struct, frozen=True):
     """A process, told apart from every other one that may reach the same folder."""
 
     machine: str  # digest of host name, boot and process namespace

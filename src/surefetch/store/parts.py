@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from surefetch.store import files, layout, owner
 from surefetch.store.part import RESUME_BYTES, Part, journal_of, read_journal
@@ -15,7 +17,7 @@ from surefetch.store.small_part import SmallPart
 FOREIGN_SECONDS: Final = 86400.0
 
 
-class Name(NamedTuple):
+class Name(msgspec.Struct, frozen=True):
     """A part's file name: `<key>.<owner>.<nonce>.part`."""
 
     path: Path

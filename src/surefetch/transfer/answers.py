@@ -66,6 +66,13 @@ class Wanted(Struct, frozen=True, kw_only=True):
     stop: int | None  # None: to the end
     has_range: bool  # a Range header was sent
 
+    @property
+    def byte_range(self) -> str | None:
+        """The Range header's bytes, e.g. `0-99` or `100-`; None if it is not sent."""
+        if not self.has_range:
+            return None
+        return f"{self.start}-{'' if self.stop is None else self.stop - 1}"
+
 
 def parse_head(lines: Sequence[bytes]) -> Head | None:
     """Read the header lines that libcurl handed over, interim answers and the proxy's before the last.

@@ -10,14 +10,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 
 from surefetch.transfer import addresses
 from surefetch.transfer.options import Options, Route
 from surefetch.transfer.sockets import LentSocket
-from surefetch.transfer.trust import Trust
+
+if TYPE_CHECKING:
+    from surefetch.transfer.trust import Trust
 
 _SCHEMES: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _PROXY_AUTH: Final = pycurl.HTTPAUTH_BASIC | pycurl.HTTPAUTH_DIGEST

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import MutableSequence
-from typing import Final, NamedTuple
+from typing import Final
 
+import msgspec
 import pycurl
 
 from surefetch.events import Disordered, Event
@@ -29,7 +30,7 @@ STUCK_SECONDS: Final = 0.02
 _TCP_INFO: Final = struct.Struct("=92xI32xQ12xII68xI")
 
 
-class Reading(NamedTuple):
+class Reading(msgspec.Struct, frozen=True):
     """What the system counts of one connection."""
 
     round_trip: int  # microseconds, as the receiver sees it now; 0 while unknown

@@ -25,37 +25,25 @@ from surefetch.events import (
     Request,
 )
 from surefetch.model import Lookup
-from surefetch.observation import Observation
 from surefetch.transfer import addresses, answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
 from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
-from surefetch.transfer.judge import (
-    BY_LENGTH,
-    E_PROXY,
-    ENGINE_KNOWS,
-    LOCAL_CAUSES,
-    SOCKS,
-    UNNAMED,
-    Verdict,
-    judge_observation,
-)
 from surefetch.transfer.names import NameCheck
-from surefetch.transfer.observe import observe, phase_of
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
-from surefetch.transfer.trust import Trust
 from surefetch.transfer.wire import Wire
 
 if TYPE_CHECKING:
+    from surefetch.observation import Observation
     from surefetch.transfer.har import NetworkLog
+    from surefetch.transfer.sightings import Judge, Sightings
+    from surefetch.transfer.trust import Trust
 
 _POOL: Final = 256
-_OBSERVATIONS: Final = 512
-
-Judge = Callable[[Observation], Verdict | None]
+_E_PROXY: Final = 97  # CURLE_PROXY, which pycurl does not name
 
 
 class Engine:
@@ -95,7 +83,7 @@ class Engine:
         self._lookout = Lookout(self._events)
         self._intake = Intake(options, self._events, self._active, self._lookout.expect)
         self._staging = Staging(options.staging_bytes)
-        self._observations: dict[int, Observation] = {}
+        self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
         self._pages: dict[
             Lookup, tuple[str, bool]
@@ -143,7 +131,7 @@ class Engine:
         if transfer is not None:
             phase = self._phase(transfer)
             self._intake.tell(transfer, is_last=True)
-            self._remember(transfer, 0, "")
+            self._remember(transfer)
             self._end(transfer, Cancelled(id=request_id, phase=phase))
 
     def fetch_page(
@@ -203,14 +191,12 @@ class Engine:
         """Return what was seen of a request: of one under way, or of one of the last that failed."""
         transfer = self._active.get(request_id)
         if transfer is not None:
-            return observe(transfer, 0, "")
-        return self._observations.get(request_id)
+            return self._sightings().look(transfer)
+        return self._seen.of_request(request_id) if self._seen else None
 
     def page_observation(self, lookup: Lookup) -> Observation | None:
         """Return what was seen of a lookup's page that failed."""
-        wanted = urls.mask(lookup.target)
-        found = (seen for number, seen in reversed(self._observations.items()) if number < 0)
-        return next((seen for seen in found if seen.url == wanted), None)
+        return self._seen.of_page(lookup) if self._seen else None
 
     def page_place(self, lookup: Lookup) -> tuple[str, bool]:
         """Return the URL that a page came from, after redirects, and whether its host is inside this network.
@@ -222,7 +208,7 @@ class Engine:
 
     def failures(self) -> list[Observation]:
         """Return what was seen of the last requests and pages that failed, oldest first."""
-        return list(self._observations.values())
+        return self._seen.all() if self._seen else []
 
     @property
     def is_idle(self) -> bool:
@@ -323,7 +309,7 @@ class Engine:
                 url,
                 route=route,
                 headers=headers,
-                byte_range=_byte_range(transfer),
+                byte_range=transfer.wanted.byte_range,
                 multiplex=_is_small(transfer, self._options.multiplex_below),
                 may_be_private=transfer.may_be_private or self._is_named(url),
                 negotiate=transfer.has_negotiated,
@@ -397,11 +383,7 @@ class Engine:
 
     def _halt(self, transfer: Transfer) -> None:
         self._intake.tell(transfer, is_last=True)
-        error = transfer.local
-        if isinstance(error, SurefetchError):
-            cause, detail = error.code, error.message
-        else:
-            cause, detail = LOCAL_CAUSES.get(error.errno or 0 if error else 0, "local.path"), str(error)
+        cause, detail = self._sightings().blame_disk(transfer)
         self._end(transfer, Failed(id=transfer.id, failure=Failure.LOCAL, cause=cause, detail=detail))
         self._events.append(Halted(cause=cause, detail=detail))
 
@@ -452,9 +434,8 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
-        elif code == E_PROXY:
-            cause = SOCKS.get(channel.info(pycurl.PROXY_ERROR), "proxy.not-a-proxy")
-            transfer.refused = Refused(cause=cause, detail=message)
+        elif code == _E_PROXY:
+            transfer.refused = self._sightings().refused_by_socks(channel, message)
         self._fail(transfer, code, message)
 
     def _negotiate(self, transfer: Transfer) -> bool:
@@ -479,7 +460,7 @@ class Engine:
         asked = (transfer.asked_url, *transfer.hops)
         transfer.refused = policy.refuse_hop(here, there, asked, self._options.redirects)
         if self.log and not transfer.refused:
-            self._remember(transfer, 0, "")
+            self._remember(transfer)
         transfer.hops.append(there)
         if transfer.refused:
             self._fail(transfer, 0, "")
@@ -513,7 +494,7 @@ class Engine:
     def _finish(self, transfer: Transfer) -> None:
         self._intake.tell(transfer, is_last=True)
         if self.log:
-            self._remember(transfer, 0, "")
+            self._remember(transfer)
         if isinstance(transfer, Page):
             self._pages[transfer.lookup] = (urls.split_userinfo(transfer.url)[0], self._is_inside(transfer))
             self._end(transfer, Answered(lookup=transfer.lookup, answer=bytes(transfer.content)))
@@ -525,7 +506,7 @@ class Engine:
     ) -> None:
         self._intake.tell(transfer, is_last=True)
         seen = self._remember(transfer, code, message, resolver)
-        failure, cause, detail = self._verdict(transfer, seen)
+        failure, cause, detail = self._sightings().judge(transfer, seen)
         if isinstance(transfer, Page):
             seconds = time.monotonic() - transfer.began
             self._end(
@@ -550,27 +531,24 @@ class Engine:
             ),
         )
 
-    def _verdict(self, transfer: Transfer, seen: Observation) -> Verdict:
-        refused = transfer.refused
-        verdict = judge_observation(seen, refused)
-        if self._judge and refused and refused.cause in BY_LENGTH and seen.status == 200:
-            named = self._judge(seen)  # a page or error document of another length tells what it is
-            verdict = named if named and named[1] not in UNNAMED else verdict
-        elif self._judge and not (refused and refused.cause in ENGINE_KNOWS):
-            verdict = self._judge(seen) or verdict
-        failure, cause, detail = verdict
-        return (refused.failure if refused and refused.failure else failure), cause, detail
-
-    def _remember(self, transfer: Transfer, code: int, message: str, resolver: str = "") -> Observation:
-        seen = observe(transfer, code, message, resolver)
-        self._observations[transfer.id] = seen
-        if len(self._observations) > _OBSERVATIONS:
-            del self._observations[next(iter(self._observations))]
+    def _remember(
+        self, transfer: Transfer, code: int = 0, message: str = "", resolver: str = ""
+    ) -> Observation:
+        seen = self._sightings().remember(transfer, code, message, resolver)
         if self.log:
             self.log.add(seen, time.time() - (time.monotonic() - transfer.asked_at))
         return seen
 
+    def _sightings(self) -> Sightings:
+        if self._seen is None:
+            from surefetch.transfer.sightings import Sightings  # most fetches see no failure
+
+            self._seen = Sightings(self._judge)
+        return self._seen
+
     def _phase(self, transfer: Transfer) -> Phase:
+        from surefetch.transfer.observe import phase_of  # of what is broken off only
+
         phase = phase_of(transfer)
         if phase is not Phase.QUEUED:
             return phase
@@ -601,13 +579,6 @@ class Engine:
             self._wire.remove(transfer.channel.curl)
             self._lookout.forget(transfer)
             self._share_rate()
-
-
-def _byte_range(transfer: Transfer) -> str | None:
-    if not transfer.wanted.has_range:
-        return None
-    stop = transfer.wanted.stop
-    return f"{transfer.wanted.start}-{'' if stop is None else stop - 1}"
 
 
 def _is_small(transfer: Transfer, bound: int) -> bool:

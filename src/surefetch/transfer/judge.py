@@ -137,7 +137,6 @@ SOCKS: Final = {
     27: "dns.nxdomain",  # RESOLVE_HOST: by us, for socks4 and socks5
     33: "proxy.auth-required",  # USER_REJECTED
 }
-E_PROXY: Final = 97  # CURLE_PROXY, which pycurl does not name
 #: What a failed write means.
 LOCAL_CAUSES: Final = {
     errno.ENOSPC: "local.disk-full",

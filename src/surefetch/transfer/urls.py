@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
+
+import msgspec
 
 PORTS: Final = {"http": 80, "https": 443}
 MASK: Final = "***"
@@ -17,7 +19,7 @@ _CONFIDENTIAL: Final = (
 _USERINFO: Final = r"(?<=://)[^/?#@\s]*@|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[-]+:\d)"
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True):
     """Where a URL leads: what is the same for all URLs of a server."""
 
     origin: str  # scheme://host:port, lower case, the port always said
