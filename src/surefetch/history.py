@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +24,9 @@ USUAL_RATE, USUAL_CONNECT = 2e6, 0.3
 SAMPLE_BYTES, FAILURE_SECONDS = 10e6, 30.0
 #: Failures weigh half as much after so many seconds.
 HALF_LIFE: Final = 86400.0
+#: What a scheme consists of (RFC 3986, 3.1), and what ends host and port.
+_SCHEME: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+.-")
+_ENDS: Final = frozenset("/?#\\")
 
 
 class Origin(msgspec.Struct, kw_only=True):
@@ -115,10 +117,11 @@ class History:
 
 def _clean(origin: str) -> str:
     """Cut an origin to scheme, host and port: no path, no query, no name or password."""
-    match = re.match(r"([a-z][a-z0-9+.-]*)://([^/?#\\\s]*)", origin, re.IGNORECASE)
-    if match is None:
+    scheme, separator, rest = origin.lower().partition("://")
+    if not separator or not scheme[:1].isalpha() or not _SCHEME.issuperset(scheme):
         return "file" if origin == "file" else ""
-    return f"{match[1]}://{match[2].rpartition('@')[2]}".lower()
+    end = next((index for index, letter in enumerate(rest) if letter in _ENDS or letter.isspace()), None)
+    return f"{scheme}://{rest[:end].rpartition('@')[2]}"
 
 
 def _blend(old: float | None, new: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from functools import cached_property
 from typing import Final
 
@@ -223,5 +222,5 @@ class Mirror(Struct, frozen=True, kw_only=True, dict=True):
         if self.is_local:
             return "file"
         scheme, _, rest = self.url.partition("://")
-        authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+        authority = rest.partition("/")[0].partition("?")[0].partition("#")[0]
         return f"{scheme}://{authority.rpartition('@')[2]}".lower()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import typing
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +55,6 @@ OFFLINE_VARIABLES = ("SUREFETCH_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE
 #: Settings that more variables than their own can decide, the first that is set winning.
 _VARIABLES = {"offline": OFFLINE_VARIABLES, "catalogs": ("SUREFETCH_CATALOG", "SUREFETCH_CATALOGS")}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
-
-
-@cache
-def _types() -> dict[str, Any]:
-    return typing.get_type_hints(Settings)
 
 
 def names() -> list[str]:
@@ -116,14 +109,15 @@ def parse_value(name: str, value: Any, place: str) -> Any:
     Raises:
         SettingError: It does not fit; `place` says where it stands.
     """
-    if name not in _types():
+    if name not in names():
         raise SettingError(f"there is no setting `{name}`", hint="`surefetch config show` lists all")
     if isinstance(value, str):
         value = _from_text(name, value, place)
     try:
-        converted = msgspec.convert(value, _types()[name])
+        converted = getattr(msgspec.convert({name: value}, Settings), name)
     except msgspec.ValidationError as error:
-        raise SettingError(f"setting `{name}` of {place}: {error}") from error
+        told = str(error).partition(" - at ")[0]  # the key, which the message names already
+        raise SettingError(f"setting `{name}` of {place}: {told}") from error
     if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
         raise SettingError(f"setting `{name}` of {place} is `{value}`, and may not be negative")
     if name == "sources" and (unknown := [item for item in converted if item not in Settings().sources]):
@@ -161,19 +155,19 @@ def _default(name: str) -> Any:
 
 
 def _from_text(name: str, text: str, place: str) -> Any:
-    kind = _types()[name]
-    if kind is bool:
+    default = _default(name)
+    if isinstance(default, bool):
         if text.strip().lower() in _TRUE | _FALSE:
             return text.strip().lower() in _TRUE
         raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be 1 or 0")
-    if kind in (int, float):
+    if isinstance(default, int | float):
         try:
-            return _quantity(text) if kind is int else float(text)
+            return _quantity(text) if isinstance(default, int) else float(text)
         except ValueError:
             raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be a number") from None
-    if kind is str:
+    if isinstance(default, str):
         return str(Path(text).expanduser()) if name == "store" else text
-    if typing.get_origin(kind) is tuple:
+    if isinstance(default, tuple):
         separator = os.pathsep if name in ("catalogs", "layers") else None
         return tuple(
             item for item in (text.split(separator) if separator else text.replace(",", " ").split()) if item

@@ -164,6 +164,8 @@ def _normalized(name: str) -> str:
 
 def _expanded(setting: Setting, place: Place) -> Setting:
     """Put the values of `${NAME}` in; a name that is not set stays as it is."""
+    if "${" not in setting.value:
+        return setting
     value = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: place.environ.get(match[1], match[0]), setting.value)
     return Setting(value=value, decided_by=setting.decided_by)
 

@@ -49,6 +49,8 @@ _O_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 _TRIES, _PAUSE = 8, 0.05
 #: Folders flushed at the same time.
 _SYNCS: Final = 8
+#: A thread for each so many folders: what one flush journals, the next few find done.
+_FOLDERS_PER_SYNC: Final = 8
 #: One position per open file where writes carry none: one at a time.
 _position = threading.Lock()
 
@@ -267,7 +269,7 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_folders(folders: Sequence[Path]) -> None:
-    """Have the names of several folders on the disk: side by side, because each waits for the disk alike.
+    """Have the names of several folders on the disk, many side by side: each waits for the disk alike.
 
     Raises:
         StoreError: The disk refuses.
@@ -287,7 +289,8 @@ def sync_folders(folders: Sequence[Path]) -> None:
             except StoreError as error:
                 errors.append(error)
 
-    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(len(left), _SYNCS) - 1)]
+    count = min(len(left) // _FOLDERS_PER_SYNC, _SYNCS - 1)  # beside this one
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
     for thread in threads:
         thread.start()
     work()

@@ -31,7 +31,7 @@ TURN_STRETCHES: Final = 8
 CHECKPOINTS: Final = 64
 CHECKPOINT_BYTES: Final = 16 << 20
 #: The disk is asked to begin writing every so many bytes, so that the flush at the end is short.
-WRITEBACK_BYTES: Final = 32 << 20
+WRITEBACK_BYTES: Final = 4 << 20
 
 
 class Proof(Struct, frozen=True, kw_only=True):
