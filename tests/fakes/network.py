@@ -95,7 +95,8 @@ class Flow:
     then: str = ""
     told: int = 0
     giver: Giver | None = None
-    phase: Phase = Phase.CONNECT
+    phase: Phase = Phase.QUEUED
+    asked_at: float = 0.0
     cap: float = math.inf
     rate: float = 0.0
     since: float = 0.0
@@ -112,16 +113,25 @@ class Flow:
 class Network:
     """Carries requests. Mutable; `advance` brings the next event."""
 
-    def __init__(self, client_rate: float, chance: random.Random, sizes: Callable[[Request], int]) -> None:
+    def __init__(
+        self,
+        client_rate: float,
+        connections: int,
+        chance: random.Random,
+        sizes: Callable[[Request], int],
+    ) -> None:
         """Make a network.
 
         Args:
             client_rate: Bytes per second of the client's own link.
+            connections: Requests to one origin that are on the wire at once; others wait.
             chance: Where luck comes from.
             sizes: Gives the true size of a request's artifact.
         """
         self.now = 0.0
-        self.most_open: dict[str, int] = {}
+        self.most_open: dict[str, int] = {}  # requests of each origin, those that waited included
+        self.waiting: dict[str, list[Flow]] = {}
+        self._connections = connections
         self._client_rate, self._chance, self._sizes = client_rate, chance, sizes
         self._timers: list[tuple[float, int, Callable[[], Event | None]]] = []
         self._serial = itertools.count()
@@ -133,11 +143,23 @@ class Network:
     # --- orders -------------------------------------------------------------------------------------------
 
     def begin(self, request: Request, habit: Habit) -> None:
-        """Put a request on the wire."""
+        """Put a request on the wire, when there is a connection free."""
         flow = self._active[request.id] = Flow(request, habit)
         origin = request.mirror.origin
-        self._open[origin] = self._open.get(origin, 0) + 1
-        self.most_open[origin] = max(self._open[origin], self.most_open.get(origin, 0))
+        waiting = self.waiting.setdefault(origin, [])
+        waiting.append(flow)
+        count = self._open.get(origin, 0) + len(waiting)
+        self.most_open[origin] = max(count, self.most_open.get(origin, 0))
+        self._send(origin)
+
+    def _send(self, origin: str) -> None:
+        while self.waiting[origin] and self._open.get(origin, 0) < self._connections:
+            self._open[origin] = self._open.get(origin, 0) + 1
+            self._ask(self.waiting[origin].pop(0))
+
+    def _ask(self, flow: Flow) -> None:
+        habit = flow.habit
+        flow.phase, flow.asked_at = Phase.CONNECT, self.now
         habit.busy += 1
         trips = 1 if habit.idle else 1 + habit.setup
         flow.is_warm = habit.idle > 0
@@ -249,6 +271,7 @@ class Network:
             size=size if habit.tells_size else None,
             takes_ranges=takes if is_range else habit.takes_ranges,
             validator=validator,
+            seconds=self.now - flow.asked_at,
         )
 
     def _set_trap(self, flow: Flow, start: int, breaks: bool) -> None:
@@ -383,13 +406,18 @@ class Network:
     def _end(self, flow: Flow, *, keeps: bool) -> None:
         flow.is_over = True
         del self._active[flow.request.id]
-        self._open[flow.request.mirror.origin] -= 1
+        origin = flow.request.mirror.origin
+        if flow.phase is Phase.QUEUED:
+            self.waiting[origin].remove(flow)
+            return
+        self._open[origin] -= 1
         flow.habit.busy -= 1
         flow.habit.idle += keeps
         if flow.giver is not None:
             self._flows.remove(flow)
             flow.habit.flows.remove(flow)
             self._share()
+        self._send(origin)
 
 
 def _fill(capacity: float, wanted: list[float]) -> list[float]:

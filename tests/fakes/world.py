@@ -37,7 +37,7 @@ from surefetch.events import (
 )
 from surefetch.model import PIECE_BYTES, Artifact, Digest, Lookup, Mirror
 from surefetch.plan.planner import Goal, Planner
-from surefetch.plan.policy import Limits
+from surefetch.plan.policy import SMALL_BYTES, Limits
 from surefetch.plan.spans import Spans
 from surefetch.sources import Answers
 from tests.fakes.network import ALL, Flow, Giver, Habit, Network
@@ -148,7 +148,12 @@ class World:
         self._habits, self._derive = habits, derive or _derive_well
         self._lookup_seconds, self._lookups_fail = lookup_seconds, lookups_fail
         self._sizes = sizes or {}
-        self._network = Network(client_rate, self.random, lambda request: self._size(request.artifact))
+        self._network = Network(
+            client_rate,
+            self.limits.connections,
+            self.random,
+            lambda request: self._size(request.artifact),
+        )
         self._network.on_bytes = self._on_bytes  # type: ignore[method-assign] # that is what it is for
         self._parts: dict[str, Part] = {}
         self._requests: dict[int, Request] = {}
@@ -288,8 +293,10 @@ class World:
         assert stop is None or size is None or stop <= size, "a request beyond the end"
         self._requests[request.id] = request
         self._network.begin(request, self._habits[request.mirror.url])
-        most = self._network.most_open[request.mirror.origin]
-        assert most <= self.limits.connections, "more requests than a host may have"
+        waiting = self._network.waiting[request.mirror.origin]
+        assert len(waiting) <= self.limits.connections, "more requests than a host may have"
+        is_small = all(flow.request.artifact.bound <= SMALL_BYTES for flow in waiting)
+        assert is_small, "a large artifact waits for a connection"
 
     def _discard(self, order: Discard) -> None:
         part = self._part(order.artifact)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from surefetch.events import (
     Cancel,
     Cancelled,
@@ -151,7 +153,7 @@ def steps_per_file(count: int) -> float:
         assert world.run().missing == ()
     finally:
         ArtifactPlan.step = step  # type: ignore[method-assign] # as it was
-    assert world.most_open() == {"https://one.example": Limits().connections}
+    assert world.most_open() == {"https://one.example": 2 * Limits().connections}  # half of them wait
     assert len(world.asked(Request)) == count
     return steps / count
 
@@ -228,6 +230,26 @@ def test_one_job_means_one_artifact_at_a_time() -> None:
     world = World(want(dataset), [FakeSource("http", known=urls)], habits, limits=Limits(jobs=1))
     assert world.run().missing == ()
     assert max(world.most_open().values()) == 1
+
+
+def small_files(latency: float, **limits: int) -> World:
+    dataset = files(60)
+    urls = at("one.example", dataset)
+    habits = {u: Habit(latency=latency, rate=1e8) for us in urls.values() for u in us}
+    return World(want(dataset), [FakeSource("http", known=urls)], habits, limits=Limits(**limits))
+
+
+def test_a_host_that_answers_fast_has_the_next_small_requests_waiting() -> None:
+    world = small_files(0.05, connections=3)
+    assert world.run().missing == ()
+    assert world.most_open() == {"https://one.example": 6}
+    assert world.now == pytest.approx((1 + 60 / 3) * 0.05, abs=0.06)  # one round trip to connect
+
+
+def test_a_host_that_takes_its_time_has_none_waiting() -> None:
+    world = small_files(0.7, connections=3)
+    assert world.run().missing == ()
+    assert world.most_open() == {"https://one.example": 3}
 
 
 # --- this machine ---------------------------------------------------------------------------------

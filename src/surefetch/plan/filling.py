@@ -149,6 +149,8 @@ class Filling(Account):
         is_busy = any(not run.ending for run in self.running.values())
         asked = ready[:1] if ready and ready[0].mirror.is_local else ready
         able = [c for c in asked if c.running or c.host.room(self._limits) > 0]
+        if not able and self.is_small:
+            able = [c for c in asked if c.host.queue(self._limits) > 0]
         if not able and not is_busy:
             self.blocked = [candidate.host for candidate in asked]
             if asked:

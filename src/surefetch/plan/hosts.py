@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from surefetch.events import Failure
 from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: The origin of files on this machine.
 LOCAL = "file"
+#: A host that begins to answer within so many seconds gets small requests before it has a connection free.
+QUICK: Final = 0.5
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
 
 
@@ -59,6 +61,16 @@ class Host:
         if self.most is not None:
             most = min(most, self.most)
         return (1 if self.in_row else most) - self.open
+
+    def queue(self, limits: Limits) -> int:
+        """How many more small requests it may be given, those counted that wait until a connection is free.
+
+        They go out as soon as it is, not when the end of the one before has been taken in. As many as it has
+        connections may wait, and only where that will not be for long.
+        """
+        is_quick = 0 < self.first_byte <= QUICK and not self.in_row and self.most is None
+        waits = limits.connections if is_quick and not self.is_multiplexed and not self.dropped else 0
+        return self.room(limits) + waits
 
     def worked(self, seconds: float) -> None:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""

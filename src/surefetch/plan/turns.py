@@ -66,7 +66,7 @@ class Turns:
 
     def unpark(self, host: Host, limits: Limits) -> None:
         """Queue as many of the artifacts that wait for a host as it has room for; all, if it is dropped."""
-        count = len(host.waiting) if host.dropped else host.room(limits)
+        count = len(host.waiting) if host.dropped else host.queue(limits)
         while host.waiting and count > 0:
             plan = host.waiting.popleft()
             if plan.is_parked:

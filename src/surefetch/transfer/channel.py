@@ -8,6 +8,7 @@ with lists of pieces a gigabyte took 2.0 s of CPU, gathered 0.75 s.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -66,6 +67,8 @@ class Channel:
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
         self.is_ready = False  # the connection stands, the request goes out
+        self.is_reused = True  # no connection was opened for it
+        self.ready_at = 0.0  # when it stood
         self._set: dict[int, Any] = {}
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
         self.curl = pycurl.Curl()
@@ -86,7 +89,7 @@ class Channel:
         """Make ready for a request; only what differs from the last one is set."""
         self.head.clear()
         self.refused_address = self.tried_address = ""
-        self.is_ready = False
+        self.is_ready, self.is_reused = False, True
         self.may_be_private = may_be_private or route.proxy is not None
         self.curl.setopt(pycurl.URL, url)
         self._put(pycurl.RANGE, byte_range)
@@ -161,6 +164,7 @@ class Channel:
         self.curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_NEGOTIATE if negotiate else _PROXY_AUTH)
 
     def _open_socket(self, purpose: int, address: Any) -> LentSocket | int:
+        self.is_reused = False
         self.tried_address = str(address.addr[0])
         if not self.may_be_private and addresses.is_private(self.tried_address):
             self.refused_address = self.tried_address
@@ -175,5 +179,5 @@ class Channel:
         if not self.may_be_private and addresses.is_private(address):
             self.refused_address = address
             return int(pycurl.PREREQFUNC_ABORT)
-        self.is_ready = True
+        self.is_ready, self.ready_at = True, time.monotonic()
         return int(pycurl.PREREQFUNC_OK)

@@ -149,7 +149,7 @@ class Intake:
                     validator=verdict.validator,
                     is_multiplexed=transfer.head.version == "2",
                     address=transfer.channel.tried_address,
-                    seconds=now - transfer.began,
+                    seconds=now - _asked_at(transfer),
                 )
             )
             self._opened(transfer)
@@ -219,6 +219,13 @@ class Intake:
     def _decide(self, transfer: Transfer, outcome: Outcome) -> None:
         transfer.outcome = outcome
         self.due.append(transfer)
+
+
+def _asked_at(transfer: Transfer) -> float:
+    """When a request was sent; one that had to wait for a connection was ordered earlier."""
+    assert transfer.channel
+    has_waited = transfer.channel.is_reused and not transfer.hops
+    return transfer.channel.ready_at if has_waited else transfer.began
 
 
 def set_deadline(transfer: Transfer, seconds: float) -> None:
