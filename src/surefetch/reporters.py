@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol, TextIO
 
+from surefetch.units import human_size
+
 #: Seconds between two plain progress lines, where there is no terminal to draw on.
 PLAIN_INTERVAL = 5.0
 
@@ -190,18 +192,6 @@ def encodable(text: str, stream: TextIO) -> str:
     """Replace what the stream's encoding cannot print (a cp1252 console has no `█`)."""
     encoding = getattr(stream, "encoding", None) or "utf-8"
     return text.encode(encoding, "replace").decode(encoding)
-
-
-def human_size(size: int | float | None) -> str:
-    """Return bytes for people, in powers of 1000: `11.6 MB`."""
-    if size is None:
-        return "size unknown"
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:
-            return f"{value:.0f} {unit}" if unit == "B" or value >= 99.5 else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def _is_notebook() -> bool:

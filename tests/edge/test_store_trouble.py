@@ -56,7 +56,7 @@ HINT = "choose another folder with `SUREFETCH_STORE=/data/surefetch`"
 def test_too_little_room_is_said_before_the_first_byte(tmp_path):
     said = among(tmp_path / "disk", SMALL, 'Store(place / "store").room(12_000_000, "mnist")')
     assert said["code"] == "local.disk-full"
-    assert said["message"] == f"`mnist` needs 12 MB and `{tmp_path}/disk/store` has 3.1 MB free"
+    assert said["message"] == f"`mnist` needs 12.0 MB and `{tmp_path}/disk/store` has 3.1 MB free"
     assert said["hint"] == HINT
 
 

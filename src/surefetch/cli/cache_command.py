@@ -36,8 +36,8 @@ def folder(store: str | None) -> int:
 def list_(as_json: bool, **options: Any) -> int:
     """List what is in the store, with sizes."""
     from surefetch.cli.render import print_json, print_line
-    from surefetch.reporters import human_size
     from surefetch.session.cache import list_cache
+    from surefetch.units import human_size
 
     content = list_cache(make_session(options))
     if as_json:
@@ -58,8 +58,8 @@ def remove(names: tuple[str, ...], everything: bool, **options: Any) -> int:
     """Remove datasets from the store; what other datasets share stays."""
     from surefetch.cli.render import tell
     from surefetch.errors import UsageError
-    from surefetch.reporters import human_size
     from surefetch.session.cache import remove_all, remove_datasets
+    from surefetch.units import human_size
 
     if not names and not everything:
         raise UsageError("nothing is named", hint="surefetch cache rm NAME, or `--all`")
@@ -76,8 +76,8 @@ def remove(names: tuple[str, ...], everything: bool, **options: Any) -> int:
 def prune(unused_days: float | None, unpinned: bool, **options: Any) -> int:
     """Delete what no dataset needs: archives already read, unfinished parts that nobody owns."""
     from surefetch.cli.render import tell
-    from surefetch.reporters import human_size
     from surefetch.session.cache import prune as prune_store
+    from surefetch.units import human_size
 
     freed = prune_store(make_session(options), unused_days=unused_days, unpinned=unpinned)
     tell(f"{human_size(freed)} freed")

@@ -130,7 +130,7 @@ def _wanted(options: dict[str, Any]) -> Any:
 def _show_entry(entry: Entry, as_json: bool) -> int:
     """Print the new file's path to stdout, what it holds and what was left out to stderr."""
     from surefetch.cli.render import as_called, print_json, print_line, tell
-    from surefetch.reporters import human_size
+    from surefetch.units import human_size
 
     if as_json:
         print_json(entry.to_json())

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from surefetch.cli.render import as_called, print_json, print_line, tell
 from surefetch.receipts import Receipt
-from surefetch.reporters import human_size
+from surefetch.units import human_size
 
 if TYPE_CHECKING:
     from surefetch.session.dry_run import FetchPlan

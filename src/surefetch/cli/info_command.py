@@ -59,7 +59,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 
 def _form_lines(form: str, files: list[dict[str, Any]]) -> list[str]:
-    from surefetch.reporters import human_size
+    from surefetch.units import human_size
 
     lines = [f"  {form}"]
     for file in files:

@@ -63,7 +63,7 @@ def _matches(row: dict[str, Any], search: str | None) -> bool:
 
 def _print_rows(rows: list[dict[str, Any]], search: str | None, here: bool) -> None:
     from surefetch.cli.render import as_called, print_line, tell
-    from surefetch.reporters import human_size
+    from surefetch.units import human_size
 
     width = max((len(row["name"]) for row in rows), default=0)
     lines = []

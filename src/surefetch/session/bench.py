@@ -26,10 +26,10 @@ from surefetch.events import (
 )
 from surefetch.model import Artifact, Dataset, Digest
 from surefetch.plan.artifact import Held
-from surefetch.reporters import human_size
 from surefetch.session.inbox import Inbox
 from surefetch.store import Part, Prover, Store, files
 from surefetch.store.prover import Proof
+from surefetch.units import human_size
 
 
 class Bench:

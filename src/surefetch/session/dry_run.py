@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from surefetch.model import Artifact, Dataset, Struct
-from surefetch.reporters import human_size
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
+from surefetch.units import human_size
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session

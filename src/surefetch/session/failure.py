@@ -20,11 +20,11 @@ from surefetch.errors import (
 )
 from surefetch.events import Attempt, Done
 from surefetch.model import Artifact
-from surefetch.reporters import human_size
 from surefetch.session.bench import Bench
 from surefetch.session.called import program_name, shell_of
 from surefetch.session.targets import Target
 from surefetch.transfer import urls
+from surefetch.units import human_size
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session

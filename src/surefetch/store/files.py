@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from surefetch.errors import StoreError
+from surefetch.units import human_size
 
 #: Bytes read, hashed and copied at once.
 BLOCK_BYTES: Final = 1 << 20
@@ -79,7 +80,7 @@ def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str 
     if error.errno == errno.EFBIG and (most := _largest_file()) is not None:
         code, why = (
             "local.limit",
-            f"this process may write files of {readable_size(most)} at most (`ulimit -f`)",
+            f"this process may write files of {human_size(most)} at most (`ulimit -f`)",
         )
         hint = "raise the limit: `ulimit -f unlimited`"
     if error.errno == errno.EMFILE:
@@ -393,16 +394,6 @@ def _largest_file() -> int | None:
 
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return None if most == resource.RLIM_INFINITY else most
-
-
-def readable_size(size: int) -> str:
-    """Write a number of bytes for people: `12 MB`, in powers of 1000."""
-    value, unit = float(size), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:.0f} {unit}" if value >= 10 or unit == "bytes" else f"{value:.1f} {unit}"
 
 
 def nonce() -> str:

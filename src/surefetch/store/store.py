@@ -17,6 +17,7 @@ from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.parts import Parts
 from surefetch.store.prover import Proof
 from surefetch.store.records import Records
+from surefetch.units import human_size
 
 if TYPE_CHECKING:
     from surefetch.store import upkeep
@@ -55,10 +56,7 @@ class Store:
         self._prepare()
         free = self.free()
         if free is not None and free < needed:
-            message = (
-                f"`{what}` needs {files.readable_size(needed)} and "
-                f"`{self.folder}` has {files.readable_size(free)} free"
-            )
+            message = f"`{what}` needs {human_size(needed)} and `{self.folder}` has {human_size(free)} free"
             raise StoreError(message, code="local.disk-full", hint=files.HINT, needed=needed, free=free)
 
     def free(self) -> int | None:
