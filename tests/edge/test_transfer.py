@@ -3,7 +3,6 @@
 import errno
 import socket
 import time
-from collections.abc import Iterator
 from email.utils import formatdate
 from hashlib import sha256
 
@@ -28,18 +27,6 @@ from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
 
 CONTENT = bytes(range(256)) * 2000
 SIZE = len(CONTENT)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as server:
-        yield server
-
-
-@pytest.fixture
-def driver() -> Iterator[Driver]:
-    with driving() as driver:
-        yield driver
 
 
 def fails(driver: Driver, url: str, size: int | None = SIZE, **more: object) -> Failed:

@@ -2,30 +2,17 @@
 
 import socket
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from surefetch.events import Disordered, Opened
 from surefetch.transfer import disorder, sockets
 from surefetch.transfer.disorder import Reading, Watch, read
-from tests.fakes.driver import Driver, driving
+from tests.fakes.driver import Driver
 from tests.fakes.faulty_server import FaultyServer, Script
 
 CONTENT = bytes(range(256)) * 4000
 SLOWLY = Script(drip=(64 << 10, 0.02))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[FaultyServer]:
-    with FaultyServer() as server:
-        yield server
-
-
-@pytest.fixture
-def driver() -> Iterator[Driver]:
-    with driving() as driver:
-        yield driver
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, *readings: Reading) -> list[int]:
