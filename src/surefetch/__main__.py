@@ -7,6 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line and exit with its code (docs/exit-codes.md)."""
+    _open_closed_streams()
     # While libcurl hands over piece after piece, the thread that hashes got the interpreter's lock back only
     # after the interval: with the default of 5 ms it came to stand still for a third of the time.
     sys.setswitchinterval(0.0005)
@@ -14,6 +15,18 @@ def main() -> None:
     from surefetch.cli import run
 
     _leave(run())
+
+
+def _open_closed_streams() -> None:
+    """Give streams that are closed (`>&-`, a service without a console) a place that takes everything.
+
+    Otherwise the next file that is opened gets the number of stdout, and what is printed.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(number, number < 3)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _leave(code: int) -> None:
@@ -24,8 +37,7 @@ def _leave(code: int) -> None:
     if sys.gettrace() is None and sys.getprofile() is None:
         try:
             for stream in (sys.stdout, sys.stderr):
-                if stream is not None:  # closed before the start: `>&-`
-                    stream.flush()
+                stream.flush()
         except (OSError, ValueError):  # the reader is gone: Python's own way out
             sys.exit(code)
         os._exit(code)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,23 @@ def test_what_the_system_refuses_is_no_bug(error: Exception) -> None:
     wrapped.__cause__ = error
     assert _system_limit(wrapped) is not None
     assert _system_limit(RuntimeError("something else")) is None
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the shell closes the streams")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    ("words", "code"), [("get minst", 3), ("list", 0), ("explain", 2), ("show minst", 3), ("get tiny", 0)]
+)
+def test_closed_streams_change_nothing_else(
+    home: Path, site: Site, closed: str, words: str, code: int
+) -> None:
+    places = " ".join(named(site) if words == "get tiny" else [])
+    command = f'"{sys.executable}" -m surefetch {words} {places} {closed}'
+    done = subprocess.run(["sh", "-c", command], cwd=home, capture_output=True, timeout=60, check=False)
+    assert done.returncode == code, done.stderr
+    assert b"surefetch itself failed" not in done.stderr
+
+
+def test_colours_that_are_forced_are_shown_in_a_pipe(surefetch: Run) -> None:
+    assert surefetch("get", "minst", FORCE_COLOR="1", NO_COLOR="").stderr.startswith("\x1b[31merror\x1b[0m: ")
+    assert surefetch("get", "minst", FORCE_COLOR="1", NO_COLOR="1").stderr.startswith("error: ")

@@ -34,14 +34,12 @@ def tell(text: str = "") -> None:
     _print(text, sys.stderr)
 
 
-def _print(text: str, stream: TextIO | None) -> None:
-    if stream is None:  # closed before the start, or a program without a console
-        return
+def _print(text: str, stream: TextIO) -> None:
     text = encodable(text, stream)
     if "\x1b" in text:  # colours, which an old Windows console has to be told in its own way
         import click
 
-        click.echo(text, file=stream)
+        click.echo(text, file=stream, color=True)  # `style` has seen to it that they are wanted
         return
     stream.write(f"{text}\n")
     stream.flush()
