@@ -63,6 +63,9 @@ def test_a_disk_that_fills_in_the_middle_is_told(surefetch: Run, site: Site, tmp
         url = site.server.serve("/big.bin", BIG, Script(has_length=False, takes_ranges=False))
         error = failed(surefetch, "get", url, "--sha256", sha256(BIG), SUREFETCH_STORE=str(small / "store"))
     assert (error.cause, error.fault, error.exit) == ("local.disk-full", "you", 11), error
+    assert [attempt["mirror"] for attempt in error.attempts] == [
+        "this machine"
+    ]  # it is not the mirror's fault
 
 
 @privileged

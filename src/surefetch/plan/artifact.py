@@ -254,8 +254,7 @@ class ArtifactPlan(Checking):
     ) -> None:
         """Say what a failure means for the mirror and for its host."""
         candidate = run.candidate
-        if failure is not Failure.LOCAL:  # `Halted` tells of this machine
-            self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
+        self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
         if candidate.host.failed(failure, cause, run.began, now):
             self._shared.hosts.dropped.append(candidate.host)
         if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
