@@ -92,7 +92,8 @@ class Prover:
     def _advance(self, part: Part) -> None:
         """Go on behind bytes that have arrived; called at every write."""
         task = self._tasks.get(part)
-        if task is not None and part.written - task.noticed >= files.BLOCK_BYTES:
+        worth_waking = min(STRETCH_BYTES, max(files.BLOCK_BYTES, part.bound // 16))
+        if task is not None and part.written - task.noticed >= worth_waking:
             task.noticed = part.written
             self._enqueue(task)
 
