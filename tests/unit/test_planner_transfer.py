@@ -337,6 +337,17 @@ def test_with_pieces_a_flipped_bit_costs_one_piece_and_names_the_liar(at: float)
         assert one.received <= SIZE + 6 * MB
 
 
+def test_the_others_take_the_connections_of_a_mirror_that_lied() -> None:
+    one = world([capped(wrong=((MB, MB + 1),)), capped(), capped()], has_pieces=True)
+    assert one.run().missing == ()
+    assert one.most_open() == {
+        "https://mirror0.example": 4,
+        "https://mirror1.example": 6,
+        "https://mirror2.example": 6,
+    }
+    assert one.now <= 1.02 * PIECED
+
+
 def test_with_pieces_a_mirror_of_another_file_is_left_at_its_second_wrong_piece() -> None:
     one = world([capped(), capped(is_wrong=True), capped()], has_pieces=True)
     assert one.run().missing == ()

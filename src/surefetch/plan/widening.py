@@ -115,6 +115,14 @@ class Widening:
         candidate.is_full = True
         candidate.lanes = max(1, candidate.running)
 
+    def replace(self, gone: Candidate, others: Sequence[Candidate], limits: Limits) -> None:
+        """Let the mirrors that give have the requests of one that is out; together no more than before."""
+        giving = [candidate for candidate in others if candidate.running and candidate is not gone]
+        most = most_lanes(len(giving), limits)
+        for candidate in giving:
+            if candidate.lanes >= min(USUAL, limits.connections) and not candidate.is_full:
+                candidate.lanes = max(candidate.lanes, most)
+
     def is_crowded(self, candidate: Candidate, seconds: float) -> bool:
         """Whether a new request, opened after `seconds`, shows that the link was full without it.
 
