@@ -171,3 +171,22 @@ def test_closed_streams_change_nothing_else(
 def test_colours_that_are_forced_are_shown_in_a_pipe(surefetch: Run) -> None:
     assert surefetch("get", "minst", FORCE_COLOR="1", NO_COLOR="").stderr.startswith("\x1b[31merror\x1b[0m: ")
     assert surefetch("get", "minst", FORCE_COLOR="1", NO_COLOR="1").stderr.startswith("error: ")
+
+
+@pytest.mark.parametrize("words", [["list"], ["get", "tiny"]])
+def test_a_reader_that_is_gone_is_no_error(home: Path, site: Site, words: list[str]) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "surefetch", *words, *(named(site) if words[0] == "get" else ())],
+            cwd=home,
+            stdout=write,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert b"surefetch itself failed" not in done.stderr

@@ -29,6 +29,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    from surefetch.cli.render import ReaderIsGoneError
     from surefetch.errors import InterruptError, SurefetchError
 
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(InterruptError("interrupted; everything proven so far is kept"), words)
     except SurefetchError as error:
         return _fail(error, words)
-    except BrokenPipeError:  # `surefetch list | head` is no error
+    except (BrokenPipeError, ReaderIsGoneError):  # `surefetch list | head` is no error
         _silence_stdout()
         return 0
     except Exception as error:  # the last door: what no limit of the system explains is a bug of ours

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 TOLD = 6
 
 
+class ReaderIsGoneError(Exception):
+    """Nobody reads what is printed any more. It is no failure; click takes a `BrokenPipeError` for one."""
+
+
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one JSON object to stdout."""
     import json
@@ -41,8 +45,11 @@ def _print(text: str, stream: TextIO) -> None:
 
         click.echo(text, file=stream, color=True)  # `style` has seen to it that they are wanted
         return
-    stream.write(f"{text}\n")
-    stream.flush()
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except BrokenPipeError as error:
+        raise ReaderIsGoneError from error
 
 
 def show_error(error: SurefetchError, *, as_json: bool = False, verbose: bool = False) -> int:
