@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from surefetch.cli import _system_limit
 from tests.cli.conftest import Site
 from tests.cli.test_get import named
 from tests.conftest import Run
+
+NOTES = b"nobody's catalog knows this"
 
 
 def test_alone_it_prints_at_most_twelve_lines(surefetch: Run, site: Site) -> None:
@@ -190,3 +193,15 @@ def test_a_reader_that_is_gone_is_no_error(home: Path, site: Site, words: list[s
         os.close(write)
     assert done.returncode == 0, done.stderr
     assert b"surefetch itself failed" not in done.stderr
+
+
+def test_a_file_of_the_store_is_held_against_what_it_was(surefetch: Run, site: Site) -> None:
+    url = site.server.serve("/notes.bin", NOTES)
+    path = Path(surefetch("get", url, "--sha256", hashlib.sha256(NOTES).hexdigest()).stdout.strip())
+    right = surefetch("verify", str(path))
+    assert right.returncode == 0 and right.stdout.startswith("right"), right.stdout
+    path.chmod(0o644)
+    path.write_bytes(NOTES.upper())
+    damaged = surefetch("verify", str(path))
+    assert damaged.returncode == 10 and damaged.stdout.startswith("damaged"), damaged.stdout
+    assert "changed after it was proven" in damaged.stdout

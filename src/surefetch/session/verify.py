@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import msgspec
 
 from surefetch.errors import StoreError, SurefetchError, UnknownDatasetError
 from surefetch.model import Artifact, Digest, Struct
+from surefetch.store import layout
 
 if TYPE_CHECKING:
     from surefetch.catalog import Catalog
@@ -45,7 +47,8 @@ def verify(session: Session, targets: Sequence[str] = ()) -> list[Verdict]:
     """
     if not targets:
         return [_stored(verification) for verification in session.store.verify_all()]
-    return [verdict for target in targets for verdict in _target(session, target)]
+    blobs = _Blobs(session)
+    return [verdict for target in targets for verdict in _target(session, target, blobs)]
 
 
 def exit_code(verdicts: Sequence[Verdict]) -> int:
@@ -53,13 +56,33 @@ def exit_code(verdicts: Sequence[Verdict]) -> int:
     return DAMAGED if any(verdict.verdict in ("damaged", "missing") for verdict in verdicts) else 0
 
 
-def _target(session: Session, target: str) -> Iterator[Verdict]:
+class _Blobs:
+    """Mutable: which blob of the store a file of one of its readable folders is, by the file's identity."""
+
+    def __init__(self, session: Session) -> None:
+        self._folder = session.store.folder.resolve()
+
+    def behind(self, path: Path) -> str | None:
+        """Return the SHA-256 that a file had when it was proven; None if it is not one of the store's."""
+        if not path.resolve().is_relative_to(self._folder):
+            return None
+        status = path.stat()
+        return self._names.get((status.st_dev, status.st_ino))
+
+    @cached_property
+    def _names(self) -> dict[tuple[int, int], str]:
+        folders = [layout.blobs(self._folder), layout.blobs(self._folder, is_private=True)]
+        blobs = [blob for folder in folders for blob in folder.glob("*/*")]
+        return {(status.st_dev, status.st_ino): blob.name for blob in blobs for status in (blob.stat(),)}
+
+
+def _target(session: Session, target: str, blobs: _Blobs) -> Iterator[Verdict]:
     path = Path(target).expanduser()
     if path.is_dir():
         for file in sorted(item for item in path.rglob("*") if item.is_file()):
-            yield _file(session.catalog, file)
+            yield _file(session.catalog, file, blobs)
     elif path.exists():
-        yield _file(session.catalog, path)
+        yield _file(session.catalog, path, blobs)
     else:
         yield from _dataset(session, target)
 
@@ -99,7 +122,7 @@ def _stored(verification: Any) -> Verdict:
     )
 
 
-def _file(catalog: Catalog, path: Path) -> Verdict:
+def _file(catalog: Catalog, path: Path, blobs: _Blobs) -> Verdict:
     try:
         digests = _digests(path)
     except OSError as error:
@@ -108,6 +131,11 @@ def _file(catalog: Catalog, path: Path) -> Verdict:
     if found:
         labels = tuple(dict.fromkeys(f"{dataset.name}: {_name(item)}" for dataset, item in found))
         return Verdict(path=str(path), verdict="right", sha256=digests[0].hex, known_as=labels)
+    if (proven := blobs.behind(path)) is not None:
+        if proven == digests[0].hex:
+            return Verdict(path=str(path), verdict="right", sha256=proven, detail="as it was proven")
+        detail = "it was changed after it was proven; `surefetch verify` moves it aside"
+        return Verdict(path=str(path), verdict="damaged", sha256=digests[0].hex, detail=detail)
     return Verdict(
         path=str(path), verdict="unknown", sha256=digests[0].hex, detail=_look_alike(catalog, path)
     )
