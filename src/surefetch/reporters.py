@@ -71,7 +71,7 @@ class PlainReporter:
 
     def say(self, line: str) -> None:
         """Print the line."""
-        print(encodable(line, self._stream), file=self._stream, flush=True)
+        write_message(line, self._stream)
 
     def end(self) -> None:
         """Nothing to take down."""
@@ -103,7 +103,7 @@ class TerminalReporter:
         if self._bar is not None:
             self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(encodable(line, self._stream), file=self._stream, flush=True)
+            write_message(line, self._stream)
 
     def end(self) -> None:
         """Take the bar down."""
@@ -168,6 +168,21 @@ class NotebookReporter:
             self._line = display(content, display_id=True)
         else:
             self._line.update(content)
+
+
+def write_message(text: str, stream: TextIO) -> None:
+    """Write a line, in what the stream can show. That nobody reads it any more changes nothing else."""
+    try:
+        print(encodable(text, stream), file=stream, flush=True)
+    except BrokenPipeError:
+        silence(stream)
+
+
+def silence(stream: TextIO) -> None:
+    """Have a pipe without a reader take everything, or Python complains at exit (docs of `signal`)."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, stream.fileno())
+    os.close(null)
 
 
 def default_reporter(environ: Mapping[str, str], *, progress: bool = True, quiet: bool = False) -> Reporter:

@@ -176,23 +176,37 @@ def test_colours_that_are_forced_are_shown_in_a_pipe(surefetch: Run) -> None:
     assert surefetch("get", "minst", FORCE_COLOR="1", NO_COLOR="1").stderr.startswith("error: ")
 
 
-@pytest.mark.parametrize("words", [["list"], ["get", "tiny"]])
-def test_a_reader_that_is_gone_is_no_error(home: Path, site: Site, words: list[str]) -> None:
+def without_reader(home: Path, words: list[str], stream: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a command one of whose streams goes into a pipe that nobody reads; the other is kept."""
     read, write = os.pipe()
     os.close(read)
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: write}
+    command = [sys.executable, "-m", "surefetch", *words]
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "surefetch", *words, *(named(site) if words[0] == "get" else ())],
-            cwd=home,
-            stdout=write,
-            stderr=subprocess.PIPE,
-            timeout=60,
-            check=False,
-        )
+        return subprocess.run(command, cwd=home, timeout=60, check=False, **streams)  # type: ignore[call-overload,no-any-return] # by name
     finally:
         os.close(write)
-    assert done.returncode == 0, done.stderr
-    assert b"surefetch itself failed" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("list", 0), ("get tiny", 0), ("get minst", 3), ("get minst --json", 3), ("get --json", 2)],
+)
+def test_results_that_nobody_reads_are_no_error(home: Path, site: Site, words: str, code: int) -> None:
+    places = named(site) if words == "get tiny" else ()
+    done = without_reader(home, [*words.split(), *places], "stdout")
+    assert done.returncode == code, done.stderr
+    assert b"Traceback" not in done.stderr and b"surefetch itself failed" not in done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [("list", 0), ("get tiny", 0), ("get minst", 3), ("get", 2)])
+def test_messages_that_nobody_reads_change_nothing_else(
+    home: Path, site: Site, words: str, code: int
+) -> None:
+    places = named(site) if words == "get tiny" else ()
+    done = without_reader(home, [*words.split(), *places], "stderr")
+    assert done.returncode == code
+    assert bool(done.stdout.strip()) == (code == 0), "the result is printed all the same"
 
 
 def test_a_file_of_the_store_is_held_against_what_it_was(surefetch: Run, site: Site) -> None:

@@ -31,6 +31,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     from surefetch.cli.render import ReaderIsGoneError
     from surefetch.errors import InterruptError, SurefetchError
+    from surefetch.reporters import silence
 
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -40,7 +41,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except SurefetchError as error:
         return _fail(error, words)
     except (BrokenPipeError, ReaderIsGoneError):  # `surefetch list | head` is no error
-        _silence_stdout()
+        silence(sys.stdout)
         return 0
     except Exception as error:  # the last door: what no limit of the system explains is a bug of ours
         limit = _system_limit(error)
@@ -68,12 +69,13 @@ def _fail(error: Exception, words: Sequence[str]) -> int:
 def _told(error: Exception, words: Sequence[str]) -> int:
     """Tell an error although stdout may be what failed: then stderr alone is told."""
     from surefetch.errors import SurefetchError
+    from surefetch.reporters import silence
 
     assert isinstance(error, SurefetchError)
     try:
         return _fail(error, words)
     except OSError:
-        _silence_stdout()
+        silence(sys.stdout)
         sys.stderr.write(f"error: {error.message}\n\nhint: {error.action}\n")
         return error.exit_code
 
@@ -134,10 +136,3 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
     message = f"surefetch itself failed: {type(error).__name__}: {error} ({place.name}, line {place.lineno})"
     hint = "this is a bug: please report it, with what `SUREFETCH_DEBUG=1` before the command prints"
     return _fail(SurefetchError(message, hint=hint), words)
-
-
-def _silence_stdout() -> None:
-    """Keep the interpreter from complaining about the closed pipe at exit (docs of `signal`)."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

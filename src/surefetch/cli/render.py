@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from surefetch.errors import SurefetchError
-from surefetch.reporters import encodable
+from surefetch.reporters import encodable, silence
 
 if TYPE_CHECKING:
     import click
@@ -30,12 +30,18 @@ def print_json(content: Mapping[str, Any]) -> None:
 
 def print_line(text: str = "") -> None:
     """Print data to stdout, in what its encoding can show."""
-    _print(text, sys.stdout)
+    try:
+        _print(text, sys.stdout)
+    except BrokenPipeError as error:
+        raise ReaderIsGoneError from error
 
 
 def tell(text: str = "") -> None:
     """Print a message to stderr."""
-    _print(text, sys.stderr)
+    try:
+        _print(text, sys.stderr)
+    except BrokenPipeError:  # a message that nobody reads changes nothing else
+        silence(sys.stderr)
 
 
 def _print(text: str, stream: TextIO) -> None:
@@ -45,11 +51,15 @@ def _print(text: str, stream: TextIO) -> None:
 
         click.echo(text, file=stream, color=True)  # `style` has seen to it that they are wanted
         return
+    stream.write(f"{text}\n")
+    stream.flush()
+
+
+def _print_error(content: Mapping[str, Any]) -> None:
     try:
-        stream.write(f"{text}\n")
-        stream.flush()
-    except BrokenPipeError as error:
-        raise ReaderIsGoneError from error
+        print_json(content)
+    except ReaderIsGoneError:  # the exit code still tells
+        silence(sys.stdout)
 
 
 def show_error(error: SurefetchError, *, as_json: bool = False, verbose: bool = False) -> int:
@@ -57,7 +67,7 @@ def show_error(error: SurefetchError, *, as_json: bool = False, verbose: bool = 
     if as_json:
         from surefetch.receipts import error_json
 
-        print_json(error_json(error))
+        _print_error(error_json(error))
         return error.exit_code
     tell(f"{style('error', 'red')}: {error.message}")
     if error.attempts:
@@ -78,7 +88,7 @@ def show_usage_error(error: click.ClickException, *, as_json: bool = False) -> i
         from surefetch.errors import UsageError
         from surefetch.receipts import error_json
 
-        print_json(error_json(UsageError(error.format_message())))
+        _print_error(error_json(UsageError(error.format_message())))
         return 2
     tell(f"{style('error', 'red')}: {error.format_message()}")
     context = getattr(error, "ctx", None)

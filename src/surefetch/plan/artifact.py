@@ -348,7 +348,7 @@ class ArtifactPlan(Checking):
             culprit.strikes += 1
             if not is_last or self._rounds[index] > 1:  # the last one may have been spoilt on the way, once
                 self._drop(culprit, cause, f"piece {index} is wrong")
-                self._widening.replace(culprit, self._usable(), self._limits)
+                self._widening.replace(self._usable(), self._limits)
             else:
                 self._tell(culprit, cause, f"piece {index} is wrong", 0.0, 0)
         for giver in givers:

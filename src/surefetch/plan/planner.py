@@ -479,8 +479,8 @@ class Planner:
                 self.attempts += misses(self._sources, plan.artifact, self._answers)
         if self._halted:
             cause, detail = self._halted.cause, self._halted.detail
-            blamed = [a for a in self.attempts if (a.cause, a.detail) != (cause, detail)]
-            self.attempts[:] = blamed  # requests that ended by it are no fault of their mirrors
+            # Requests that ended by it are no fault of their mirrors.
+            self.attempts[:] = [a for a in self.attempts if (a.cause, a.detail) != (cause, detail)]
             self.attempts.append(Attempt(mirror="this machine", cause=cause, detail=detail))
         elif self.missing and self._limits.deadline and not self._is_stuck():
             detail = f"{self._limits.deadline:g} s"

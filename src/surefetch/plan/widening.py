@@ -115,9 +115,9 @@ class Widening:
         candidate.is_full = True
         candidate.lanes = max(1, candidate.running)
 
-    def replace(self, gone: Candidate, others: Sequence[Candidate], limits: Limits) -> None:
+    def replace(self, others: Sequence[Candidate], limits: Limits) -> None:
         """Let the mirrors that give have the requests of one that is out; together no more than before."""
-        giving = [candidate for candidate in others if candidate.running and candidate is not gone]
+        giving = [candidate for candidate in others if candidate.running]
         most = most_lanes(len(giving), limits)
         for candidate in giving:
             if candidate.lanes >= min(USUAL, limits.connections) and not candidate.is_full:
