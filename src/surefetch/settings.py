@@ -79,7 +79,7 @@ def read_settings(
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
     decisions = [_decide(name, given, environ, file, path) for name in names()]
     values = {decision.name: decision.value for decision in decisions}
-    return msgspec.convert(values, Settings), decisions
+    return Settings(**values), decisions
 
 
 def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -111,15 +111,9 @@ def parse_value(name: str, value: Any, place: str) -> Any:
     """
     if name not in names():
         raise SettingError(f"there is no setting `{name}`", hint="`surefetch config show` lists all")
-    if isinstance(value, str):
-        value = _from_text(name, value, place)
-    try:
-        converted = getattr(msgspec.convert({name: value}, Settings), name)
-    except msgspec.ValidationError as error:
-        told = str(error).partition(" - at ")[0]  # the key, which the message names already
-        raise SettingError(f"setting `{name}` of {place}: {told}") from error
+    converted = _from_text(name, value, place) if isinstance(value, str) else _checked(name, value, place)
     if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
-        raise SettingError(f"setting `{name}` of {place} is `{value}`, and may not be negative")
+        raise SettingError(f"setting `{name}` of {place} is `{converted}`, and may not be negative")
     if name == "sources" and (unknown := [item for item in converted if item not in Settings().sources]):
         known = " ".join(Settings().sources)
         raise SettingError(
@@ -152,6 +146,14 @@ def _decide(
 
 def _default(name: str) -> Any:
     return getattr(Settings(), name)
+
+
+def _checked(name: str, value: Any, place: str) -> Any:
+    try:
+        return getattr(msgspec.convert({name: value}, Settings), name)
+    except msgspec.ValidationError as error:
+        told = str(error).partition(" - at ")[0]  # the key, which the message names already
+        raise SettingError(f"setting `{name}` of {place}: {told}") from error
 
 
 def _from_text(name: str, text: str, place: str) -> Any:
