@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import mmap
 import os
 import threading
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -32,6 +34,8 @@ CHECKPOINTS: Final = 64
 CHECKPOINT_BYTES: Final = 16 << 20
 #: The disk is asked to begin writing every so many bytes, so that the flush at the end is short.
 WRITEBACK_BYTES: Final = 4 << 20
+#: Parts below this size are flushed at the end only: loading what it takes to ask costs more.
+WRITEBACK_FROM: Final = 16 << 20
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -64,7 +68,7 @@ class Prover:
         self._tasks: dict[Part, _Task] = {}
         self._queue: deque[_Task] = deque()
         self._changed = threading.Condition()
-        self._threads: list[threading.Thread] = []
+        self._working = 0  # threads
         self._is_closed = False
 
     def watch(
@@ -86,13 +90,16 @@ class Prover:
         self._tasks[part] = _Task(part, algorithms, pieces, on_piece)
         if part.bound > INLINE_BYTES:  # hashed while more arrives
             part.on_written = partial(self._advance, part)
+            with self._changed:
+                self._start_thread()  # before the bytes: they come faster than it starts
         if part.frontier(0) > INLINE_BYTES:
             self._enqueue(self._tasks[part])
 
     def _advance(self, part: Part) -> None:
         """Go on behind bytes that have arrived; called at every write."""
         task = self._tasks.get(part)
-        worth_waking = min(STRETCH_BYTES, max(files.BLOCK_BYTES, part.bound // 16))
+        size = part.bound if part.size is None else part.size
+        worth_waking = min(STRETCH_BYTES, max(files.BLOCK_BYTES, size // 16))
         if task is not None and part.written - task.noticed >= worth_waking:
             task.noticed = part.written
             self._enqueue(task)
@@ -132,9 +139,7 @@ class Prover:
             self._is_closed = True
             self._queue.clear()
             self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+            self._changed.wait_for(lambda: not self._working)
 
     def __enter__(self) -> Prover:
         return self
@@ -149,21 +154,27 @@ class Prover:
                 return
             task.is_queued = True
             self._queue.append(task)
-            if len(self._threads) < min(self._count, len(self._tasks)):
-                self._start_thread()
+            self._start_thread()
             self._changed.notify()
 
     def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._work, name="surefetch-prover", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        """Start one more thread if there is work for it; the lock is held."""
+        if self._working < min(self._count, len(self._tasks)):
+            # Unlike a bytearray, a map is not zeroed at once, and `threading` would wait until the thread
+            # runs: 2 ms each, between a request and its answer.
+            start_new_thread(self._work, (memoryview(mmap.mmap(-1, STRETCH_BYTES)),))
+            self._working += 1
 
-    def _work(self) -> None:
-        buffer = memoryview(bytearray(STRETCH_BYTES))
-        while (task := self._next()) is not None:
-            has_more = task.turn(buffer)
-            if self._put_back(task, has_more):
-                task.conclude()
+    def _work(self, buffer: memoryview) -> None:
+        try:
+            while (task := self._next()) is not None:
+                has_more = task.turn(buffer)
+                if self._put_back(task, has_more):
+                    task.conclude()
+        finally:
+            with self._changed:
+                self._working -= 1
+                self._changed.notify_all()
 
     def _next(self) -> _Task | None:
         with self._changed:
@@ -316,7 +327,7 @@ class _Task:
         return [state.copy() for state in self._hashes]
 
     def _write_back(self) -> None:
-        if self._position - self._written_back >= WRITEBACK_BYTES:
+        if self.part.end >= WRITEBACK_FROM and self._position - self._written_back >= WRITEBACK_BYTES:
             files.start_writeback(self.part.fileno(), self._written_back, self._position - self._written_back)
             self._written_back = self._position
 
