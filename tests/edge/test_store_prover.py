@@ -1,5 +1,6 @@
 """The prover: right whatever the order, whatever is discarded, and at once about pieces."""
 
+import _thread
 import os
 import random
 import threading
@@ -7,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from surefetch.buffers import Buffers
 from surefetch.errors import StoreError
 from surefetch.store import Prover, Store
 from surefetch.store import prover as module
@@ -118,7 +120,7 @@ def test_discards_at_any_time_leave_the_proof_right(part, prover, seed, monkeypa
 
 
 def test_small_files_need_no_thread(store, prover):
-    before = threading.active_count()
+    before = _thread._count()
     for size in (0, 1, 1000, module.INLINE_BYTES):
         data = some_bytes(size)
         part = store.part(sha256(data), size)
@@ -130,7 +132,7 @@ def test_small_files_need_no_thread(store, prover):
         assert proofs[0].matches(weak("sha1", data))
         prover.forget(part)
         part.abandon()
-    assert threading.active_count() == before
+    assert _thread._count() == before
 
 
 def test_many_parts_are_hashed_beside_each_other(store, prover):
@@ -194,3 +196,76 @@ def test_a_forgotten_part_can_be_closed_at_once(store, prover):
     part.write(0, data)
     assert prove(prover, part).matches(sha256(data))
     part.abandon()
+
+
+def write_through(buffers, part, start, data):
+    """Write bytes as the network does: buffer by buffer, each filled again as soon as nobody keeps it."""
+    while data:
+        buffer = buffers.next()
+        buffer[:] = bytes(len(buffer))  # who kept it without saying so sees this
+        taken, data = data[: len(buffer)], data[len(buffer) :]
+        buffer[: len(taken)] = taken
+        part.write(start, memoryview(buffer)[: len(taken)])
+        start += len(taken)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("has_pieces", [False, True])
+def test_bytes_hashed_in_memory_are_those_in_the_file(part, seed, has_pieces, monkeypatch):
+    monkeypatch.setattr(module, "CHECKPOINT_BYTES", MIB)
+    monkeypatch.setattr(module, "INLINE_BYTES", 0)
+    chance = random.Random(seed)
+    buffers = Buffers(chance.choice([100_000, 256 << 10, MIB]), most=chance.choice([2, 5, 40]))
+    with Prover(buffers) as prover:
+        prover.watch(part, pieces=pieces_of(DATA) if has_pieces else ())
+        for _ in range(12):
+            start = chance.choice([0, part.frontier(0), chance.randrange(len(DATA))])
+            data = DATA[start : start + chance.randrange(3 * MIB)]
+            write_through(buffers, part, start, bytes(len(data)) if chance.random() < 0.3 else data)
+            if chance.random() < 0.4:
+                part.discard(start, start + chance.randrange(len(data) + 1))
+        for start in range(0, len(DATA), MIB):
+            part.discard(start, start + MIB)
+            write_through(buffers, part, start, DATA[start : start + MIB])
+        proof = prove(prover, part)
+        assert proof.matches(sha256(DATA))
+        assert proof.wrong_pieces == (() if has_pieces else None)
+        prover.forget(part)
+        assert buffers.kept == 0
+
+
+def test_what_comes_in_order_is_not_read_again(part, monkeypatch):
+    buffers = Buffers(MIB)
+    read = []
+    monkeypatch.setattr(part, "read_into", lambda view, offset: read.append(offset) or len(view))
+    with Prover(buffers) as prover:
+        prover.watch(part)
+        write_through(buffers, part, 0, DATA[: 9 * MIB])
+        part.write(9 * MIB, DATA[9 * MIB :])  # not from a buffer: read from the file, here as zeros
+        assert prove(prover, part).size == len(DATA)
+    assert 9 * MIB in read
+    assert len(read) < 5  # a thread may be quicker than what keeps a buffer for it
+    assert buffers.kept == 0
+
+
+def test_a_part_that_is_forgotten_keeps_no_buffer(store):
+    buffers = Buffers(MIB)
+    with Prover(buffers) as prover:
+        part = store.part("half", 8 * MIB)
+        prover.watch(part)
+        write_through(buffers, part, 2 * MIB, bytes(3 * MIB))  # waits for what comes before
+        assert buffers.kept == 3
+        prover.forget(part)
+        assert buffers.kept == 0
+        part.abandon()
+
+
+def test_segments_far_ahead_keep_no_buffers(store):
+    buffers = Buffers(MIB)
+    with Prover(buffers) as prover:
+        part = store.part("far", 100 * MIB)
+        prover.watch(part)
+        write_through(buffers, part, 50 * MIB, bytes(3 * MIB))
+        assert buffers.kept == 0
+        prover.forget(part)
+        part.abandon()

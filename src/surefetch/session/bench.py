@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from surefetch.buffers import Buffers
 from surefetch.errors import IntegrityError, SurefetchError
 from surefetch.events import (
     Derive,
@@ -41,6 +42,7 @@ class Bench:
         tensors: Tensor name -> SHA-256, as far as derived.
         forms: Tensor name -> the form it was derived from.
         inbox: Takes what comes of the proofs.
+        buffers: What comes from the network gathers in them, and is hashed there.
     """
 
     def __init__(
@@ -80,7 +82,8 @@ class Bench:
         self._private: set[str] = set()  # artifacts that came with a credential
         self._unproven: list[Part] = []
         self._finished = 0  # bytes of proven artifacts
-        self._prover = Prover()
+        self.buffers = Buffers()
+        self._prover = Prover(self.buffers)
 
     @property
     def received(self) -> int:

@@ -15,6 +15,7 @@ from surefetch.transfer.options import Options
 from surefetch.transfer.proxies import ProxyResolver, pac_from_pypac, system_settings
 
 if TYPE_CHECKING:
+    from surefetch.buffers import Buffers
     from surefetch.session.facade import Session
     from surefetch.transfer.trust import Trust
 
@@ -24,6 +25,7 @@ def make_engine(
     named_hosts: frozenset[str],
     credentials: Credentials,
     *,
+    buffers: Buffers | None = None,
     keeps_log: bool = False,
 ) -> Engine:
     """Make the engine; it opens no connection before the first request.
@@ -32,6 +34,7 @@ def make_engine(
         session: Its settings and environment decide.
         named_hosts: Hosts that the user, a setting or a mirror rule named: they may be private.
         credentials: What is shown to whom.
+        buffers: What bodies gather in.
         keeps_log: Gather every exchange in `Engine.log`.
 
     Raises:
@@ -51,6 +54,7 @@ def make_engine(
         credentials=credentials,
         named_hosts=named_hosts,
         user_agent=user_agent(settings.contact),
+        buffers=buffers,
         judge=_judge,
     )
 

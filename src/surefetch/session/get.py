@@ -123,7 +123,7 @@ def obtain(
         _ranker(history),
     )
     session.reporter.begin(target.dataset.name, _total(goal))
-    network = NetworkMaker(session, target)
+    network = NetworkMaker(session, target, bench.buffers)
     loop = Loop(
         planner,
         bench,

@@ -17,6 +17,7 @@ from surefetch.session.user_catalogs import own_hosts
 from surefetch.store import files
 
 if TYPE_CHECKING:
+    from surefetch.buffers import Buffers
     from surefetch.machine.lookups import Lookups
     from surefetch.session.facade import Session
     from surefetch.transfer.har import NetworkLog
@@ -32,8 +33,8 @@ ACCEPT_INDEX = (
 class NetworkMaker:
     """Mutable: remembers the lookups of this machine, whose package settings the engine needs."""
 
-    def __init__(self, session: Session, target: Target) -> None:
-        self._session, self._target = session, target
+    def __init__(self, session: Session, target: Target, buffers: Buffers) -> None:
+        self._session, self._target, self._buffers = session, target, buffers
         self._lookups: Lookups | None = None
         self._making = threading.Lock()
         self._credentials: Any = None
@@ -49,7 +50,9 @@ class NetworkMaker:
         from surefetch.session.engine import make_credentials, make_engine
 
         self._credentials = make_credentials(self._session)
-        self._engine = make_engine(self._session, self._named_hosts(), self._credentials)
+        self._engine = make_engine(
+            self._session, self._named_hosts(), self._credentials, buffers=self._buffers
+        )
         return self._engine
 
     def write_trace(self) -> None:

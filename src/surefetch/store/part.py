@@ -40,7 +40,8 @@ class Part:
         bound: Bytes at most.
         written: Bytes written so far, those discarded since included.
         has_journal: Whether there is a journal on the disk.
-        on_written: Called after each write, by whoever writes; the prover listens.
+        on_written: Called after each write with what was new, where it begins and its bytes, by whoever
+            writes; the prover listens.
     """
 
     def __init__(self, path: Path | str, descriptor: int, key: str, size: int | None, bound: int) -> None:
@@ -61,7 +62,7 @@ class Part:
         self._saved_at = time.monotonic()
         self._is_reserved = False
         self.has_journal = False
-        self.on_written: Callable[[], None] | None = None
+        self.on_written: Callable[[int, memoryview], None] | None = None
 
     @property
     def path(self) -> Path:
@@ -151,13 +152,15 @@ class Part:
         with self._writing:
             with self._state:
                 gaps = self._received.missing(start, stop)
-            for first, last in gaps:
-                self._write_gap(first, memoryview(data)[first - start : last - start])
+            news = [(first, memoryview(data)[first - start : last - start]) for first, last in gaps]
+            for first, view in news:
+                self._write_gap(first, view)
             self._unsaved += stop - start
             if self._unsaved >= JOURNAL_BYTES or self._is_journal_old():
                 self.save()
         if self.on_written is not None:
-            self.on_written()
+            for first, view in news:
+                self.on_written(first, view)
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` from `offset` on; return how many bytes there were."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from surefetch.buffers import Buffers
 from surefetch.errors import StoreError
 from surefetch.model import PIECE_BYTES, Digest, Struct
 from surefetch.store import files
@@ -34,6 +35,8 @@ CHECKPOINTS: Final = 64
 CHECKPOINT_BYTES: Final = 16 << 20
 #: The disk is asked to begin writing every so many bytes, so that the flush at the end is short.
 WRITEBACK_BYTES: Final = 4 << 20
+#: Bytes are kept in memory until they are hashed if they are at most so far ahead.
+KEPT_AHEAD: Final = 16 << 20
 #: Parts below this size are flushed at the end only: loading what it takes to ask costs more.
 WRITEBACK_FROM: Final = 16 << 20
 
@@ -63,7 +66,14 @@ class Prover:
     at any time: the hash goes back to the last state before it.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, buffers: Buffers | None = None, threads: int | None = None) -> None:
+        """Make a prover.
+
+        Args:
+            buffers: Where bytes come from: hashed there they need not be read again.
+            threads: At most; None: as many as there are processors, up to four.
+        """
+        self._buffers = buffers or Buffers()
         self._count = threads or max(1, min(4, os.cpu_count() or 1))
         self._tasks: dict[Part, _Task] = {}
         self._queue: deque[_Task] = deque()
@@ -87,7 +97,7 @@ class Prover:
             pieces: SHA-256 of each PIECE_BYTES. The hash of the whole waits before a wrong piece.
             on_piece: Called once for each piece that is complete, with its index and whether it is right.
         """
-        self._tasks[part] = _Task(part, algorithms, pieces, on_piece)
+        self._tasks[part] = _Task(part, self._buffers, algorithms, pieces, on_piece)
         if part.bound > INLINE_BYTES:  # hashed while more arrives
             part.on_written = partial(self._advance, part)
             with self._changed:
@@ -95,11 +105,12 @@ class Prover:
         if part.frontier(0) > INLINE_BYTES:
             self._enqueue(self._tasks[part])
 
-    def _advance(self, part: Part) -> None:
+    def _advance(self, part: Part, start: int, view: memoryview) -> None:
         """Go on behind bytes that have arrived; called at every write."""
         task = self._tasks.get(part)
-        size = part.bound if part.size is None else part.size
-        worth_waking = min(STRETCH_BYTES, max(files.BLOCK_BYTES, size // 16))
+        if task is not None:
+            task.keep(start, view)
+        worth_waking = min(STRETCH_BYTES, max(files.BLOCK_BYTES, part.written // 4))
         if task is not None and part.written - task.noticed >= worth_waking:
             task.noticed = part.written
             self._enqueue(task)
@@ -132,6 +143,7 @@ class Prover:
             if task in self._queue:
                 self._queue.remove(task)
             self._changed.wait_for(lambda: not task.is_running)
+        task.drop_kept()
 
     def close(self) -> None:
         """End the threads; unfinished parts get no proof."""
@@ -202,7 +214,12 @@ class _Task:
     """Mutable: how far one part is hashed. One thread at a time has a turn."""
 
     def __init__(
-        self, part: Part, algorithms: Sequence[str], pieces: Sequence[str], on_piece: OnPiece | None
+        self,
+        part: Part,
+        buffers: Buffers,
+        algorithms: Sequence[str],
+        pieces: Sequence[str],
+        on_piece: OnPiece | None,
     ) -> None:
         self.part = part
         self.on_proof: OnProof | None = None
@@ -218,12 +235,17 @@ class _Task:
         self._checkpoints = [(0, self._copies())]
         self._spacing = CHECKPOINT_BYTES
         self._written_back = 0
+        self._buffers = buffers
+        self._kept: dict[int, memoryview] = {}  # by where their bytes belong
 
     @property
     def is_over(self) -> bool:
-        """Whether the end can be told: everything is hashed, or cannot be."""
+        """Whether the end can be told: everything is hashed as it is now, or cannot be."""
         return self._error is not None or (
-            self.on_proof is not None and self._position == self.part.end and self._next_piece() is None
+            self.on_proof is not None
+            and self._position == self.part.end
+            and not self.part.is_discarded(0, max(1, self._position))
+            and self._next_piece() is None
         )
 
     def turn(self, buffer: memoryview) -> bool:
@@ -242,6 +264,23 @@ class _Task:
         on_proof, self.on_proof = self.on_proof, None
         if on_proof is not None:
             on_proof(self._error or self._proof())
+
+    def keep(self, start: int, view: memoryview) -> None:
+        """Keep bytes that were just written, if they are in a buffer and soon to be hashed."""
+        ahead = start - self._position
+        if 0 <= ahead <= KEPT_AHEAD and start not in self._kept and self._buffers.keep(view):
+            self._kept[start] = view
+
+    def drop_kept(self) -> None:
+        """Give all buffers back."""
+        self._drop_kept(0, self.part.bound)
+
+    def _drop_kept(self, start: int, stop: int) -> None:
+        """Give back all buffers with bytes of [start, stop)."""
+        for first, view in list(self._kept.items()):
+            if first < stop and start < first + len(view):
+                del self._kept[first]
+                self._buffers.drop(view)
 
     def _step(self, buffer: memoryview) -> bool:
         if (index := self._next_piece()) is not None:
@@ -272,20 +311,27 @@ class _Task:
         self._on_piece(index, is_right)
 
     def _hash_stretch(self, buffer: memoryview) -> bool:
-        start = self._position
-        stop = min(start + STRETCH_BYTES, self._limit(), start - start % self._spacing + self._spacing)
-        is_last = stop == self.part.end and (self.part.size is not None or self.on_proof is not None)
-        if not is_last:
-            stop -= stop % files.BLOCK_BYTES
-        if stop <= start:
+        start, limit = self._position, self._limit()
+        self._drop_kept(0, start)
+        kept = self._kept.get(start)
+        stop = self._worth_reading(start, limit) if kept is None else start + len(kept)
+        if not start < stop <= limit:
             return False
-        block = self._read(buffer, start, stop)
+        block = self._read(buffer, start, stop) if kept is None else kept
         for state in self._hashes:
             state.update(block)
         self._position = stop
         self._keep_checkpoint()
         self._write_back()
         return True
+
+    def _worth_reading(self, start: int, limit: int) -> int:
+        """Return how far to read: to bytes that are kept, or in whole blocks, or to the end."""
+        stop = min([start + STRETCH_BYTES, limit, *(first for first in list(self._kept) if first > start)])
+        if stop < limit:
+            return stop
+        is_last = stop == self.part.end and (self.part.size is not None or self.on_proof is not None)
+        return stop if is_last else stop - stop % files.BLOCK_BYTES
 
     def _limit(self) -> int:
         """Return how far the whole may be hashed: what is here, and before the end only what is right."""
@@ -302,18 +348,19 @@ class _Task:
         return block
 
     def _keep_checkpoint(self) -> None:
-        if self._position % self._spacing:
+        if self._position - self._checkpoints[-1][0] < self._spacing:
             return
         self._checkpoints.append((self._position, self._copies()))
         if len(self._checkpoints) > CHECKPOINTS:
             self._spacing *= 2
-            self._checkpoints = [pair for pair in self._checkpoints if pair[0] % self._spacing == 0]
+            del self._checkpoints[1::2]
 
     def _go_back(self, discarded: Ranges) -> None:
         for start, stop in discarded.as_pairs():
             first, last = start // PIECE_BYTES, -(-stop // PIECE_BYTES)
             self._judged.remove(first, last)
             self._right.remove(first, last)
+            self._drop_kept(start, stop)
             if start < self._position:
                 self._rewind(start)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 
+from surefetch.buffers import Buffers
 from surefetch.transfer import addresses
 from surefetch.transfer.options import Options, Route
 from surefetch.transfer.sockets import LentSocket
@@ -30,17 +31,16 @@ _KEEPALIVE_SECONDS: Final = 30
 class Staging:
     """Mutable: the buffer in which the pieces of one body gather until they are taken on."""
 
-    def __init__(self, size: int) -> None:
-        self._buffer = bytearray(size)
-        self._view = memoryview(self._buffer)
+    def __init__(self, buffers: Buffers) -> None:
+        self._buffers = buffers
+        self._buffer = buffers.next()
         self._filled = 0
         self._owner: Channel | None = None
-        self._size = size
 
     def add(self, owner: Channel, data: bytes) -> None:
         """Add a piece; what does not fit, or is another channel's, is passed on first."""
         stop = self._filled + len(data)
-        if owner is not self._owner or stop > self._size:
+        if owner is not self._owner or stop > len(self._buffer):
             self.pass_on()
             self._owner, stop = owner, len(data)
         self._buffer[self._filled : stop] = data
@@ -50,7 +50,8 @@ class Staging:
         """Hand what has gathered to its owner's taker."""
         filled, self._filled = self._filled, 0
         if filled and self._owner and self._owner.take:
-            self._owner.take(self._view[:filled])
+            self._owner.take(memoryview(self._buffer)[:filled])
+            self._buffer = self._buffers.next()
 
 
 class Channel:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pycurl
 
+from surefetch.buffers import Buffers
 from surefetch.errors import SurefetchError
 from surefetch.events import (
     Answered,
@@ -58,6 +59,7 @@ class Engine:
         credentials: Authority,
         named_hosts: frozenset[str] = frozenset(),
         user_agent: str = "surefetch",
+        buffers: Buffers | None = None,
         judge: Judge | None = None,
     ) -> None:
         """Make an engine; it opens no connection before the first request.
@@ -69,6 +71,7 @@ class Engine:
             credentials: Says what to show an origin.
             named_hosts: Hosts that may be private, because the user or a setting named them.
             user_agent: Sent with each request.
+            buffers: What bodies gather in; the sinks may keep them.
             judge: Names the cause of a failure before the engine's own judge does; it may return None.
         """
         self._options, self._router = options, proxies
@@ -82,7 +85,7 @@ class Engine:
         self._events: deque[Event] = deque()
         self._lookout = Lookout(self._events)
         self._intake = Intake(options, self._events, self._active, self._lookout.expect)
-        self._staging = Staging(options.staging_bytes)
+        self._staging = Staging(buffers or Buffers())
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
         self._pages: dict[

@@ -19,7 +19,6 @@ class Options(Struct, frozen=True, kw_only=True):
     redirects: int = 8  # at most
     header_bytes: int = 64 << 10  # of one answer at most
     buffer_bytes: int = 512 << 10  # libcurl's receive buffer
-    staging_bytes: int = 256 << 10  # gathered before they are written
     multiplex_below: int = 4 << 20  # requests for fewer bytes share an HTTP/2 connection
     keep_exchanges: bool = False  # in a network log, `Engine.log`
 
@@ -28,7 +27,7 @@ class Sink(Protocol):
     """Where the bytes of one artifact go."""
 
     def write(self, start: int, data: bytes | bytearray | memoryview) -> None:
-        """Write bytes at an offset. What `data` shows is valid until this returns.
+        """Write bytes at an offset. What `data` shows is valid until this returns, or as long as it is kept.
 
         Raises:
             OSError: This machine cannot: a full disk, a lost folder.

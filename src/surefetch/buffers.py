@@ -1,0 +1,73 @@
+"""Memory that bytes pass through on their way to the disk; who hashes them may keep it a while."""
+
+from __future__ import annotations
+
+import mmap
+import threading
+from typing import Final
+
+#: Bytes of one buffer: enough that hashing it outweighs the wait for the interpreter's lock afterwards.
+BUFFER_BYTES: Final = 1 << 20
+#: Buffers at most.
+MOST: Final = 16
+
+
+class Buffers:
+    """Mutable: equal buffers, made when needed; one is filled, others may be kept. Any thread may call.
+
+    Who fills lets others see what is in the buffer, and asks for the `next` one. That is the same again
+    unless somebody keeps it.
+    """
+
+    def __init__(self, size: int = BUFFER_BYTES, most: int = MOST) -> None:
+        self._size, self._most = size, most
+        self._made: dict[int, mmap.mmap] = {}  # by `id`
+        self._free: list[mmap.mmap] = []
+        self._keepers: dict[int, int] = {}  # `id` of a buffer -> how many keep it
+        self._filling: mmap.mmap | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def kept(self) -> int:
+        """How many buffers are kept."""
+        return len(self._keepers)
+
+    def next(self) -> mmap.mmap:
+        """Return the buffer to fill now: one that nobody keeps."""
+        with self._lock:
+            if self._filling is None or id(self._filling) in self._keepers:
+                self._filling = self._free.pop() if self._free else self._make()
+            return self._filling
+
+    def keep(self, view: memoryview) -> bool:
+        """Keep a buffer from being filled again, until `drop`.
+
+        Args:
+            view: Of a buffer's bytes. Other memory cannot be kept.
+
+        Returns:
+            Whether it is kept: not if all but one are already, nor for the sake of less than half a buffer.
+        """
+        key = id(view.obj)
+        with self._lock:
+            if key not in self._made or len(view) < self._size // 2:
+                return False
+            if key not in self._keepers and len(self._keepers) >= self._most - 1:
+                return False
+            self._keepers[key] = self._keepers.get(key, 0) + 1
+            return True
+
+    def drop(self, view: memoryview) -> None:
+        """Give back what was kept; the view shows other bytes soon."""
+        key = id(view.obj)
+        with self._lock:
+            self._keepers[key] -= 1
+            if not self._keepers[key]:
+                del self._keepers[key]
+                if self._made[key] is not self._filling:
+                    self._free.append(self._made[key])
+
+    def _make(self) -> mmap.mmap:
+        buffer = mmap.mmap(-1, self._size)  # unlike a bytearray's, its pages are made when they are filled
+        self._made[id(buffer)] = buffer
+        return buffer
