@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
 from typing import Final
 
@@ -21,10 +20,10 @@ class Buffers:
 
     def __init__(self, size: int = BUFFER_BYTES, most: int = MOST) -> None:
         self._size, self._most = size, most
-        self._made: dict[int, mmap.mmap] = {}  # by `id`
-        self._free: list[mmap.mmap] = []
+        self._made: dict[int, bytearray] = {}  # by `id`
+        self._free: list[bytearray] = []
         self._keepers: dict[int, int] = {}  # `id` of a buffer -> how many keep it
-        self._filling: mmap.mmap | None = None
+        self._filling: bytearray | None = None
         self._lock = threading.Lock()
 
     @property
@@ -32,7 +31,7 @@ class Buffers:
         """How many buffers are kept."""
         return len(self._keepers)
 
-    def next(self) -> mmap.mmap:
+    def next(self) -> bytearray:
         """Return the buffer to fill now: one that nobody keeps."""
         with self._lock:
             if self._filling is None or id(self._filling) in self._keepers:
@@ -67,7 +66,7 @@ class Buffers:
                 if self._made[key] is not self._filling:
                     self._free.append(self._made[key])
 
-    def _make(self) -> mmap.mmap:
-        buffer = mmap.mmap(-1, self._size)  # unlike a bytearray's, its pages are made when they are filled
+    def _make(self) -> bytearray:
+        buffer = bytearray(self._size)
         self._made[id(buffer)] = buffer
         return buffer

@@ -129,6 +129,19 @@ def test_system_then_pip_come_last() -> None:
     assert ProxyResolver({"https_proxy": "http://p:1"}, system=system).resolve(URL).proxy == "http://p:1"
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost", "data.localhost", "127.0.0.1", "127.1.2.3", "[::1]", "0.0.0.0"]
+)
+def test_what_pip_is_told_is_not_for_this_machine(host: str) -> None:
+    asked: list[str] = []
+    resolver = ProxyResolver({}, pip_proxy=lambda: asked.append("pip") or "http://pip:4")
+    assert resolver.resolve(f"http://{host}:8080/f").decided_by == "nothing set"
+    assert asked == []
+    assert resolver.resolve("http://10.1.2.3/f").proxy == "http://pip:4"
+    environ = {"http_proxy": "http://p:1"}
+    assert ProxyResolver(environ, pip_proxy="pip:4").resolve(f"http://{host}/f").proxy == "http://p:1"
+
+
 def test_a_pac_script_is_asked_before_the_system() -> None:
     resolver = ProxyResolver({}, pac=lambda url: "PROXY pac.corp:8080; DIRECT")
     assert resolver.resolve(URL).proxy == "http://pac.corp:8080"

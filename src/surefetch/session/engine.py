@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from surefetch import __version__
 from surefetch.events import Failure
-from surefetch.machine.client_settings import Place, read_pip
 from surefetch.observation import Observation
 from surefetch.transfer.credentials import Credentials
 from surefetch.transfer.engine import Engine
@@ -75,6 +74,8 @@ def _find_trust(session: Session) -> Trust:
 
 def pip_setting(session: Session, name: str) -> str:
     """Return a setting of pip's, `cert` or `proxy`, or "": a last resort, and said where it decides."""
+    from surefetch.machine.client_settings import Place, read_pip  # seldom asked
+
     found = read_pip(Place.here(session.environ), (name,))
     return found[name].value if name in found else ""
 
@@ -93,7 +94,7 @@ def make_resolver(session: Session) -> ProxyResolver:
         no_proxy=session.settings.no_proxy,
         system=system,
         bypass=bypass,
-        pip_proxy=pip_setting(session, "proxy"),
+        pip_proxy=partial(pip_setting, session, "proxy"),
         pac=pac_from_pypac(),
     )
 

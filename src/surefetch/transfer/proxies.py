@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from surefetch.errors import SettingError
 from surefetch.model import Struct
-from surefetch.transfer import urls
+from surefetch.transfer import addresses, urls
 
 #: Schemes that a proxy's address may have, with the port that is meant when none is said.
 SCHEMES: Final = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080, "socks5": 1080, "socks5h": 1080}
@@ -54,7 +54,7 @@ class ProxyResolver:
         no_proxy: str = "",
         system: System | None = None,
         bypass: Callable[[str], bool] | None = None,
-        pip_proxy: str = "",
+        pip_proxy: str | Callable[[], str] = "",
         pac: Callable[[str], str | None] | None = None,
     ) -> None:
         """Take everything that may decide.
@@ -65,7 +65,7 @@ class ProxyResolver:
             no_proxy: The setting, added to the variable.
             system: The operating system's settings, where it has any.
             bypass: Whether the operating system reaches a host directly.
-            pip_proxy: What pip's own configuration names; asked last.
+            pip_proxy: What pip's own configuration names, or what reads it; asked last.
             pac: Gives a PAC script's answer for a URL, such as `PROXY host:8080; DIRECT`.
         """
         self._environ, self._proxy, self._no_proxy = environ, proxy, no_proxy
@@ -117,7 +117,12 @@ class ProxyResolver:
         return read_proxy(value, self._system.name) if value else None
 
     def _by_pip(self, url: str) -> Decision | None:
-        return read_proxy(self._pip_proxy, "pip's configuration") if self._pip_proxy else None
+        if _is_this_machine(
+            urls.host(url)
+        ):  # people whose proxy takes their own machine say so in a variable
+            return None
+        proxy = self._pip_proxy() if callable(self._pip_proxy) else self._pip_proxy
+        return read_proxy(proxy, "pip's configuration") if proxy else None
 
 
 def variable(environ: Mapping[str, str], scheme: str) -> tuple[str, str]:
@@ -173,6 +178,10 @@ def read_proxy(value: str, decided_by: str) -> Decision:
         user=unquote(user) if at else None,
         password=unquote(password) if colon else None,
     )
+
+
+def _is_this_machine(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost") or addresses.is_nowhere(host)
 
 
 def read_pac(answer: str) -> str:
