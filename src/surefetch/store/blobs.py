@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,11 @@ from surefetch.store import files, layout, trust
 from surefetch.store.part import Part
 from surefetch.store.parts import Parts
 
-#: Finished parts kept open until they are flushed together.
+#: Finished parts that wait at most to be flushed together: each needs an open file then.
 BATCH: Final = 256
+#: Bytes of finished parts from which on they are flushed as soon as the disk is free, and that wait at most.
+BATCH_BYTES: Final = 8 << 20
+MOST_BYTES: Final = 64 << 20
 
 
 class _Finished(msgspec.Struct, frozen=True):
@@ -28,22 +32,32 @@ class _Finished(msgspec.Struct, frozen=True):
     size: int
 
 
-class _Settling(threading.Thread):
-    """Syncs and names a batch beside the transfer; joined before anybody needs one of its blobs."""
+class _Settling:
+    """Syncs and names a batch in a thread beside the transfer; waited for before anybody needs its blobs."""
 
     def __init__(self, settle: Callable[[dict[str, _Finished]], None], batch: dict[str, _Finished]) -> None:
-        super().__init__(name="surefetch-blobs", daemon=True)
         self.batch = batch
-        self.error: StoreError | None = None
+        self.error: BaseException | None = None  # what the disk refused stays in the batch
         self._settle = settle
-        self.start()
+        self._over = threading.Event()
+        start_new_thread(self._run, ())  # `threading` would wait until it runs
 
-    def run(self) -> None:
-        """Settle the batch; what the disk refused stays in it."""
+    @property
+    def is_over(self) -> bool:
+        """Whether the thread is through with the batch."""
+        return self._over.is_set()
+
+    def wait(self) -> None:
+        """Return when the thread is through."""
+        self._over.wait()
+
+    def _run(self) -> None:
         try:
             self._settle(self.batch)
-        except StoreError as error:
+        except BaseException as error:  # raised where it is waited for
             self.error = error
+        finally:
+            self._over.set()
 
 
 class Blobs:
@@ -57,6 +71,7 @@ class Blobs:
         self._others = tuple(str(layout.blobs(layer)) for layer in layers)
         self._lock = threading.RLock()
         self._pending: dict[str, _Finished] = {}
+        self._pending_bytes = 0
         self._settling: _Settling | None = None
         self._touched: dict[str, None] = {}
         self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
@@ -110,10 +125,11 @@ class Blobs:
                 part.abandon()
             else:
                 self._pending[sha256] = _Finished(part, place, size)
+                self._pending_bytes += size
             self._note_weak(sha256, weak or {})
             if not self._batches:
                 self.settle()
-            elif len(self._pending) >= BATCH:
+            elif self._is_time():
                 self._settle_aside()
         return Path(place)
 
@@ -171,6 +187,7 @@ class Blobs:
         """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`."""
         with self._lock:
             self._join_settling()
+            self._pending_bytes = 0
             self._settle(self._pending)
 
     def touch(self, folder: str | os.PathLike[str]) -> None:
@@ -188,19 +205,27 @@ class Blobs:
     def _is_settling(self, sha256: str) -> bool:
         return self._settling is not None and sha256 in self._settling.batch
 
+    def _is_time(self) -> bool:
+        """Whether what waits should go to the disk now, if need be after what is on its way there."""
+        if len(self._pending) >= BATCH or (self._pending_bytes >= MOST_BYTES and len(self._pending) > 1):
+            return True
+        is_free = self._settling is None or self._settling.is_over
+        return is_free and self._pending_bytes >= BATCH_BYTES and len(self._pending) > 1
+
     def _settle_aside(self) -> None:
         """Settle what waits in a thread of its own, while more is fetched: it waits for the disk mostly."""
         self._join_settling()
-        batch, self._pending = self._pending, {}
+        batch, self._pending, self._pending_bytes = self._pending, {}, 0
         self._settling = _Settling(self._settle, batch)
 
     def _join_settling(self) -> None:
         settling, self._settling = self._settling, None
         if settling is None:
             return
-        settling.join()
+        settling.wait()
         if settling.error is not None:
             self._pending = settling.batch | self._pending  # its other files: none of them is lost
+            self._pending_bytes = sum(item.size for item in self._pending.values())
             raise settling.error
 
     def _settle(self, batch: dict[str, _Finished]) -> None:

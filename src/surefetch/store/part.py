@@ -166,6 +166,10 @@ class Part:
         """Fill `buffer` from `offset` on; return how many bytes there were."""
         return files.read_into(self._descriptor, buffer, offset)
 
+    def view(self, start: int, stop: int) -> memoryview | None:
+        """Return the bytes [start, stop) if they are in memory; None: they have to be read."""
+        return None
+
     def frontier(self, start: int) -> int:
         """Return the first byte from `start` on that is not here."""
         with self._state:

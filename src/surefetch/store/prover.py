@@ -128,7 +128,7 @@ class Prover:
         task = self._tasks[part]
         task.on_proof = on_proof
         if part.end <= INLINE_BYTES and not task.is_queued:
-            task.turn(memoryview(bytearray(part.end)))
+            task.hash_at_once()
             task.conclude()
         else:
             self._enqueue(task)
@@ -259,6 +259,16 @@ class _Task:
             self._error = files.trouble(error, self.part.path, "read")
         return True
 
+    def hash_at_once(self) -> None:
+        """Hash a small part here and now."""
+        view = self.part.view(0, self.part.end)
+        if view is None or self._pieces or self._position:
+            self.turn(memoryview(bytearray(self.part.end)))
+            return
+        for state in self._hashes:
+            state.update(view)
+        self._position = self.part.end
+
     def conclude(self) -> None:
         """Tell the end, once."""
         on_proof, self.on_proof = self.on_proof, None
@@ -342,6 +352,8 @@ class _Task:
         return min(frontier, right * PIECE_BYTES)
 
     def _read(self, buffer: memoryview, start: int, stop: int) -> memoryview:
+        if (view := self.part.view(start, stop)) is not None:
+            return view
         block = buffer[: stop - start]
         if self.part.read_into(block, start) < len(block):
             raise OSError(errno.EIO, "the file became shorter while it was read")

@@ -50,7 +50,7 @@ class Records:
             details: Anything that JSON can hold, given back by `find_ready`.
 
         Returns:
-            The record as `warm.find_ready` gives it.
+            The record as `warm.find_ready` gives it, all blobs having just been seen.
 
         Raises:
             StoreError: A blob is missing, or the disk refuses.
@@ -70,10 +70,7 @@ class Records:
         for name in record["names"]:
             files.write_small(folder / f"{warm.quote(name)}.json", content)
         self._blobs.touch(folder)
-        ready = warm.find_ready(self._folder, dataset.name)
-        if ready is None:
-            raise StoreError(f"`{dataset.name}` is not whole in the store", code="local.cache-corrupt")
-        return ready
+        return warm.with_paths(record, self._root)
 
     def all(self) -> list[dict[str, Any]]:
         """Return every dataset's record as written, whether its blobs are here or not."""

@@ -17,7 +17,7 @@ class SmallPart(Part):
 
     def __init__(self, path: Path | str, key: str, size: int | None, bound: int) -> None:
         super().__init__(path, -1, key, size, bound)
-        self._buffer = bytearray(size or 0)
+        self._buffer: bytes | bytearray = b""
         self._is_over = False
 
     @property
@@ -33,6 +33,10 @@ class SmallPart(Part):
         found = self._buffer[offset : offset + len(buffer)]
         buffer[: len(found)] = found
         return len(found)
+
+    def view(self, start: int, stop: int) -> memoryview:
+        """Return the bytes [start, stop) where they are; use it at once, before more is written."""
+        return memoryview(self._buffer)[start:stop]
 
     def save(self) -> None:
         """Do nothing: the next process begins anew."""
@@ -72,14 +76,18 @@ class SmallPart(Part):
     def close_file(self) -> None:
         """Close the file and leave it where it is; nothing is kept in memory any more."""
         self._is_over = True
-        self._buffer = bytearray()
+        self._buffer = b""
         super().close_file()
 
     def _write_gap(self, start: int, data: memoryview) -> None:
         stop = start + len(data)
-        if stop > len(self._buffer):
-            self._buffer.extend(bytes(stop - len(self._buffer)))
-        self._buffer[start:stop] = data
+        if not self._buffer and start == 0:
+            self._buffer = bytes(data)  # all of it, as a rule
+        else:
+            buffer = self._buffer if isinstance(self._buffer, bytearray) else bytearray(self._buffer)
+            buffer.extend(bytes(max(0, stop - len(buffer))))
+            buffer[start:stop] = data
+            self._buffer = buffer
         with self._state:
             self._received.add(start, stop)
             self.written += len(data)

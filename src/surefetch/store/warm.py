@@ -97,15 +97,25 @@ def _checked(record: dict[str, Any], root: str) -> dict[str, Any] | None:
             status = os.stat(path)
             if (status.st_size, status.st_mtime_ns) != (size, changed):
                 return None
-        for blob in (*record["tensors"].values(), *record["files"].values()):
-            blob["path"] = blob.get("path") or blob_path(root, blob["sha256"])
+        for blob in _blobs(with_paths(record, root)):
             status = os.stat(blob["path"])
             if status.st_size != blob["size"] or _is_changed(status, blob.get("stamp")):
                 return None
-        record["view"] = os.path.join(root, record["view"]) if record["view"] else ""
     except (OSError, KeyError, TypeError, ValueError, AttributeError):
         return None
     return record
+
+
+def with_paths(record: dict[str, Any], root: str) -> dict[str, Any]:
+    """Fill absolute paths into a record as it was written; return it."""
+    for blob in _blobs(record):
+        blob["path"] = blob.get("path") or blob_path(root, blob["sha256"])
+    record["view"] = os.path.join(root, record["view"]) if record["view"] else ""
+    return record
+
+
+def _blobs(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*record["tensors"].values(), *record["files"].values()]
 
 
 def _is_changed(status: os.stat_result, stamp: list[int] | None) -> bool:

@@ -28,7 +28,10 @@ class Head(Struct, frozen=True, kw_only=True):
 
     def get(self, name: str) -> str:
         """Return a header's value, "" if it is not there; of several the first."""
-        return next((value for key, value in self.headers if key == name), "")
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return ""
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -229,8 +232,12 @@ def _length(head: Head) -> int | None:
 
 
 def _fields(lines: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
-    pairs = (line.decode("latin-1").partition(":") for line in lines)
-    return tuple([(name.strip().lower(), value.strip()) for name, colon, value in pairs if colon])
+    fields = []
+    for line in lines:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            fields.append((name.strip().lower(), value.strip()))
+    return tuple(fields)
 
 
 def _text(line: bytes) -> str:

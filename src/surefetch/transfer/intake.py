@@ -51,18 +51,18 @@ class Intake:
             case Stage.ACCEPTED:
                 self.write(transfer, data)
             case Stage.ASKED:
-                transfer.kept += data
-                self.weigh(transfer, is_whole=False)
+                self.weigh(transfer, data, is_whole=False)
             case Stage.REFUSED:
                 self._keep_evidence(transfer, data)
             case Stage.REDIRECTED if transfer.received > _REDIRECT_BODY_BYTES:
                 self._decide(transfer, Outcome.FOLLOW)
 
-    def weigh(self, transfer: Transfer, *, is_whole: bool) -> None:
+    def weigh(self, transfer: Transfer, data: bytes | memoryview = b"", *, is_whole: bool) -> None:
         """Judge an answer by its head and first bytes, and take the stage that follows.
 
         Args:
             transfer: Its channel has the head, `kept` the first bytes.
+            data: What has come since, taken in before this returns.
             is_whole: Nothing more will come.
         """
         assert transfer.channel
@@ -70,16 +70,16 @@ class Intake:
         head = transfer.head = answers.parse_head(lines)
         if head is None or sum(map(len, lines)) > self._options.header_bytes:
             cause = "http.malformed" if head is None else "policy.header-size"
-            self._refuse(transfer, Refused(cause=cause))
+            self._refuse(transfer, Refused(cause=cause), data)
             return
         match answers.weigh(head, transfer.wanted):
             case Redirected() as verdict:
                 transfer.stage, transfer.redirected = Stage.REDIRECTED, verdict
                 set_deadline(transfer, self._options.evidence_timeout)
             case Refused() as verdict:
-                self._refuse(transfer, verdict)
+                self._refuse(transfer, verdict, data)
             case Accepted() as verdict:
-                self._weigh_first_bytes(transfer, verdict, is_whole=is_whole)
+                self._weigh_first_bytes(transfer, verdict, data, is_whole=is_whole)
 
     def write(self, transfer: Transfer, data: bytes | memoryview) -> None:
         """Pass bytes on, after those kept while the answer was judged; see whether all is here."""
@@ -114,21 +114,25 @@ class Intake:
             self._events.append(Received(id=transfer.id, start=transfer.told, stop=transfer.position))
             transfer.told, transfer.told_at = transfer.position, now
 
-    def _weigh_first_bytes(self, transfer: Transfer, verdict: Accepted, *, is_whole: bool) -> None:
+    def _weigh_first_bytes(
+        self, transfer: Transfer, verdict: Accepted, data: bytes | memoryview, *, is_whole: bool
+    ) -> None:
         assert transfer.head
-        first = bytes(transfer.kept[:4096])
+        first = (bytes(transfer.kept[:4096]) + bytes(data[:4096]))[:4096]
         if verdict.start == 0:
             if not first and transfer.limit > 0:
                 if is_whole:
                     self._refuse(transfer, Refused(cause="body.empty"))
                 return
             if answers.needs_more(first) and not is_whole:
+                transfer.kept += data
                 return
             kind = transfer.head.get("content-type")
             if refused := answers.sniff(first, kind, transfer.wanted.artifact.name):
-                self._refuse(transfer, refused)
+                self._refuse(transfer, refused, data)
                 return
         self._open(transfer, verdict)
+        self.write(transfer, data)
 
     def _open(self, transfer: Transfer, verdict: Accepted) -> None:
         assert transfer.channel and transfer.head
@@ -153,8 +157,6 @@ class Intake:
                 )
             )
             self._opened(transfer)
-        if not transfer.is_held:
-            self.write(transfer, b"")
 
     def _tell_overlapping(self, transfer: Download, stop: int) -> None:
         """Tell what others have written of the bytes up to `stop` first: who writes a byte first gives it."""
@@ -205,10 +207,10 @@ class Intake:
             return False
         return True
 
-    def _refuse(self, transfer: Transfer, refused: Refused) -> None:
+    def _refuse(self, transfer: Transfer, refused: Refused, data: bytes | memoryview = b"") -> None:
         transfer.stage, transfer.refused = Stage.REFUSED, refused
         set_deadline(transfer, self._options.evidence_timeout)
-        self._keep_evidence(transfer, b"")
+        self._keep_evidence(transfer, data)
 
     def _keep_evidence(self, transfer: Transfer, data: bytes | memoryview) -> None:
         transfer.kept += data
