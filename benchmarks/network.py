@@ -86,7 +86,8 @@ class Link:
             assert process.stdout and process.stdout.readline() == "ready\n"
             for namespace, address in ((self.client, CLIENT), (self.server, SERVER)):
                 _run("ip", "-n", namespace, "addr", "add", f"{address}/24", "dev", "wan0")
-                _run("ip", "-n", namespace, "link", "set", "wan0", "up")
+                # What is lost is the wire's to decide, not a device's whose queue of 500 packets ran over.
+                _run("ip", "-n", namespace, "link", "set", "wan0", "txqueuelen", "10000", "up")
                 route = ["10.99.0.0/24", "dev", "wan0", "src", address]
                 _run("ip", "-n", namespace, "route", "change", *route, "congctl", self._congestion)
             yield

@@ -8,6 +8,7 @@ import threading
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,11 +20,14 @@ from surefetch.store import files, layout, trust
 from surefetch.store.part import Part
 from surefetch.store.parts import Parts
 
-#: Finished parts that wait at most to be flushed together: each needs an open file then.
+#: Finished parts, or bytes of them, that are worth being flushed together as soon as the disk is free.
 BATCH: Final = 256
-#: Bytes of finished parts from which on they are flushed as soon as the disk is free, and that wait at most.
 BATCH_BYTES: Final = 8 << 20
+#: Finished parts, or bytes of them, that wait at most while the disk is busy with others.
+MOST: Final = 1024
 MOST_BYTES: Final = 64 << 20
+#: Files that are open at once while they are flushed together.
+OPEN: Final = 128
 
 
 class _Finished(msgspec.Struct, frozen=True):
@@ -207,10 +211,9 @@ class Blobs:
 
     def _is_time(self) -> bool:
         """Whether what waits should go to the disk now, if need be after what is on its way there."""
-        if len(self._pending) >= BATCH or (self._pending_bytes >= MOST_BYTES and len(self._pending) > 1):
-            return True
-        is_free = self._settling is None or self._settling.is_over
-        return is_free and self._pending_bytes >= BATCH_BYTES and len(self._pending) > 1
+        count, is_free = len(self._pending), self._settling is None or self._settling.is_over
+        most, most_bytes = (BATCH, BATCH_BYTES) if is_free else (MOST, MOST_BYTES)
+        return count >= most or (count > 1 and self._pending_bytes >= most_bytes)
 
     def _settle_aside(self) -> None:
         """Settle what waits in a thread of its own, while more is fetched: it waits for the disk mostly."""
@@ -230,18 +233,19 @@ class Blobs:
 
     def _settle(self, batch: dict[str, _Finished]) -> None:
         """Sync and name a batch, which is empty then. One thread at a time is here."""
-        for sha256 in list(batch):
-            self._try(batch, sha256, lambda part: part.seal())
-        if len(batch) > 1:  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
-            for item in batch.values():
-                files.start_writeback(item.part.fileno(), 0, item.size)
-        for sha256 in list(batch):
-            self._try(batch, sha256, self._sync)
-        for sha256, item in list(batch.items()):
-            try:
-                self._name(item)
-            finally:
-                del batch[sha256]  # not before: `find` waits for what stands here
+        while some := list(islice(batch, OPEN)):
+            for sha256 in some:
+                self._try(batch, sha256, lambda part: part.seal())
+            if len(some) > 1:  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
+                for sha256 in some:
+                    files.start_writeback(batch[sha256].part.fileno(), 0, batch[sha256].size)
+            for sha256 in some:
+                self._try(batch, sha256, self._sync)
+            for sha256 in some:
+                try:
+                    self._name(batch[sha256])
+                finally:
+                    del batch[sha256]  # not before: `find` waits for what stands here
 
     def _try(self, batch: dict[str, _Finished], sha256: str, action: Callable[[Part], object]) -> None:
         part = batch[sha256].part
