@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+import sys
 import threading
 from typing import Final
 
@@ -20,10 +22,10 @@ class Buffers:
 
     def __init__(self, size: int = BUFFER_BYTES, most: int = MOST) -> None:
         self._size, self._most = size, most
-        self._made: dict[int, bytearray] = {}  # by `id`
-        self._free: list[bytearray] = []
+        self._made: dict[int, mmap.mmap] = {}  # by `id`
+        self._free: list[mmap.mmap] = []
         self._keepers: dict[int, int] = {}  # `id` of a buffer -> how many keep it
-        self._filling: bytearray | None = None
+        self._filling: mmap.mmap | None = None
         self._lock = threading.Lock()
 
     @property
@@ -31,7 +33,7 @@ class Buffers:
         """How many buffers are kept."""
         return len(self._keepers)
 
-    def next(self) -> bytearray:
+    def next(self) -> mmap.mmap:
         """Return the buffer to fill now: one that nobody keeps."""
         with self._lock:
             if self._filling is None or id(self._filling) in self._keepers:
@@ -66,7 +68,14 @@ class Buffers:
                 if self._made[key] is not self._filling:
                     self._free.append(self._made[key])
 
-    def _make(self) -> bytearray:
-        buffer = bytearray(self._size)
+    def _make(self) -> mmap.mmap:
+        buffer = fresh_memory(self._size)
         self._made[id(buffer)] = buffer
         return buffer
+
+
+def fresh_memory(size: int) -> mmap.mmap:
+    """Return so many bytes of memory. Unlike a bytearray's, they are not zeroed before they are used."""
+    if sys.platform == "win32":
+        return mmap.mmap(-1, size)
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

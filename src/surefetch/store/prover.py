@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import mmap
 import os
 import threading
 from _thread import start_new_thread
@@ -13,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from surefetch.buffers import Buffers
+from surefetch.buffers import Buffers, fresh_memory
 from surefetch.errors import StoreError
 from surefetch.model import PIECE_BYTES, Digest, Struct
 from surefetch.store import files
@@ -172,9 +171,8 @@ class Prover:
     def _start_thread(self) -> None:
         """Start one more thread if there is work for it; the lock is held."""
         if self._working < min(self._count, len(self._tasks)):
-            # Unlike a bytearray, a map is not zeroed at once, and `threading` would wait until the thread
-            # runs: 2 ms each, between a request and its answer.
-            start_new_thread(self._work, (memoryview(mmap.mmap(-1, STRETCH_BYTES)),))
+            # `threading` would wait until it runs: 2 ms between a request and its answer.
+            start_new_thread(self._work, (memoryview(fresh_memory(STRETCH_BYTES)),))
             self._working += 1
 
     def _work(self, buffer: memoryview) -> None:
