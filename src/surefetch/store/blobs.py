@@ -25,7 +25,7 @@ BATCH: Final = 256
 BATCH_BYTES: Final = 8 << 20
 #: Finished parts, or bytes of them, that wait at most while the disk is busy with others.
 MOST: Final = 1024
-MOST_BYTES: Final = 64 << 20
+MOST_BYTES: Final = 32 << 20
 #: Files that are open at once while they are flushed together.
 OPEN: Final = 128
 

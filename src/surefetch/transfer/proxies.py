@@ -117,9 +117,7 @@ class ProxyResolver:
         return read_proxy(value, self._system.name) if value else None
 
     def _by_pip(self, url: str) -> Decision | None:
-        if _is_this_machine(
-            urls.host(url)
-        ):  # people whose proxy takes their own machine say so in a variable
+        if _is_this_machine(urls.host(url)):  # it has no proxy but one that a variable names
             return None
         proxy = self._pip_proxy() if callable(self._pip_proxy) else self._pip_proxy
         return read_proxy(proxy, "pip's configuration") if proxy else None
