@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Final
 
 #: Seconds until a resolver that stays silent counts as such.
 _PATIENCE: Final = 2.0
+#: "Try again" after so many seconds means that no server answered: resolvers wait for a second at least.
+_SILENCE: Final = 0.9
 _CODES: Final = (
     "EAI_NONAME", "EAI_AGAIN", "EAI_FAIL", "EAI_NODATA", "EAI_SYSTEM", "EAI_MEMORY", "EAI_FAMILY",
 )  # fmt: skip
@@ -49,12 +52,15 @@ class NameCheck:
     def _resolve(self, host: str) -> None:
         import socket  # 4 ms; names fail seldom
 
+        began = time.monotonic()
         try:
             socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             said = "EAI_AGAIN"  # it works now: it did not a moment ago
         except socket.gaierror as error:
             names = {getattr(socket, name, None): name for name in _CODES}
             said = names.get(error.errno, f"EAI_{error.errno}")
+            if said == "EAI_AGAIN" and time.monotonic() - began >= _SILENCE:
+                said = "timeout"
         except (OSError, UnicodeError):
             said = "EAI_FAIL"
         if not self._is_closed:
