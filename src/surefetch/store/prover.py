@@ -107,10 +107,11 @@ class Prover:
     def _advance(self, part: Part, start: int, view: memoryview) -> None:
         """Go on behind bytes that have arrived; called at every write."""
         task = self._tasks.get(part)
-        if task is not None:
-            task.keep(start, view)
+        if task is None:
+            return
+        task.keep(start, view)
         worth_waking = min(STRETCH_BYTES, max(files.BLOCK_BYTES, part.written // 4))
-        if task is not None and part.written - task.noticed >= worth_waking:
+        if part.written - task.noticed >= worth_waking:
             task.noticed = part.written
             self._enqueue(task)
 
