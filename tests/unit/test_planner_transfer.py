@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from surefetch.events import Attempt, Cancel, Disordered, Failure, Opened, Request, Shorten
+from surefetch.events import Attempt, Cancel, Disordered, Failure, Opened, Received, Request, Shorten
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal, Held
 from surefetch.plan.policy import Limits
@@ -105,6 +105,24 @@ def test_caps_of_single_connections_are_met_with_more_of_them() -> None:
     assert one.run().missing == ()
     assert one.now <= 1.3 * (SIZE / 30e6)
     assert one.most_open() == {"https://mirror0.example": 6}
+
+
+def test_while_all_are_silent_that_gave_their_share_at_once_others_are_made() -> None:
+    """Such is nginx's `limit_rate`: each request has a second's bytes at once, then nothing for a while."""
+    one = world([Habit(rate=500e6, latency=0.002, setup=1, stalls_after=5 * MB)] * 3, client_rate=500e6)
+    one.run()
+    soon = [order for time, order in one.orders if isinstance(order, Request) and time < 0.3]
+    assert len(soon) >= 3 * 4
+    assert one.most_open() == {f"https://mirror{number}.example": 4 for number in range(3)}
+    given = sum(e.stop - e.start for time, e in one.events if isinstance(e, Received) and time < 0.5)
+    assert given >= 40 * MB, "not the 15 MB that the first three had"
+
+
+def test_a_far_mirror_that_falls_silent_gets_twice_its_requests() -> None:
+    one = world([Habit(rate=20e6, latency=0.08, setup=1, stalls_after=5 * MB)])
+    one.run()
+    begun = [time for time, order in one.orders if isinstance(order, Request)]
+    assert sum(time < begun[0] + 1.0 for time in begun) == 2
 
 
 def test_a_new_connection_that_had_to_queue_gives_its_bytes_back() -> None:

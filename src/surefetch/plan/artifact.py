@@ -404,6 +404,8 @@ class ArtifactPlan(Checking):
         times = [run.limit(self._limits) for run in self.running.values() if not run.ending]
         if times and self._could_help():
             times.append(now + HELP_AFTER)
+            hushed = self._hushed_at()
+            times += [hushed] if now < hushed < math.inf else []
         times += [ready for c in self._waiting() if (ready := c.ready()) > now]
         times += [until] if now < (until := self._patient_until()) < math.inf else []
         return min(times, default=None)
@@ -411,6 +413,11 @@ class ArtifactPlan(Checking):
     def is_paused(self, now: float) -> bool:
         """Whether a mirror has asked to be left alone for a while, and is."""
         return any(c.asked and c.ready() > now - self._limits.patience for c in self._waiting())
+
+    def _hushed_at(self) -> float:
+        """When more may be asked for while all are silent; inf: never."""
+        runs = [run for run in self.running.values() if not run.ending]
+        return self._widening.hushed_at(runs) if self._is_splittable() else math.inf
 
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""

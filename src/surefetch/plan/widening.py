@@ -36,6 +36,13 @@ SETTLED: Final = 1.25
 INTERVAL: Final = 0.04
 #: Seconds to the first byte below which connections cost so little that all are tried at once.
 NEAR: Final = 0.02
+#: Where all have given bytes and fall silent together for so many seconds, and for so many times as long as
+#: the first byte took, each request may have had its share (nginx lets it have a second's bytes at once, then
+#: nothing until the clock's next second): others may be had meanwhile.
+HUSH: Final = 0.1
+HUSH_TIMES: Final = 3.0
+#: A hush is no shorter than this share of the time that passed since they began.
+HUSH_SHARE: Final = 0.2
 #: A new connection that took so many times as long as those before it, and so many seconds more, has waited
 #: in a queue: the link is full, and nothing is to be gained. After so many of them no more are tried.
 QUEUED: Final = 1.3
@@ -87,6 +94,9 @@ class Widening:
             reserve: Whether there are mirrors that are not asked yet.
         """
         giving = [run for run in runs if run.opened_at is not None]
+        if len(giving) == len(runs) and self.hushed_at(runs) <= now:
+            self._open_more(giving, limits)
+            return
         if not giving or any(run.opened_at is None and not run.is_quiet(now) for run in runs):
             self._marks = {}
             return
@@ -109,6 +119,15 @@ class Widening:
             self._judge(self._trial, rates, len(giving), limits)
         else:
             self._try(left, rates, len(giving), limits, reserve)
+
+    def hushed_at(self, runs: Sequence[Running]) -> float:
+        """When all are silent for long enough to ask for more, if no byte comes before; inf: never."""
+        if not runs or not all(run.gained for run in runs):
+            return math.inf
+        usual = max(run.candidate.host.first_byte for run in runs)
+        last = max(run.last_byte for run in runs)
+        passed = last - min(run.began for run in runs)
+        return last + max(HUSH, HUSH_TIMES * usual, HUSH_SHARE * passed)
 
     def refused(self, candidate: Candidate) -> None:
         """Note that a host did not take one more request."""
@@ -169,6 +188,15 @@ class Widening:
             rate = (run.position - position) / seconds if seconds > 0 else 0.0
             rates[run.candidate] = rates.get(run.candidate, 0.0) + rate
         return rates
+
+    def _open_more(self, runs: Sequence[Running], limits: Limits) -> None:
+        """Let mirrors have more requests while those under way are silent."""
+        candidates = {run.candidate for run in runs}
+        most = most_lanes(len(candidates), limits)
+        before = {c: c.lanes for c in candidates if not c.is_full and c.lanes < most}
+        is_near = all(candidate.host.first_byte < NEAR for candidate in before)
+        self._widen(before, most if is_near else 0, most)
+        self._trial, self._marks, self._rates = None, {}, []
 
     def _try(
         self, left: int, rates: dict[Candidate, float], count: int, limits: Limits, reserve: bool
