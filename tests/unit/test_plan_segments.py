@@ -45,41 +45,33 @@ def test_a_share_is_never_empty_and_leaves_no_crumb() -> None:
 
 
 def test_two_who_share_a_segment_end_together() -> None:
-    taken = take_over((0, 40 * MB), Pace(0.0, 1e6), Pace(0.1, 3e6), GRAIN)
-    assert taken is not None
-    point, stop = taken
+    ((point, stop),) = take_over((0, 40 * MB), Pace(0.0, 1e6), Pace(0.1, 3e6), GRAIN)
     assert stop == 40 * MB
     alone, both = point / 1e6, 0.1 + (40 * MB - point) / 3e6
     assert abs(alone - both) < 0.2
 
 
 def test_a_silent_request_keeps_no_more_than_a_rope() -> None:
-    assert take_over((0, 40 * MB), Pace(5.0, 1.0), Pace(0.1, 3e6), GRAIN) == (ROPE, 40 * MB)
+    assert take_over((0, 40 * MB), Pace(5.0, 1.0), Pace(0.1, 3e6), GRAIN) == [(ROPE, 40 * MB)]
 
 
 def test_several_who_take_a_segment_over_get_equal_parts() -> None:
-    left, pace = (0, 12 * MB), Pace(0.0, 1e6)
-    parts = []
-    for others in (3, 2, 1):
-        taken = (
-            take_over(left, pace, pace, GRAIN, others) if others == 3 else share(left, 1, others - 1, GRAIN)
-        )
-        assert taken is not None
-        parts.append(taken)
-        left = (taken[1], 12 * MB)
+    pace = Pace(0.0, 1e6)
+    parts = take_over((0, 12 * MB), pace, pace, GRAIN, 3)
     assert parts == [(3 * MB, 6 * MB), (6 * MB, 9 * MB), (9 * MB, 12 * MB)]
 
 
 def test_fewer_take_over_what_is_too_little_for_many() -> None:
     slow, new = Pace(0.0, 1e5), Pace(0.2, 1e5)
-    start, stop = take_over((0, 3 * LEAST_TAKEN), slow, new, GRAIN, 5) or (0, 0)
-    assert 0 < start < stop <= 3 * LEAST_TAKEN
-    assert stop - start >= LEAST_TAKEN
+    parts = take_over((0, 3 * LEAST_TAKEN), slow, new, GRAIN, 5)
+    assert 0 < parts[0][0] < parts[-1][1] == 3 * LEAST_TAKEN
+    assert len(parts) < 5
+    assert all(stop - start >= LEAST_TAKEN for start, stop in parts)
 
 
 def test_a_request_that_is_not_worth_its_round_trip_is_not_made() -> None:
-    assert take_over((0, MB), Pace(0.0, 10e6), Pace(0.5, 10e6), GRAIN) is None
-    assert take_over((0, LEAST_TAKEN), Pace(0.0, 1e3), Pace(0.0, 1e9), GRAIN) is None
+    assert take_over((0, MB), Pace(0.0, 10e6), Pace(0.5, 10e6), GRAIN) == []
+    assert take_over((0, LEAST_TAKEN), Pace(0.0, 1e3), Pace(0.0, 1e9), GRAIN) == []
 
 
 def test_what_is_taken_over_pays_whoever_is_faster() -> None:
@@ -90,10 +82,10 @@ def test_what_is_taken_over_pays_whoever_is_faster() -> None:
         victim = Pace(chance.choice([0.0, chance.random()]), 10 ** chance.uniform(3, 8))
         thief = Pace(chance.random(), 10 ** chance.uniform(3, 8))
         taken = take_over((start, stop), victim, thief, chance.choice([GRAIN, MB]))
-        if taken is None:
+        if not taken:
             continue
-        point = taken[0]
-        assert start < point < stop == taken[1]
+        ((point, end),) = taken
+        assert start < point < stop == end
         alone = victim.wait + (stop - start) / victim.rate
         after = max(victim.wait + (point - start) / victim.rate, thief.wait + (stop - point) / thief.rate)
         assert after < alone

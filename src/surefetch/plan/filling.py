@@ -13,7 +13,8 @@ from surefetch.plan.blame import Measure, Verdict
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.running import Ending, Running
 
-#: A mirror that failed gets segments of at most this many bytes until it has given some.
+#: A mirror that failed gets segments of at most this many bytes until it has given some; one whose requests
+#: have their bytes at once, none that are longer.
 START_SMALL: Final = 1 << 20
 #: After this many seconds of silence the same mirror may be asked once more, over another connection.
 SAME_AGAIN: Final = 2.0
@@ -195,9 +196,8 @@ class Filling(Account):
             others = sum(c.belief(belief) for c in idle[1:]) * (gap[1] - gap[0]) / count
             least = max(segments.LEAST_TAKEN, grain)
             gap = segments.share(gap, candidate.belief(belief), others, least)
-        if candidate.failures and self.running:
-            return gap[0], min(gap[1], gap[0] + START_SMALL)
-        return gap
+        is_doubted = candidate.failures and self.running
+        return _first(gap) if is_doubted or candidate.sips else gap
 
     def _take_over(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
         """Shorten the request that will take longest, and give its rest to an idle mirror."""
@@ -207,17 +207,32 @@ class Filling(Account):
             for run in self.running.values()
             if not run.ending and not run.twin and run.at // PIECE_BYTES not in self._rounds
         ]
-        for victim in sorted(runs, key=lambda run: -self._eta(run, now, belief))[:2]:
+        etas = {run: self._eta(run, now, belief) for run in runs}
+        longest = max(etas.values(), default=0.0)
+        alike = sum(eta >= longest / 2 for eta in etas.values())
+        together = max(1, len(idle) // max(1, alike))  # so many share what is taken over
+        for victim in sorted(runs, key=lambda run: -etas[run])[:2]:
             pace = self._pace(victim, now, belief)
             for candidate in dict.fromkeys(idle):
                 promise = self._promise(candidate, victim.at, belief)
-                together = max(1, len(idle) // len(runs))  # so many share what is taken over
                 taken = segments.take_over((victim.at, victim.stop or 0), pace, promise, grain, together)
                 if taken:
-                    victim.stop = taken[0]
-                    shorten = Shorten(id=victim.request.id, stop=taken[0])
-                    return [shorten, *self._begin(candidate, *taken, now)]
+                    others = [other for other in idle if other is not candidate]
+                    takers = [*(other for other in idle if other is candidate), *others]
+                    return [*self._shorten(victim, taken[0][0]), *self._hand_out(taken, takers, now)]
         return []
+
+    def _shorten(self, run: Running, stop: int) -> list[Order]:
+        run.stop = stop
+        return [Shorten(id=run.request.id, stop=stop)]
+
+    def _hand_out(self, parts: list[segments.Range], takers: list[Candidate], now: float) -> list[Order]:
+        """Begin a request for each part, as far as there is room; what is left over is a gap."""
+        orders: list[Order] = []
+        for part, candidate in zip(parts, takers, strict=False):
+            if candidate.host.room(self._limits) > 0:
+                orders += self._begin(candidate, *(_first(part) if candidate.sips else part), now)
+        return orders
 
     def _give_back(self, run: Running) -> list[Order]:
         """Break off a request that was not worth it, and let the one before it go on over its bytes."""
@@ -285,3 +300,7 @@ class Filling(Account):
         run.twin, victim.twin = victim, run
         run.overlaps = victim.overlaps = True
         return orders
+
+
+def _first(part: segments.Range) -> segments.Range:
+    return part[0], min(part[1], part[0] + START_SMALL)

@@ -18,7 +18,7 @@ class Candidate:
 
     __slots__ = (
         "asked", "changes", "failures", "given", "has_lied", "host", "is_dropped", "is_full", "is_suspect",
-        "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "size", "strikes",
+        "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "sips", "size", "strikes",
         "takes_ranges", "validator",
     )  # fmt: skip
 
@@ -34,6 +34,7 @@ class Candidate:
         self.running = 0  # requests under way
         self.lanes = host.lanes  # requests that it should have, when it is asked
         self.is_full = False  # more requests at once were tried and brought nothing
+        self.sips = False  # each request has some bytes at once, then none for a while
         self.given = 0  # bytes of the artifact
         self.silences = 0  # requests that were broken off because nothing came, since it gave a byte
         self.strikes = 0  # pieces that it gave wrong

@@ -66,8 +66,8 @@ def share(gap: Range, weight: float, others: float, grain: int) -> Range:
     return (start, point) if stop - point >= grain else gap
 
 
-def take_over(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int = 1) -> Range | None:
-    """Return what a new request should take over so that all end together; None if it is not worth it.
+def take_over(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int = 1) -> list[Range]:
+    """Return what new requests should take over so that all end together; nothing if it is not worth it.
 
     Args:
         left: What the running request still has to bring.
@@ -76,15 +76,24 @@ def take_over(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int =
         grain: Segments begin at multiples of this.
         thieves: How many such requests may be made at once; fewer are where there is too little for them.
 
-    The victim keeps what is before the range returned. Where several requests may be made, it is the first
-    one's; the others get what is after it. A request must be worth its round trip: it should be busy for at
-    least as long as it waits.
+    The victim keeps what is before the ranges returned, one for each new request; they are in order, and of
+    one size. A request must be worth its round trip: it should be busy for at least as long as it waits.
     """
     for count in range(thieves, 0, -1):
         point = _point(left, victim, thief, grain, count)
         if point is not None:
-            return share((point, left[1]), 1, count - 1, max(grain, LEAST_TAKEN))
-    return None
+            return _split((point, left[1]), count, max(grain, LEAST_TAKEN))
+    return []
+
+
+def _split(whole: Range, count: int, grain: int) -> list[Range]:
+    """Return at most so many parts of one size."""
+    parts: list[Range] = []
+    rest = whole
+    while rest[0] < rest[1]:
+        parts.append(share(rest, 1, count - 1 - len(parts), grain))
+        rest = parts[-1][1], whole[1]
+    return parts
 
 
 def _point(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int) -> int | None:

@@ -190,20 +190,24 @@ class Widening:
         return rates
 
     def _open_more(self, runs: Sequence[Running], limits: Limits) -> None:
-        """Let mirrors have more requests while those under way are silent."""
+        """Let mirrors have more requests while those under way are silent; near ones have short ones."""
         candidates = {run.candidate for run in runs}
         most = most_lanes(len(candidates), limits)
         before = {c: c.lanes for c in candidates if not c.is_full and c.lanes < most}
-        is_near = all(candidate.host.first_byte < NEAR for candidate in before)
+        is_near = all(candidate.host.first_byte < NEAR for candidate in candidates)
+        for candidate in candidates:
+            candidate.sips |= is_near
         self._widen(before, most if is_near else 0, most)
         self._trial, self._marks, self._rates = None, {}, []
 
     def _try(
         self, left: int, rates: dict[Candidate, float], count: int, limits: Limits, reserve: bool
     ) -> None:
-        if len(self._rates) < 2 or self._rates[-1] > SETTLED * self._rates[-2]:
+        is_near = all(candidate.host.first_byte < NEAR for candidate in rates)
+        last = self._rates[-1 if is_near else -2 :]  # what starts slowly is up to speed soon where it is near
+        if (len(last) < 2 and not is_near) or last[-1] > SETTLED * last[0]:
             return
-        rate = (self._rates[-1] + self._rates[-2]) / 2
+        rate = sum(last) / len(last)
         seconds = left / max(rate, 1.0)
         if rate > FAST or seconds < WORTHWHILE:
             return
@@ -213,7 +217,6 @@ class Widening:
         if not before and not reserve:
             return
         is_slow = rate / count < SLOW and seconds > SLOW_LEFT
-        is_near = all(candidate.host.first_byte < NEAR for candidate in before)
         self._widen(before, most if is_slow or is_near else 0, most)
         self.breadth += 2 if reserve else 0
         self._trial, self._marks, self._rates = Trial(rates, before, count), {}, []
