@@ -145,9 +145,9 @@ def race(link: Link, files: Files, base: Path, rounds: int) -> contest.Seconds:
     for number in range(rounds):
         for name, one in programs.items():
             if name != "pooch loop":
-                seconds[name].append(contest.run(one, base, environ))
+                seconds[name].append(contest.run(one, base, environ, keep=True))
             elif number < 3:  # a minute each
-                seconds[name].append(TENTH * contest.run(one, base, environ))
+                seconds[name].append(TENTH * contest.run(one, base, environ, keep=True))
     return seconds
 
 
