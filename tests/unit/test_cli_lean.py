@@ -1,4 +1,4 @@
-"""The lean start: pycurl without its asyncio part until somebody uses it."""
+"""The lean start: pycurl without its asyncio part, msgspec without its schemas, until somebody uses them."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ pytest.importorskip("pycurl.async_multi", reason="this pycurl is one module")
 
 
 def run(program: str) -> str:
-    lean = "from surefetch.cli.lean import leave_out_asyncio; leave_out_asyncio(); import sys, pycurl\n"
+    lean = "from surefetch.cli.lean import leave_out_parts; leave_out_parts(); import sys, pycurl\n"
     command = [sys.executable, "-c", lean + program]
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
@@ -35,10 +35,31 @@ def test_other_names_of_the_part_are_its_own() -> None:
 def test_a_pycurl_that_is_loaded_is_left_alone() -> None:
     program = "import pycurl; before = pycurl.AsyncCurlMulti\n"
     program += (
-        "from surefetch.cli.lean import leave_out_asyncio; leave_out_asyncio(); import pycurl.async_multi\n"
+        "from surefetch.cli.lean import leave_out_parts; leave_out_parts(); import pycurl.async_multi\n"
     )
     program += "print(before is pycurl.AsyncCurlMulti is pycurl.async_multi.AsyncCurlMulti)"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.strip() == "True"
+
+
+def test_schemas_are_not_loaded_until_one_is_made() -> None:
+    loaded = "print(sorted({'textwrap', 'inspect'} & set(sys.modules)))"
+    assert run(f"import msgspec\n{loaded}") == "[]"
+    made = "import msgspec; print(msgspec.json.schema(int), msgspec.json.schema_components([int])[0][0])"
+    assert run(made) == "{'type': 'integer'} {'type': 'integer'}"
+
+
+def test_backports_can_be_imported_afterwards() -> None:
+    pytest.importorskip("typing_extensions")
+    print_name = "import typing_extensions; print(typing_extensions.__name__)"
+    assert run(f"assert 'typing_extensions' not in sys.modules; {print_name}") == "typing_extensions"
+
+
+def test_a_library_that_looks_into_types_gets_the_real_ones() -> None:
+    program = "import msgspec; kind = msgspec.inspect.type_info(int)\n"
+    program += (
+        "import msgspec.inspect as again; print(type(kind) is again.IntType is msgspec.inspect.IntType)"
+    )
+    assert run(program) == "True"

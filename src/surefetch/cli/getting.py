@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from surefetch.cli.lean import leave_out_asyncio
+from surefetch.cli.lean import leave_out_parts
 from surefetch.cli.making import make_session
 
 
@@ -17,9 +17,9 @@ def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bo
     Raises:
         SurefetchError: It could not be got.
     """
+    leave_out_parts()
     if _is_warm(name, as_json, options) and (record := _warm_record(name, options)):
         return _show_warm(name, record, quiet)
-    leave_out_asyncio()
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     from surefetch.cli.get_screens import show_plan, show_receipt
 
