@@ -65,12 +65,28 @@ class Habit:
     other_size: int | None = None  # serves a file of this size, and not ours
     replaced_at: float | None = None  # serves another file of the same size from this time on
     most: int | None = None  # connections at once; more are told to come back later
+    most_requests: tuple[float, int] | None = (
+        None  # per second, beyond so many at once; more are told that, too
+    )
 
     def __post_init__(self) -> None:
         self.flows: list[Flow] = []  # that give bytes
         self.is_paused = False
         self.busy = 0  # connections with a request
         self.idle = 0  # connections that could be used again
+        self.filled, self.filled_at = 0.0, 0.0  # requests that count against `most_requests`, and when
+
+    def is_too_much(self, now: float) -> bool:
+        """Whether one more request at this time is beyond `most_requests` (a leaky bucket)."""
+        if self.most_requests is None:
+            return False
+        rate, at_once = self.most_requests
+        self.filled = max(0.0, self.filled - (now - self.filled_at) * rate)
+        self.filled_at = now
+        if self.filled >= at_once:
+            return True
+        self.filled += 1
+        return False
 
 
 @dataclass(eq=False)
@@ -230,6 +246,8 @@ class Network:
             return self._fail(flow, *habit.fails, retry_after=habit.retry_after)
         if habit.most is not None and habit.busy > habit.most:
             return self._fail(flow, Failure.BUSY, "http.unavailable")
+        if habit.is_too_much(self.now):
+            return self._fail(flow, Failure.BUSY, "http.rate-limited", retry_after=habit.retry_after)
         if habit.is_silent or (habit.stalls_at is not None and self.now >= habit.stalls_at):
             return None
         breaks = self._chance.random() < habit.flaky

@@ -335,3 +335,52 @@ def test_nobody_to_ask_ends_at_once() -> None:
     world = World(want(files(3)), [FakeSource("http")], {})
     assert world.run().missing == ("file0", "file1", "file2")
     assert world.now == 0.0
+
+
+# --- hosts that take so many requests a second ------------------------------------------------------
+
+
+def many_from(habit: Habit, count: int = 300) -> World:
+    """Small files, all from one host."""
+    data = files(count)
+    known = at("h.example", data)
+    habits = {url: habit for (url,) in known.values()}
+    sizes = {artifact.name: 4096 for artifact in data.artifacts}
+    limits = Limits(jobs=32, connections=32)
+    return World(want(data), [FakeSource("http", known=known)], habits, limits=limits, sizes=sizes)
+
+
+@pytest.mark.parametrize(
+    ("rate", "at_once", "latency", "retry_after", "most"),
+    [
+        (50.0, 5, 0.002, None, 2.0),
+        (50.0, 5, 0.02, 1.0, 2.8),  # each refusal costs a second
+        (100.0, 0, 0.01, None, 3.0),  # two at once are one too many
+        (30.0, 100, 0.05, None, 1.3),
+    ],
+)
+def test_a_host_that_limits_requests_is_asked_nearly_as_often_as_it_allows(
+    rate: float, at_once: int, latency: float, retry_after: float | None, most: float
+) -> None:
+    habit = Habit(rate=1e8, latency=latency, setup=1, most_requests=(rate, at_once + 1))
+    habit.retry_after = retry_after
+    one = many_from(habit)
+    done = one.run()
+    assert done.missing == ()
+    assert one.now <= most * (300 - at_once) / rate + 1
+    assert len(one.asked(Request)) <= 1.4 * 300
+
+
+def test_a_host_that_refuses_everything_is_given_up_by_those_who_wait_for_their_turn_too() -> None:
+    one = many_from(Habit(rate=1e8, latency=0.01, fails=(Failure.BUSY, "http.rate-limited")), count=20)
+    done = one.run()
+    assert len(done.missing) == 20
+    assert one.now < 30
+    assert {attempt.cause for attempt in done.attempts} == {"http.rate-limited"}
+
+
+def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
+    habit = Habit(rate=1e8, latency=0.01, most_requests=(10.0, 20), retry_after=3600.0)
+    done = many_from(habit).run()
+    assert done.missing
+    assert "http.rate-limited" in {attempt.cause for attempt in done.attempts}

@@ -147,7 +147,7 @@ class Account:
         run = self.running[request.id] = Running(request, candidate, start, stop, now)
         run.overlaps = is_plain
         candidate.running += 1
-        candidate.host.open += 1
+        candidate.host.asked()
         self._shared.hosts.requests += 1
         self.state = State.FETCHING
         self._silent_since = min(self._silent_since, now)

@@ -114,7 +114,7 @@ class ArtifactPlan(Checking):
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
         candidate, seconds = run.candidate, event.seconds or now - run.began
         is_crowded = self._widening.is_crowded(candidate, seconds)
-        candidate.host.worked(candidate.host.first_byte if is_crowded else seconds)
+        candidate.host.worked(candidate.host.first_byte if is_crowded else seconds, now)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)
@@ -235,6 +235,13 @@ class ArtifactPlan(Checking):
         failure = weighed(failure, cause)
         host = run.candidate.host
         is_giving = host.open > 0 and now - host.last_byte < SAME_AGAIN
+        is_patient = (retry_after or 0.0) <= self._limits.longest_pause
+        if failure is Failure.BUSY and self.is_small and is_patient and host.pace.refused(run.began, now):
+            # It takes so many requests a second, over however few connections.
+            self._shared.hosts.paced[host] = None
+            host.most = None
+            host.leave(now + asked_pause(retry_after or 0.0, self._shared.jitter()))
+            return
         if failure in (Failure.BUSY, Failure.CONNECT) and is_giving:
             # It gives over other connections: it is not gone, it does not want more of us at once.
             host.most = max(1, min(host.open, host.most or host.open))

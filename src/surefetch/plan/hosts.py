@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from surefetch.events import Failure
+from surefetch.plan.pace import Pace
 from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 LOCAL = "file"
 #: A host that begins to answer within so many seconds gets small requests before it has a connection free.
 QUICK: Final = 0.5
+#: Seconds between two looks at hosts that are waited for.
+LOOK_AGAIN: Final = 0.002
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
 
 
@@ -33,6 +36,7 @@ class Host:
         in_row: Failures since it gave its last byte that speak of the host.
         waiting: Artifacts that would ask it if it had room.
         plans: Artifacts that have a mirror here.
+        pace: How many requests a second it takes, once it has refused some.
     """
 
     def __init__(self, origin: str) -> None:
@@ -50,6 +54,7 @@ class Host:
         self.waiting: deque[ArtifactPlan] = deque()
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
+        self.pace = Pace()
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
 
@@ -60,7 +65,8 @@ class Host:
         most = limits.streams if self.is_multiplexed else limits.connections
         if self.most is not None:
             most = min(most, self.most)
-        return (1 if self.in_row else most) - self.open
+        room = (1 if self.in_row else most) - self.open
+        return min(room, int(self.pace.room)) if self.pace.is_on else room
 
     def queue(self, limits: Limits) -> int:
         """How many more small requests it may be given, those counted that wait until a connection is free.
@@ -70,11 +76,18 @@ class Host:
         """
         is_quick = 0 < self.first_byte <= QUICK and not self.in_row and self.most is None
         waits = limits.connections if is_quick and not self.is_multiplexed and not self.dropped else 0
-        return self.room(limits) + waits
+        queue = self.room(limits) + waits
+        return min(queue, int(self.pace.room)) if self.pace.is_on else queue
 
-    def worked(self, seconds: float) -> None:
+    def asked(self) -> None:
+        """Note a request."""
+        self.open += 1
+        self.pace.took()
+
+    def worked(self, seconds: float, now: float) -> None:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
         self.in_row = 0
+        self.pace.answered(now)
         self._worked += 1
         self.first_byte = seconds if not self.first_byte else 0.7 * self.first_byte + 0.3 * seconds
 
@@ -106,6 +119,7 @@ class Hosts:
     def __init__(self) -> None:
         self.freed: list[Host] = []  # have room again, since somebody looked
         self.dropped: list[Host] = []  # likewise: are out
+        self.paced: dict[Host, None] = {}  # are asked for so many requests a second
         self.requests = self.races = 0
         self._hosts: dict[str, Host] = {}
 
@@ -113,6 +127,27 @@ class Hosts:
     def may_race(self) -> bool:
         """Whether one more request for bytes that are on their way is within the budget."""
         return self.races < 8 + self.requests / 20
+
+    def look(self, now: float) -> None:
+        """Note as freed who may be asked again by the time: a pause is over, or a paced one has room."""
+        for host in list(self.paced):
+            host.pace.fill(now)
+            if not host.pace.is_on:
+                del self.paced[host]
+        self.freed += [host for host in self._awaited() if self._next_time(host, now) <= now]
+
+    def next_time(self, now: float) -> float | None:
+        """When one of those that somebody waits for may be asked again; None where their requests tell it."""
+        times = [max(now + LOOK_AGAIN, self._next_time(host, now)) for host in self._awaited()]
+        return min(times, default=None)
+
+    def _awaited(self) -> list[Host]:
+        """Hosts that artifacts are parked at and of which no event will tell that they have room."""
+        hosts = self._hosts.values()
+        return [host for host in hosts if host.waiting and (not host.open or host.pace.is_on)]
+
+    def _next_time(self, host: Host, now: float) -> float:
+        return max(host.paused_until, host.pace.next_at(now) if host.pace.is_on else now)
 
     def of(self, origin: str) -> Host:
         """Return the account of an origin."""

@@ -243,11 +243,12 @@ class Planner:
 
     def _advance(self, now: float) -> list[Order]:
         orders: list[Order] = []
+        self._hosts.look(now)
         self._is_scanning = self._is_scanning and self._scans(now)
         if self._is_too_slow(now):
-            orders += [order for plan in list(self._turns.live) for order in plan.give_up(Ending.SLOW)]
+            orders += self._give_up(Ending.SLOW)
         if self._is_all_silent(now):
-            orders += [order for plan in list(self._turns.live) for order in plan.give_up(Ending.SILENT)]
+            orders += self._give_up(Ending.SILENT)
         while self.missing and not self._halted and not self._is_late(now):
             self._activate(now)
             orders += self._derive()
@@ -320,6 +321,14 @@ class Planner:
             return False
         left = sum(plan.artifact.bound - plan.received for plan in self._turns.live if plan.need)
         return left * seconds > MOST * came
+
+    def _give_up(self, ending: Ending) -> list[Order]:
+        """Wait no longer for anybody who is asked; those who wait for their turn hear of it, too."""
+        orders = []
+        for plan in list(self._turns.live):
+            orders += plan.give_up(ending)
+            self._touch(plan)
+        return orders
 
     def _distance(self, form: FormPlan) -> tuple[int, int, float, int]:
         """How far away a form is: lookups needed, then what it can give, then bytes to fetch.
@@ -490,7 +499,7 @@ class Planner:
     def _wait(self, now: float) -> list[Order]:
         if self._unexamined:
             return [Wait(until=now)]
-        times = [self._turns.next_time()]
+        times = [self._turns.next_time(), self._hosts.next_time(now)]
         if any(not form.is_active for form in self._ways.forms):
             times += [
                 self._since + self._limits.escalate_after,
