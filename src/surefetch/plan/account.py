@@ -88,6 +88,7 @@ class Account:
         self._rounds: dict[int, int] = {}  # piece -> times that it was wrong
         self._began = 0.0  # time of the first request, 0 before
         self._silent_since = math.inf  # the last byte, or the first request after nobody was asked
+        self._lined_up: float | None = None  # since when it waits for its turn
         self._look_at = float("-inf")  # not worth looking for more to do before
         # Kept by the planner:
         self.need = self.want = 0  # ways that need it, that could use it
@@ -161,7 +162,7 @@ class Account:
             run.twin.twin = None
         candidate = run.candidate
         candidate.running -= 1
-        candidate.host.open -= 1
+        candidate.host.released(now, self._limits)
         self._shared.hosts.freed.append(candidate.host)
         if (
             run.opened_at is not None

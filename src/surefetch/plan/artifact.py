@@ -124,6 +124,8 @@ class ArtifactPlan(Checking):
             candidate.is_full = True
         elif candidate.takes_ranges is None:
             candidate.takes_ranges = True
+        if run.served_at(self._limits) > run.began:  # it was not silent, it waited for its turn
+            self._silent_since = now
         run.opened(event.start, now)
         if run.ending:
             return []
@@ -365,9 +367,16 @@ class ArtifactPlan(Checking):
 
     # --- what is to be done -------------------------------------------------------------------------------
 
+    def line_up(self, now: float) -> None:
+        """Note that it waits for its turn: meanwhile nobody is silent."""
+        self._lined_up = now if self._lined_up is None else self._lined_up
+
     def step(self, now: float) -> list[Order]:
         """Say what is to be done now: begin requests, shorten or break off others, prove."""
         self.blocked = []
+        if self._lined_up is not None:
+            self._silent_since += now - self._lined_up
+            self._lined_up = None
         if self.state not in (State.IDLE, State.FETCHING):
             return self._stop_dropped()
         orders = self._watch(now)

@@ -94,7 +94,8 @@ class Checking(Filling):
     def _ask_third(self, check: Check, now: float) -> list[Order]:
         assert check.doubt
         for candidate in self._able():
-            if candidate not in (check.giver, check.checker) and candidate.ready() <= now:
+            is_free = candidate.ready() <= now and candidate.host.room(self._limits) > 0
+            if candidate not in (check.giver, check.checker) and is_free:
                 return self._begin(candidate, check.doubt.start, check.doubt.stop, now, compares=True)
         return []
 

@@ -41,14 +41,15 @@ class Filling(Account):
     def give_up(self, ending: Ending) -> list[Order]:
         """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""
         for candidate in self._waiting():
-            never_gave = candidate.host.last_byte < 0
+            never_gave = candidate.host.was_asked and candidate.host.last_byte < 0
             candidate.is_dropped |= candidate.running > 0 or (ending is Ending.SILENT and never_gave)
         return self._stop(ending)
 
     def _patient_until(self) -> float:
         """When all have been silent for too long to be waited for; a pause that was asked for counts not."""
         asked = max((c.ready() for c in self._waiting() if c.asked), default=0.0)
-        return max(self._silent_since, asked) + self._limits.patience
+        served = max((run.served_at(self._limits) for run in self.running.values()), default=-math.inf)
+        return max(self._silent_since, asked, served) + self._limits.patience
 
     def _stop_dropped(self) -> list[Order]:
         """Do not wait for an answer of a host that is known to be no good."""

@@ -33,6 +33,8 @@ class Host:
         rate: Bytes per second of one connection, 0 while unknown.
         lanes: Requests at once for one artifact that have paid.
         last_byte: When it last gave a byte.
+        was_asked: Whether it ever had a request.
+        crowded_until: When one of its requests last ended while another one waited for a connection.
         in_row: Failures since it gave its last byte that speak of the host.
         waiting: Artifacts that would ask it if it had room.
         plans: Artifacts that have a mirror here.
@@ -51,6 +53,8 @@ class Host:
         self.rate = 1e9 if local else 0.0
         self.lanes = 1
         self.last_byte = float("-inf")
+        self.was_asked = False
+        self.crowded_until = float("-inf")
         self.waiting: deque[ArtifactPlan] = deque()
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
@@ -82,7 +86,18 @@ class Host:
     def asked(self) -> None:
         """Note a request."""
         self.open += 1
+        self.was_asked = True
         self.pace.took()
+
+    def released(self, now: float, limits: Limits) -> None:
+        """Note the end of a request."""
+        if self.is_crowded(limits):
+            self.crowded_until = now
+        self.open -= 1
+
+    def is_crowded(self, limits: Limits) -> bool:
+        """Whether some of its requests wait until a connection is free."""
+        return self.open > limits.connections and not self.is_multiplexed
 
     def worked(self, seconds: float, now: float) -> None:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
@@ -98,7 +113,8 @@ class Host:
         """
         if self.dropped or failure in _NO_FAULT_OF_THE_HOST or self.origin == LOCAL:
             return False
-        self._failed += 1
+        if failure is not Failure.BUSY or began >= self._failed_at:
+            self._failed += 1
         patience = PATIENCE[failure]
         if patience.spoils_host and began >= self._failed_at:
             self.in_row += 1

@@ -48,6 +48,8 @@ CRAWL_SECONDS = 30.0
 CRAWL = 100e3
 #: Over so many seconds less than `Limits.slowest` must have come, and more than MOST be left at that rate.
 SLOW_SECONDS, MOST = 14.0, 120.0
+#: Bytes that a file counts for, then, beside its own: hosts may take few requests a second, however small.
+FILE_WORTH = 64 << 10
 
 
 class Goal(Struct, frozen=True, kw_only=True):
@@ -109,9 +111,9 @@ class Planner:
         self._asking: set[Lookup] = set()
         self._scanning = 0  # of them on this machine
         self._askers: dict[Lookup, dict[ArtifactPlan, None]] = {}
-        self._began = self._since = self._last_byte = 0.0
+        self._began = self._since = self._last_byte = self._silent_since = 0.0
         self._crawl_at, self._crawl_bytes, self._bytes = 0.0, 0, 0
-        self._slow_at, self._slow_bytes = 0.0, 0
+        self._slow_at, self._slow_worth, self._proven = 0.0, 0, 0
         self._is_scanning = False
         self._halted: Halted | None = None
 
@@ -123,6 +125,7 @@ class Planner:
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
         self._began = self._since = self._last_byte = self._crawl_at = self._slow_at = now
+        self._silent_since = now
         plans = [plan for plan in self._plans.values() if plan.want and plan.state is not State.PROVEN]
         if not self.goal.tensors:  # without forms to choose from, the small ones can wait
             plans.sort(key=lambda plan: -plan.artifact.bound)
@@ -205,6 +208,7 @@ class Planner:
         if not isinstance(event, PieceJudged):
             self._proving.discard(plan)
         if isinstance(event, Proven):
+            self._proven += 1
             self._ways.proven(plan)
         self._note(plan)
         self._touch(plan)
@@ -249,6 +253,7 @@ class Planner:
             orders += self._give_up(Ending.SLOW)
         if self._is_all_silent(now):
             orders += self._give_up(Ending.SILENT)
+            self._silent_since = now  # those whose turn comes now are waited for as long
         while self.missing and not self._halted and not self._is_late(now):
             self._activate(now)
             orders += self._derive()
@@ -305,7 +310,7 @@ class Planner:
 
     def _is_all_silent(self, now: float) -> bool:
         """Whether nobody has given a byte for too long, whatever form was tried."""
-        if self._bytes or now - self._began < self._limits.patience:
+        if self._bytes or now - self._silent_since < self._limits.patience:
             return False
         if any(not form.is_active and self._ways.is_promising(form) for form in self._ways.forms):
             return False
@@ -313,14 +318,16 @@ class Planner:
 
     def _is_too_slow(self, now: float) -> bool:
         """Whether bytes come, but all of them together so slowly that they are not worth waiting for."""
-        seconds, came = now - self._slow_at, self._bytes - self._slow_bytes
+        worth = self._bytes + FILE_WORTH * self._proven
+        seconds, came = now - self._slow_at, worth - self._slow_worth
         if seconds < SLOW_SECONDS:
             return False
-        self._slow_at, self._slow_bytes = now, self._bytes
+        self._slow_at, self._slow_worth = now, worth
         if not came or came >= self._limits.slowest * seconds or self._proving or self._ways.deriving:
             return False
-        left = sum(plan.artifact.bound - plan.received for plan in self._turns.live if plan.need)
-        return left * seconds > MOST * came
+        needed = [plan for plan in self._turns.live if plan.need]
+        left = sum(plan.artifact.bound - plan.received for plan in needed)
+        return (left + FILE_WORTH * (len(needed) - 1)) * seconds > MOST * came
 
     def _give_up(self, ending: Ending) -> list[Order]:
         """Wait no longer for anybody who is asked; those who wait for their turn hear of it, too."""
@@ -377,6 +384,7 @@ class Planner:
             self._turns.leave(plan)
             return plan.stop()
         if plan.state is not State.PROVING and not plan.has_slot:
+            plan.line_up(now)
             return self._line_up(plan)
         orders = plan.step(now)
         for order in orders:

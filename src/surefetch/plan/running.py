@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import Final
 
@@ -89,7 +90,14 @@ class Running:
         """When to give up on it unless something happens."""
         if self.opened_at is not None:
             return self.last_byte + limits.stall_timeout
-        return self.began + limits.first_byte_timeout
+        return max(self.began, self.served_at(limits)) + limits.first_byte_timeout
+
+    def served_at(self, limits: Limits) -> float:
+        """When its host last had to do with a request before it, while this one may have waited for that."""
+        host = self.candidate.host
+        if self.opened_at is not None:
+            return -math.inf
+        return max(host.crowded_until, host.last_byte if host.is_crowded(limits) else -math.inf)
 
     def opened(self, position: int, now: float) -> None:
         """Note that its bytes begin."""
