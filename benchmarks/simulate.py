@@ -1,7 +1,8 @@
 """Simulate fetches in worlds drawn by seed, and hold their times against a bound.
 
     python benchmarks/simulate.py --worlds 100000
-    python benchmarks/simulate.py --explain 4711        one world, with all orders and events
+    python benchmarks/simulate.py --many --worlds 10000    of many artifacts each: outcomes alone
+    python benchmarks/simulate.py --explain 4711           one world, with all orders and events
 
 The grammar of the worlds is tests/fakes/grammar.py (docs/planning.md). Bars: every fetch ends, none ends
 unproven, every one with a good mirror succeeds, and the median time is at most 1.3 times the bound: bytes
@@ -20,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.fakes.grammar import SIZES, Drawn, draw
+from tests.fakes.grammar import SIZES, Drawn, draw, draw_many
 
 BAR = 1.3
 #: (seed, outcome, seconds, bound, kinds of mirror, bytes)
@@ -34,6 +35,7 @@ def main() -> int:
     parser.add_argument("--worlds", type=int, default=100_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--many", action="store_true", help="worlds of many artifacts")
     parser.add_argument("--explain", type=int, metavar="SEED", help="tell one world")
     arguments = parser.parse_args()
     if arguments.explain is not None:
@@ -42,6 +44,8 @@ def main() -> int:
     seeds = range(arguments.first, arguments.first + arguments.worlds)
     chunks = [seeds[start : start + CHUNK] for start in range(0, len(seeds), CHUNK)]
     with ProcessPoolExecutor(arguments.processes) as pool:
+        if arguments.many:
+            return report_many([one for chunk in pool.map(simulate_all_many, chunks) for one in chunk])
         results = [result for chunk in pool.map(simulate_all, chunks) for result in chunk]
     return report(results, time.perf_counter() - began)
 
@@ -71,6 +75,30 @@ def simulate(seed: int) -> Result:
     else:
         outcome = "proven"
     return seed, outcome, drawn.world.now, drawn.bound, kinds, drawn.size
+
+
+def simulate_all_many(seeds: range) -> list[tuple[int, str]]:
+    """Simulate each seed's world of many artifacts."""
+    return [(seed, simulate_many(seed)) for seed in seeds]
+
+
+def simulate_many(seed: int) -> str:
+    """Simulate one world of many artifacts; return what came of it."""
+    drawn = draw_many(seed)
+    try:
+        missed = drawn.good & set(drawn.world.run().missing)
+    except Exception as error:  # a broken promise of any kind is a result
+        return f"BROKEN {type(error).__name__}: {error} ({'+'.join(drawn.kinds)})"
+    return f"FAILED {sorted(missed)} ({'+'.join(drawn.kinds)})" if missed else "all that good hosts have"
+
+
+def report_many(results: list[tuple[int, str]]) -> int:
+    """Print how worlds of many artifacts ended; return the exit code."""
+    bad = [(seed, outcome) for seed, outcome in results if outcome.startswith(("BROKEN", "FAILED"))]
+    print(f"{len(results):,} worlds of many artifacts: {len(bad)} did not give all that good hosts have")
+    for seed, outcome in bad[:20]:
+        print(f"  seed {seed}: {outcome}")
+    return 1 if bad else 0
 
 
 def report(results: list[Result], seconds: float) -> int:

@@ -40,6 +40,33 @@ HONEST_FIRST: Final = 0.95  # worlds where one mirror, at a place drawn, is sure
 MIRRORS: Final = (1, 1, 2, 2, 3, 3, 3, 4, 5, 6)  # how many there are
 
 
+#: Worlds of many artifacts: how many there are, how many hosts, requests at once to each, large ones at once.
+COUNTS: Final = (2, 5, 20, 60, 150)
+HOSTS: Final = (1, 1, 2, 2, 3, 4)
+CONNECTIONS: Final = (1, 2, 6, 6, 32)
+JOBS: Final = (1, 8, 8, 32)
+#: Their sizes in bytes; a tenth is larger than one request takes in as many worlds.
+MANY_SIZES: Final = (1, 300_000)
+LARGE_SIZES: Final = (1 << 20, 8 << 20)
+WITH_LARGE: Final = 0.3
+LARGE: Final = 0.1
+#: A host has an artifact with this probability; each artifact has one host at least.
+HAS_IT: Final = 0.8
+#: A kind of host beside those of mirrors: it takes so many requests a second, beyond so many at once.
+LIMITED: Final = 0.15
+PER_SECOND: Final = (5.0, 500.0)
+AT_ONCE: Final = (1, 2, 5, 20, 100)
+
+
+@dataclass
+class DrawnMany:
+    """What a seed gave: many artifacts, on hosts of one kind each."""
+
+    kinds: list[str]
+    world: World
+    good: frozenset[str]  # artifacts that a good host has
+
+
 @dataclass
 class Drawn:
     """What a seed gave."""
@@ -196,6 +223,69 @@ def draw(seed: int, limits: Limits | None = None, *, keeps_log: bool = False) ->
     has_good = any(KINDS[kind][1] for kind in kinds.values())
     bound = _bound(size, client_rate, live, limits) if has_good else math.inf
     return Drawn(seed, size, client_rate, habits, kinds, world, has_good, bound)
+
+
+def draw_many(seed: int) -> DrawnMany:
+    """Draw a world of many artifacts on a few hosts, which share the client's link."""
+    chance = random.Random(seed)
+    has_large = chance.random() < WITH_LARGE
+    sizes = {f"file{number}": _many_size(chance, has_large) for number in range(chance.choice(COUNTS))}
+    kinds = _host_kinds(chance)
+    is_restless, is_cold = chance.random() < RESTLESS, chance.random() < COLD
+    hosts = [_host(chance, kind, min(sizes.values()), is_restless, is_cold) for kind in kinds]
+    known, habits, good = {}, {}, set()
+    for name in sizes:
+        places = [place for place in range(len(hosts)) if chance.random() < HAS_IT]
+        places = places or [chance.randrange(len(hosts))]
+        chance.shuffle(places)
+        known[name] = [f"https://host{place}.example/{name}" for place in places]
+        habits |= {url: hosts[place] for url, place in zip(known[name], places, strict=True)}
+        if any(kinds[place] == "limited" or KINDS[kinds[place]][1] for place in places):
+            good.add(name)
+    artifacts = tuple(
+        Artifact(name=name, form="any", sha256="a" * 64, **_promise(chance, size))  # type: ignore[arg-type] # two keys
+        for name, size in sizes.items()
+    )
+    world = World(
+        Goal(dataset=Dataset(name="any", version="1", artifacts=artifacts), artifacts=frozenset(sizes)),
+        [FakeSource("http", known=known)],
+        habits,
+        limits=Limits(
+            compares=seed % 2 == 0, connections=chance.choice(CONNECTIONS), jobs=chance.choice(JOBS)
+        ),
+        client_rate=_spread(chance, *CLIENT_RATE),
+        sizes=sizes,
+        seed=seed,
+        keeps_log=False,
+    )
+    return DrawnMany(kinds, world, frozenset(good))
+
+
+def _many_size(chance: random.Random, has_large: bool) -> int:
+    is_large = has_large and chance.random() < LARGE
+    return int(_spread(chance, *(LARGE_SIZES if is_large else MANY_SIZES)))
+
+
+def _promise(chance: random.Random, size: int) -> dict[str, int]:
+    return {"size": size} if chance.random() < SIZE_KNOWN else {"max_size": 2 * size + 1000}
+
+
+def _host_kinds(chance: random.Random) -> list[str]:
+    count = chance.choice(HOSTS)
+    shares = [*(share for share, _, _ in KINDS.values()), LIMITED]
+    drawn = chance.choices([*KINDS, "limited"], shares, k=count)
+    if chance.random() < HONEST_FIRST:
+        drawn[chance.randrange(count)] = chance.choice(["good", "limited", "few", "slow"])
+    return drawn
+
+
+def _host(chance: random.Random, kind: str, least: int, is_restless: bool, is_cold: bool) -> Habit:
+    if kind != "limited":
+        return _habit(chance, kind, least, is_restless, is_cold)
+    habit = _habit(chance, "good", least, is_restless, is_cold)
+    habit.most_requests = _spread(chance, *PER_SECOND), chance.choice(AT_ONCE)
+    habit.retry_after = chance.choice([None, 1.0])
+    return habit
 
 
 def _bound(size: int, client_rate: float, live: list[Habit], limits: Limits) -> float:

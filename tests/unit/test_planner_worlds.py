@@ -8,7 +8,7 @@ import pytest
 from surefetch.events import Cancelled, Failed, Finished, Request
 from surefetch.plan.policy import Limits
 from tests.fakes import grammar
-from tests.fakes.grammar import KINDS, draw
+from tests.fakes.grammar import KINDS, draw, draw_many
 
 SEEDS = range(400)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "planning.md"
@@ -21,6 +21,14 @@ def test_every_world_with_a_good_mirror_ends_in_proof(start: int) -> None:
         done = drawn.world.run()
         if drawn.has_good:
             assert done.missing == (), f"seed {seed}"
+
+
+@pytest.mark.parametrize("start", range(0, 120, 20))
+def test_of_many_artifacts_all_come_that_a_good_host_has(start: int) -> None:
+    for seed in range(start, start + 20):
+        drawn = draw_many(seed)
+        missing = drawn.world.run().missing
+        assert not drawn.good & set(missing), f"seed {seed}"
 
 
 @pytest.mark.parametrize("seed", [7303, 26423, 30559, 34256, 54299, 96628])

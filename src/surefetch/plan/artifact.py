@@ -118,14 +118,15 @@ class ArtifactPlan(Checking):
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)
+        has_waited = run.served_at(self._limits) > run.began
+        if has_waited or candidate.takes_ranges is None:  # it is no silence that ends here, or ends now
+            self._silent_since = now
         if self._is_range(run.request):
             candidate.takes_ranges = event.takes_ranges and not candidate.has_lied
         elif not event.takes_ranges:  # it does not say that it would: nothing is risked on it
             candidate.is_full = True
         elif candidate.takes_ranges is None:
             candidate.takes_ranges = True
-        if run.served_at(self._limits) > run.began:  # it was not silent, it waited for its turn
-            self._silent_since = now
         run.opened(event.start, now)
         if run.ending:
             return []
@@ -272,7 +273,7 @@ class ArtifactPlan(Checking):
         candidate.failed(failure, self._shared.jitter(), retry_after, now, self._limits)
 
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
-        silence = now - run.last_byte
+        silence = now - max(run.last_byte, run.served_at(self._limits))
         self._release(run, now)
         run.candidate.silences += silence >= RACE_SILENCE
         is_silent = run.ending is Ending.SILENT or (run.ending is Ending.LOST and silence >= SILENT)
