@@ -101,6 +101,20 @@ def test_a_failure_in_json_has_cause_fault_and_attempts(surefetch: Run, site: Si
     assert any(attempt["mirror"] == site.url("images.gz") for attempt in error["attempts"])
 
 
+def test_what_to_download_by_hand_is_told_file_by_file(surefetch: Run, site: Site) -> None:
+    rows = [
+        f'[[artifact]]\nname = "{name}"\nsize = {len(data)}\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
+        for name, data in site.files.items()
+    ]
+    bare = site.folder / "bare.toml"
+    bare.write_text('name = "bare"\nversion = "1"\n' + "".join(rows), encoding="utf-8")
+    for name in site.files:
+        site.script(name, Script(status=403))
+    result = surefetch("get", "bare", "--catalog", str(bare), "--mirror", f"{site.server.origin}/")
+    assert result.returncode != 0
+    assert all(f"      {site.url(name)} " in result.stderr for name in site.files), result.stderr
+
+
 def test_a_failure_keeps_what_is_proven(surefetch: Run, site: Site) -> None:
     site.script("images.gz", Script(status=404))
     assert surefetch("get", "tiny", *named(site)).returncode == 3

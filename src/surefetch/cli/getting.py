@@ -17,9 +17,9 @@ def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bo
     Raises:
         SurefetchError: It could not be got.
     """
-    leave_out_parts()
     if _is_warm(name, as_json, options) and (record := _warm_record(name, options)):
         return _show_warm(name, record, quiet)
+    leave_out_parts()
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     from surefetch.cli.get_screens import show_plan, show_receipt
 

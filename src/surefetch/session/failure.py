@@ -23,6 +23,7 @@ from surefetch.model import Artifact
 from surefetch.session.bench import Bench
 from surefetch.session.called import program_name, shell_of
 from surefetch.session.targets import Target
+from surefetch.sources.http import file_at
 from surefetch.transfer import urls
 from surefetch.units import human_size
 
@@ -155,7 +156,7 @@ def _by_hand(target: Target, wanted: Sequence[Artifact], command: str) -> str:
         f"      {urls.mask(url)}    "
         f"({human_size(artifact.size)}, {artifact.digest or 'proven by its content'})"
         for artifact in wanted
-        for url in (artifact.urls or target.mirrors)[:1]
+        for url in (artifact.urls or [file_at(mirror, artifact) for mirror in target.mirrors])[:1]
     ]
     if not lines:
         return ""

@@ -45,7 +45,7 @@ class Http:
     def _from_user(self, artifact: Artifact) -> Iterator[Mirror]:
         urls = [
             *self._extra.get(artifact.name, ()),
-            *(_file(url, artifact) for url in self._extra.get(ANY, ())),
+            *(file_at(url, artifact) for url in self._extra.get(ANY, ())),
         ]
         for url in urls:
             yield Mirror(url=split_userinfo(url)[0], source="user", may_be_private=True)
@@ -64,5 +64,6 @@ def named_mirrors(
     yield Mirror(url=split_userinfo(url)[0], source=source, may_be_private=may_be_private)
 
 
-def _file(url: str, artifact: Artifact) -> str:
+def file_at(url: str, artifact: Artifact) -> str:
+    """Return the URL of a file at a mirror that the user named: of a folder, or the file itself."""
     return url if last_segment(url) == artifact.name else below(url, artifact.name)
