@@ -5,7 +5,7 @@
 `python` has surefetch installed (bytecode compiled), and what the tests need. Each mirror is an address of
 its own on loopback and gives 5 MB/s to each connection (paced_server.py). Both programs have at most four
 connections per mirror; what they make of sixteen is told for the record, and of nginx's `limit_rate`, which
-gives each request a second's bytes at once and so measures who asks for the smallest parts.
+gives each request some bytes at once and so measures who asks for the smallest parts.
 """
 
 from __future__ import annotations
@@ -186,7 +186,7 @@ def healthy(file: File, base: Path, rounds: int) -> list[bool]:
 
 
 def bursts(file: File, base: Path, rounds: int) -> list[bool]:
-    """nginx's `limit_rate`: each request gets a second's bytes at once. No bar: for the record."""
+    """nginx's `limit_rate`: each request gets some bytes at once. No bar: for the record."""
     with nginx(file, base / "nginx", [RATE] * 3) as urls:
         options = best_aria2c(urls, file, base)
         programs = {"surefetch": by_surefetch(urls, file), "aria2c": by_aria2c(urls, file, *options)}

@@ -108,7 +108,7 @@ def test_caps_of_single_connections_are_met_with_more_of_them() -> None:
 
 
 def test_while_all_are_silent_that_gave_their_share_at_once_others_are_made() -> None:
-    """Such is nginx's `limit_rate`: each request has a second's bytes at once, then nothing for a while."""
+    """Such is nginx's `limit_rate`: each request has some bytes at once, then nothing for a while."""
     one = world([Habit(rate=500e6, latency=0.002, setup=1, stalls_after=5 * MB)] * 3, client_rate=500e6)
     one.run()
     soon = [order for time, order in one.orders if isinstance(order, Request) and time < 0.3]
