@@ -37,8 +37,8 @@ INTERVAL: Final = 0.04
 #: Seconds to the first byte below which connections cost so little that all are tried at once.
 NEAR: Final = 0.02
 #: Where all have given bytes and fall silent together for so many seconds, and for so many times as long as
-#: the first byte took, each request may have had its share (nginx's `limit_rate` sends what fits, then nothing
-#: for as long as that should have taken): others may be had meanwhile.
+#: the first byte took, each request may have had its share (nginx's `limit_rate` sends what fits, then
+#: nothing for as long as that should have taken): others may be had meanwhile.
 HUSH: Final = 0.1
 HUSH_TIMES: Final = 3.0
 #: A hush is no shorter than this share of the time that passed since they began.
