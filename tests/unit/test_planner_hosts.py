@@ -379,6 +379,15 @@ def test_a_host_that_refuses_everything_is_given_up_by_those_who_wait_for_their_
     assert {attempt.cause for attempt in done.attempts} == {"http.rate-limited"}
 
 
+@pytest.mark.parametrize("latency", [0.005, 0.05])
+def test_a_quota_that_is_used_up_is_not_waited_for(latency: float) -> None:
+    one = many_from(Habit(rate=1e8, latency=latency, setup=1, most_requests=(0.001, 100)))
+    done = one.run()
+    assert len(done.missing) == 199
+    assert one.now < 60
+    assert "http.rate-limited" in {attempt.cause for attempt in done.attempts}
+
+
 def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
     habit = Habit(rate=1e8, latency=0.01, most_requests=(10.0, 20), retry_after=3600.0)
     done = many_from(habit).run()

@@ -12,6 +12,8 @@ SECONDS: Final = 0.1
 BACK: Final = 0.9
 #: The same where it refused again at once.
 HALF: Final = 0.5
+#: After so many refusals with no answer in between it is no matter of how often it is asked.
+IN_VAIN: Final = 3
 #: Every so many seconds without a refusal more is asked for: much more until it refuses for the first time.
 STEP: Final = 0.2
 PROBE: Final = 1.5
@@ -40,6 +42,7 @@ class Pace:
         self._since: float | None = None  # time of the first answer, or of the last refusal
         self._answers = 0  # since then
         self._refused_at = -math.inf
+        self._in_vain = 0  # refusals since the last answer
         self._is_probing = True
 
     @property
@@ -56,6 +59,7 @@ class Pace:
         """Note an answer that was no refusal."""
         self._since = now if self._since is None else self._since
         self._answers += 1
+        self._in_vain = 0
 
     def took(self) -> None:
         """Note a request."""
@@ -73,7 +77,10 @@ class Pace:
         seconds, answers = now - (now if self._since is None else self._since), self._answers
         self._refused_at = self._since = now
         self._answers = 0
-        if seconds >= SECONDS and answers >= ANSWERS:
+        self._in_vain += 1
+        if self._in_vain > IN_VAIN:
+            self.rate = math.inf
+        elif seconds >= SECONDS and answers >= ANSWERS:
             self._is_probing = self._is_probing and not self.is_on
             self.rate = BACK * min(self.rate, answers / seconds)
         elif self.is_on:
