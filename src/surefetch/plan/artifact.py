@@ -39,6 +39,8 @@ LOOK_AGAIN: Final = 0.02
 LOOK_RARELY: Final = 0.2
 #: Seconds after which to look although nothing happened.
 HELP_AFTER: Final = 0.2
+#: The same where nobody could, when we looked last.
+HELP_RARELY: Final = 1.0
 #: The size of a mirror that tells none, once it is known not to be what another one tells.
 OTHER: Final = -1
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
@@ -419,8 +421,8 @@ class ArtifactPlan(Checking):
         if self.state not in (State.IDLE, State.FETCHING):
             return None
         times = [run.limit(self._limits) for run in self.running.values() if not run.ending]
-        if times and self._could_help():
-            times.append(now + HELP_AFTER)
+        if times:
+            times.append(now + (HELP_AFTER if self._could_help() else HELP_RARELY))
             hushed = self._hushed_at()
             times += [hushed] if now < hushed < math.inf else []
         times += [ready for c in self._waiting() if (ready := c.ready()) > now]

@@ -98,7 +98,8 @@ class Filling(Account):
             left = (self.size or 0) - self.spans.total
             reserve = len(usable) > self._breadth()
             self._widening.consider(now, left, runs, self._limits, reserve)
-        quiet = {run.candidate for run in runs if run.is_quiet(now)}
+        is_hushed = self._is_splittable() and self._widening.hushed_at(runs) <= now
+        quiet = {run.candidate for run in runs if run.is_quiet(now) and not is_hushed}
         ready = [c for c in usable if c not in quiet and (c.running or c.ready() <= now)]
         belief = self._belief(runs, now)
         idle = self._idle(ready)
