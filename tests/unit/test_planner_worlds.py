@@ -31,6 +31,12 @@ def test_of_many_artifacts_all_come_that_a_good_host_has(start: int) -> None:
         assert not drawn.good & set(missing), f"seed {seed}"
 
 
+@pytest.mark.parametrize("seed", [10299, 10878])
+def test_a_file_that_was_asked_for_just_now_is_not_given_up_for_the_rate_of_others(seed: int) -> None:
+    drawn = draw_many(seed)
+    assert not drawn.good & set(drawn.world.run().missing)
+
+
 @pytest.mark.parametrize("seed", [7303, 26423, 30559, 34256, 54299, 96628])
 def test_a_world_that_once_failed_ends_in_proof(seed: int) -> None:
     drawn = draw(seed)

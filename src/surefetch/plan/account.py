@@ -114,6 +114,10 @@ class Account:
         """Whether one request is right for it."""
         return self.artifact.bound <= SMALL_BYTES
 
+    def seconds(self, now: float) -> float:
+        """Seconds since it was asked for first; 0 before."""
+        return now - self._began if self._began else 0.0
+
     # --- mirrors --------------------------------------------------------------------------------------------
 
     def _waiting(self) -> list[Candidate]:

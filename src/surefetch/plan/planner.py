@@ -250,9 +250,9 @@ class Planner:
         self._hosts.look(now)
         self._is_scanning = self._is_scanning and self._scans(now)
         if self._is_too_slow(now):
-            orders += self._give_up(Ending.SLOW)
+            orders += self._give_up(Ending.SLOW, now)
         if self._is_all_silent(now):
-            orders += self._give_up(Ending.SILENT)
+            orders += self._give_up(Ending.SILENT, now)
             self._silent_since = now  # those whose turn comes now are waited for as long
         while self.missing and not self._halted and not self._is_late(now):
             self._activate(now)
@@ -329,10 +329,12 @@ class Planner:
         left = sum(plan.artifact.bound - plan.received for plan in needed)
         return (left + FILE_WORTH * (len(needed) - 1)) * seconds > MOST * came
 
-    def _give_up(self, ending: Ending) -> list[Order]:
+    def _give_up(self, ending: Ending, now: float) -> list[Order]:
         """Wait no longer for anybody who is asked; those who wait for their turn hear of it, too."""
         orders = []
         for plan in list(self._turns.live):
+            if ending is Ending.SLOW and plan.seconds(now) < SLOW_SECONDS:
+                continue  # what was measured is not of it
             orders += plan.give_up(ending)
             self._touch(plan)
         return orders
