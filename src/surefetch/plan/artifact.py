@@ -433,11 +433,6 @@ class ArtifactPlan(Checking):
         """Whether a mirror has asked to be left alone for a while, and is."""
         return any(c.asked and c.ready() > now - self._limits.patience for c in self._waiting())
 
-    def _hushed_at(self) -> float:
-        """When more may be asked for while all are silent; inf: never."""
-        runs = [run for run in self.running.values() if not run.ending]
-        return self._widening.hushed_at(runs) if self._is_splittable() else math.inf
-
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""
         return len(self._roster.candidates) > 1 or any(

@@ -98,7 +98,7 @@ class Filling(Account):
             left = (self.size or 0) - self.spans.total
             reserve = len(usable) > self._breadth()
             self._widening.consider(now, left, runs, self._limits, reserve)
-        is_hushed = self._is_splittable() and self._widening.hushed_at(runs) <= now
+        is_hushed = self._hushed_at() <= now
         quiet = {run.candidate for run in runs if run.is_quiet(now) and not is_hushed}
         ready = [c for c in usable if c not in quiet and (c.running or c.ready() <= now)]
         belief = self._belief(runs, now)
@@ -111,6 +111,11 @@ class Filling(Account):
             idle = self._idle(ready)
         ready += [c for c in usable if c in quiet and (c.running or c.ready() <= now)]
         return orders + self._race(ready, now, belief)
+
+    def _hushed_at(self) -> float:
+        """When more may be asked for while all are silent; inf: never."""
+        runs = [run for run in self.running.values() if not run.ending]
+        return self._widening.hushed_at(runs) if self._is_splittable() else math.inf
 
     def _reopen(self) -> list[Order]:
         """Nobody may be asked in this round: let in those who were put aside, if there are any."""
