@@ -65,6 +65,7 @@ class Habit:
     other_size: int | None = None  # serves a file of this size, and not ours
     replaced_at: float | None = None  # serves another file of the same size from this time on
     most: int | None = None  # connections at once; more are told to come back later
+    most_until: float = math.inf  # takes as many as come from this time on
     most_requests: tuple[float, int] | None = (
         None  # per second, beyond so many at once; more are told that, too
     )
@@ -244,7 +245,7 @@ class Network:
         flow.phase = Phase.WAIT
         if habit.fails and self.now < habit.fails_until:
             return self._fail(flow, *habit.fails, retry_after=habit.retry_after)
-        if habit.most is not None and habit.busy > habit.most:
+        if habit.most is not None and habit.busy > habit.most and self.now < habit.most_until:
             return self._fail(flow, Failure.BUSY, "http.unavailable")
         if habit.is_too_much(self.now):
             return self._fail(flow, Failure.BUSY, "http.rate-limited", retry_after=habit.retry_after)

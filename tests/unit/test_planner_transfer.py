@@ -212,6 +212,18 @@ def test_another_address_of_a_host_that_wants_few_connections_is_not_a_failure()
     assert told(one) == []
 
 
+def test_a_host_that_wanted_few_connections_for_a_while_gets_more_later() -> None:
+    once, never = (
+        world([capped(most=1, most_until=45.0)], size=40 * SIZE),
+        world([capped(most=1)], size=40 * SIZE),
+    )
+    for one in (once, never):
+        assert one.run().missing == ()
+        assert told(one) == []
+    assert once.now < never.now / 2
+    assert len(never.asked(Request)) < 20, "it is seldom asked for more than it takes"
+
+
 # --- mirrors that fail ----------------------------------------------------------------------------
 
 

@@ -115,7 +115,7 @@ class ArtifactPlan(Checking):
 
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
         candidate, seconds = run.candidate, event.seconds or now - run.began
-        is_crowded = self._widening.is_crowded(candidate, seconds)
+        is_crowded = self._widening.is_crowded(candidate, seconds, now)
         candidate.host.worked(candidate.host.first_byte if is_crowded else seconds, now)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
@@ -244,12 +244,13 @@ class ArtifactPlan(Checking):
         if failure is Failure.BUSY and self.is_small and is_patient and host.pace.refused(run.began, now):
             # It takes so many requests a second, over however few connections.
             self._shared.hosts.paced[host] = None
-            host.most = None
+            host.unlimit()
             host.leave(now + asked_pause(retry_after or 0.0, self._shared.jitter()))
             return
         if failure in (Failure.BUSY, Failure.CONNECT) and is_giving:
             # It gives over other connections: it is not gone, it does not want more of us at once.
-            host.most = max(1, min(host.open, host.most or host.open))
+            host.limit(run.began, now)
+            self._shared.hosts.limited[host] = None
             self._widening.refused(run.candidate)
             host.leave(now + max(0.5, asked_pause(retry_after or 0.0, self._shared.jitter())))
             return

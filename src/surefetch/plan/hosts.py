@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 LOCAL = "file"
 #: A host that begins to answer within so many seconds gets small requests before it has a connection free.
 QUICK: Final = 0.5
+#: Seconds after which more requests at once are tried again that a host refused, or that brought nothing.
+TRY_AGAIN: Final = 60.0
+#: They double each time, so often at most.
+TRY_RARELY: Final = 4
 #: Seconds between two looks at hosts that are waited for.
 LOOK_AGAIN: Final = 0.002
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
@@ -29,6 +33,7 @@ class Host:
         paused_until: Not asked before.
         open: Requests under way.
         most: Requests at once that it was seen to take, None while nothing is known.
+        more_at: When it is given more than those.
         first_byte: Seconds from an order to its first byte, 0 while unknown.
         rate: Bytes per second of one connection, 0 while unknown.
         lanes: Requests at once for one artifact that have paid.
@@ -47,6 +52,7 @@ class Host:
         self.paused_until = 0.0
         self.open = 0
         self.most: int | None = None
+        self.more_at = float("inf")
         self.is_multiplexed = False
         local = origin == LOCAL
         self.first_byte = 0.001 if local else 0.0
@@ -59,6 +65,8 @@ class Host:
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
         self.pace = Pace()
+        self._limits = 0
+        self._limited_at = float("-inf")
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
 
@@ -99,6 +107,27 @@ class Host:
         """Whether some of its requests wait until a connection is free."""
         return self.open > limits.connections and not self.is_multiplexed
 
+    def limit(self, began: float, now: float) -> None:
+        """Note that it takes no more requests at once beside those it has: it refused one that began then."""
+        self.most = max(1, min(self.open, self.most or self.open))
+        if began >= self._limited_at:  # the others are of the same incident
+            self.more_at = next_try(self._limits, now)
+            self._limits += 1
+        self._limited_at = now
+
+    def unlimit(self) -> None:
+        """Note that the number of its requests is not what it minds."""
+        self.most, self.more_at = None, float("inf")
+
+    def loosen(self, now: float, limits: Limits) -> bool:
+        """Let it have more requests if the time has come; return whether it has."""
+        if self.most is None or now < self.more_at:
+            return False
+        self.most, self.more_at = 2 * self.most, now + TRY_AGAIN
+        if self.most >= limits.connections:
+            self.unlimit()
+        return True
+
     def worked(self, seconds: float, now: float) -> None:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
         self.in_row = 0
@@ -129,6 +158,11 @@ class Host:
         self.paused_until = max(until, self.paused_until)
 
 
+def next_try(times: int, now: float) -> float:
+    """When to try again what brought nothing so many times before."""
+    return now + TRY_AGAIN * 2.0 ** min(times, TRY_RARELY)
+
+
 class Hosts:
     """Mutable ledger of origins."""
 
@@ -136,6 +170,7 @@ class Hosts:
         self.freed: list[Host] = []  # have room again, since somebody looked
         self.dropped: list[Host] = []  # likewise: are out
         self.paced: dict[Host, None] = {}  # are asked for so many requests a second
+        self.limited: dict[Host, None] = {}  # are given fewer requests at once than they may have
         self.requests = self.races = 0
         self._hosts: dict[str, Host] = {}
 
@@ -144,8 +179,13 @@ class Hosts:
         """Whether one more request for bytes that are on their way is within the budget."""
         return self.races < 8 + self.requests / 20
 
-    def look(self, now: float) -> None:
+    def look(self, now: float, limits: Limits) -> None:
         """Note as freed who may be asked again by the time: a pause is over, or a paced one has room."""
+        for host in list(self.limited):
+            if host.loosen(now, limits):
+                self.freed.append(host)
+            if host.most is None:
+                del self.limited[host]
         for host in list(self.paced):
             host.pace.fill(now)
             if not host.pace.is_on:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 
 from surefetch.events import Failure
 from surefetch.model import Mirror
-from surefetch.plan.hosts import LOCAL, Host, Hosts
+from surefetch.plan.hosts import LOCAL, Host, Hosts, next_try
 from surefetch.plan.policy import Limits, asked_pause, pause
 
 #: Validators of one mirror that may differ before they say nothing: several machines answer under its name.
@@ -17,9 +18,9 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "failures", "given", "has_lied", "host", "is_dropped", "is_full", "is_suspect",
-        "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "sips", "size", "strikes",
-        "takes_ranges", "validator",
+        "asked", "changes", "failures", "full_times", "full_until", "given", "has_lied", "host", "is_dropped",
+        "is_full", "is_suspect", "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "sips",
+        "size", "strikes", "takes_ranges", "validator",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -34,6 +35,8 @@ class Candidate:
         self.running = 0  # requests under way
         self.lanes = host.lanes  # requests that it should have, when it is asked
         self.is_full = False  # more requests at once were tried and brought nothing
+        self.full_until = inf  # when they may be tried again
+        self.full_times = 0
         self.sips = False  # each request has some bytes at once, then none for a while
         self.given = 0  # bytes of the artifact
         self.silences = 0  # requests that were broken off because nothing came, since it gave a byte
@@ -71,6 +74,12 @@ class Candidate:
     def belief(self, unknown: float) -> float:
         """Bytes per second to expect of one more connection."""
         return self.rate or self.host.rate or unknown
+
+    def filled(self, now: float) -> None:
+        """Note that more requests at once bring nothing; others may share the link, until they leave it."""
+        self.is_full = True
+        self.full_until = next_try(self.full_times, now)
+        self.full_times += 1
 
     def failed(
         self, failure: Failure, jitter: float, retry_after: float | None, now: float, limits: Limits

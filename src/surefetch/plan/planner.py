@@ -247,7 +247,7 @@ class Planner:
 
     def _advance(self, now: float) -> list[Order]:
         orders: list[Order] = []
-        self._hosts.look(now)
+        self._hosts.look(now, self._limits)
         self._is_scanning = self._is_scanning and self._scans(now)
         if self._is_too_slow(now):
             orders += self._give_up(Ending.SLOW, now)

@@ -94,6 +94,8 @@ class Widening:
             reserve: Whether there are mirrors that are not asked yet.
         """
         giving = [run for run in runs if run.opened_at is not None]
+        for run in giving:
+            run.candidate.is_full &= now < run.candidate.full_until
         if len(giving) == len(runs) and self.hushed_at(runs) <= now:
             self._open_more(giving, limits)
             return
@@ -116,7 +118,7 @@ class Widening:
         self._rates.append(sum(rates.values()))
         self._mark(now, giving)
         if self._trial:
-            self._judge(self._trial, rates, len(giving), limits)
+            self._judge(self._trial, rates, len(giving), now, limits)
         else:
             self._try(left, rates, len(giving), limits, reserve)
 
@@ -131,7 +133,7 @@ class Widening:
 
     def refused(self, candidate: Candidate) -> None:
         """Note that a host did not take one more request."""
-        candidate.is_full = True
+        candidate.is_full, candidate.full_until = True, candidate.host.more_at
         candidate.lanes = max(1, candidate.running)
 
     def replace(self, others: Sequence[Candidate], limits: Limits) -> None:
@@ -142,7 +144,7 @@ class Widening:
             if candidate.lanes >= min(USUAL, limits.connections) and not candidate.is_full:
                 candidate.lanes = max(candidate.lanes, most)
 
-    def is_crowded(self, candidate: Candidate, seconds: float) -> bool:
+    def is_crowded(self, candidate: Candidate, seconds: float, now: float) -> bool:
         """Whether a new request, opened after `seconds`, shows that the link was full without it.
 
         Its mirror goes back to as many requests as it had. Not so while a mirror's first request is awaited.
@@ -153,7 +155,8 @@ class Widening:
         if self._trial and candidate in self._trial.before:
             candidate.lanes = self._trial.before.pop(candidate)
             self._queued[candidate] = self._queued.get(candidate, 0) + 1
-            candidate.is_full = self._queued[candidate] >= QUEUED_OFTEN
+            if self._queued[candidate] >= QUEUED_OFTEN:
+                candidate.filled(now)
             if not self._trial.before:
                 self._trial, self._rates = None, []
         return candidate in self._queued and candidate.running > candidate.lanes
@@ -212,8 +215,8 @@ class Widening:
         if rate > FAST or seconds < WORTHWHILE:
             return
         most = _most(rates, limits)
-        able = [c for c, own in rates.items() if own and not c.is_full and c.lanes < most]
-        before = {candidate: candidate.lanes for candidate in able}
+        able = [c for c, own in rates.items() if own and not c.is_full and c.host.room(limits) > 0]
+        before = {candidate: candidate.lanes for candidate in able if candidate.lanes < most}
         if not before and not reserve:
             return
         is_slow = rate / count < SLOW and seconds > SLOW_LEFT
@@ -221,7 +224,9 @@ class Widening:
         self.breadth += 2 if reserve else 0
         self._trial, self._marks, self._rates = Trial(rates, before, count), {}, []
 
-    def _judge(self, trial: Trial, rates: dict[Candidate, float], count: int, limits: Limits) -> None:
+    def _judge(
+        self, trial: Trial, rates: dict[Candidate, float], count: int, now: float, limits: Limits
+    ) -> None:
         trial.intervals += 1
         # A mirror that fell silent meanwhile says nothing of the others.
         base = sum(rate for candidate, rate in trial.base.items() if rates.get(candidate))
@@ -231,14 +236,16 @@ class Widening:
                 candidate.host.lanes = max(candidate.host.lanes, candidate.lanes)
             self._trial = None
             most = _most(rates, limits)
-            more = {c: c.lanes for c in trial.before if c.lanes < most}
+            more = {c: c.lanes for c in trial.before if c.lanes < most and c.host.room(limits) > 0}
             if more and rise >= PROPORTION * count / trial.count:  # each connection has its own cap
                 self._widen(more, most, most)
                 self._trial = Trial(rates, more, count)
             self._marks, self._rates = {}, []
         elif trial.intervals >= INTERVALS:
             for candidate, lanes in trial.before.items():
-                candidate.lanes, candidate.is_full = lanes, bool(rates.get(candidate))
+                candidate.lanes = lanes
+                if rates.get(candidate):
+                    candidate.filled(now)
             self._trial, self._rates = None, []
 
     def _widen(self, lanes: dict[Candidate, int], least: int, most: int) -> None:
