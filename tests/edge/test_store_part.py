@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from surefetch.errors import StoreError
 from surefetch.store import Part, Store, owner
 from surefetch.store.owner import Owner
 from surefetch.store.part import journal_of
@@ -52,6 +53,18 @@ def test_what_is_here_is_not_written_again_until_it_is_discarded(store):
     part.discard(0, MIB)
     part.write(0, bytes(MIB))
     assert content(part)[:MIB] == bytes(MIB)
+    part.abandon()
+
+
+def test_a_size_that_is_told_later_is_held_against_the_room(store):
+    part = store.part("a name", bound=1 << 51)
+    part.write(0, DATA)
+    part.fix_size(1 << 50)
+    with pytest.raises(StoreError, match="no room left on its disk") as caught:
+        part.write(len(DATA), DATA)
+    assert caught.value.code == "local.disk-full"
+    part.discard(0, 2 * len(DATA))  # whoever told it was not to be believed
+    part.write(0, DATA)
     part.abandon()
 
 

@@ -81,9 +81,7 @@ def fill(store):
 """
     said = among(tmp_path / "disk", SMALL, body, before)
     assert said["code"] == "local.disk-full"
-    assert (
-        said["message"] == f"`{tmp_path}/disk/store` could not be written: there is no room left on its disk"
-    )
+    assert said["message"].startswith(f"`{tmp_path}/disk/store` could not be written: ")
     assert said["hint"] == HINT
     assert said["names"] == []
     assert said["kept"] == 0 or said["kept"] >= 2 * MIB  # a full disk may have no room for the journal

@@ -69,6 +69,17 @@ def test_a_disk_that_fills_in_the_middle_is_told(surefetch: Run, site: Site, tmp
 
 
 @privileged
+def test_a_body_that_never_ends_leaves_others_room_on_the_disk(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    with disk(tmp_path / "small", "size=60m") as small:
+        url = site.server.serve("/big.bin", bytes(80 << 20), Script(has_length=False, takes_ranges=False))
+        error = failed(surefetch, "get", url, "--sha256", sha256(BIG), SUREFETCH_STORE=str(small / "store"))
+        assert shutil.disk_usage(small).free > 1 << 20
+    assert (error.cause, error.fault, error.exit) == ("local.disk-full", "you", 11), error
+
+
+@privileged
 def test_a_read_only_disk_is_told(surefetch: Run, site: Site, tmp_path: Path) -> None:
     with disk(tmp_path / "fixed", "size=1m,ro") as fixed:
         words = any_file(site.server.serve("/big.bin", BIG))

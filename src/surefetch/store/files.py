@@ -18,6 +18,8 @@ from surefetch.units import human_size
 
 #: Bytes read, hashed and copied at once.
 BLOCK_BYTES: Final = 1 << 20
+#: What a file of unknown size leaves free on its disk at most, in bytes.
+SPARED: Final = 1 << 30
 #: What to do when the store's own folder is the trouble.
 HINT: Final = "choose another folder with `SUREFETCH_STORE=/data/surefetch`"
 SHORTER: Final = "choose a folder with a shorter path: `SUREFETCH_STORE=/data/surefetch`"
@@ -366,6 +368,13 @@ def free_bytes(folder: Path) -> int | None:
         except OSError:
             return None
     return None
+
+
+def left_to_others(folder: Path) -> int:
+    """Return the bytes of a disk that a file leaves free whose end nobody knows: a twentieth, or SPARED."""
+    import shutil  # such files are rare
+
+    return min(SPARED, shutil.disk_usage(folder).total // 20)
 
 
 def _free_at(place: Path) -> int:

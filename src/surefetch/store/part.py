@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 import threading
 import time
@@ -12,9 +14,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from surefetch.errors import StoreError
 from surefetch.store import files
 from surefetch.store.owner import NOBODY
 from surefetch.store.ranges import Ranges
+from surefetch.units import human_size
 
 #: The journal is written when this many bytes, or seconds, have passed since the last time.
 JOURNAL_BYTES: Final = 16 << 20
@@ -23,6 +27,8 @@ JOURNAL_SECONDS: Final = 1.0
 RESUME_BYTES: Final = 256 << 10
 #: From this size on the disk is asked to reserve the room.
 RESERVE_BYTES: Final = 8 << 20
+#: Bytes that a part without reserved room grows at least between two looks at the room on its disk.
+LOOK_BYTES: Final = 1 << 20
 #: File systems that reserve room in one step. Others are slow at it (tmpfs: 0.28 s for 1 GB), or glibc would
 #: write a byte into every block.
 RESERVING: Final = {"ext4", "xfs", "btrfs", "f2fs"}
@@ -50,6 +56,7 @@ class Part:
         self.size = size
         self.bound = bound
         self.written = 0
+        self._look_at: float = LOOK_BYTES  # when so many are written, room for the rest is looked for
         self._is_size_certain = size is not None
         self._descriptor = descriptor
         self._journal_file = -1
@@ -121,6 +128,7 @@ class Part:
         if not self.reach <= size <= self.bound or (self.size is not None and self.size != size):
             raise ValueError(f"part of {self.size} bytes, {self.bound} at most, cannot be of {size}")
         self.size = size
+        self._look_at = 0
 
     def reserve(self) -> None:
         """Have the disk keep room for the whole artifact, so that a full disk shows before the first byte.
@@ -132,7 +140,7 @@ class Part:
             self._is_reserved or self.size is None or self.size < RESUME_BYTES
         ):  # a write shows as much of these
             return
-        self._is_reserved = True
+        self._is_reserved, self._look_at = True, math.inf
         with files.told(self.path.parents[1], "given room"):
             if self.size >= RESERVE_BYTES and file_system_of(self.path) in RESERVING:
                 os.posix_fallocate(self._descriptor, 0, self.size)
@@ -155,12 +163,32 @@ class Part:
             news = [(first, memoryview(data)[first - start : last - start]) for first, last in gaps]
             for first, view in news:
                 self._write_gap(first, view)
+            if self.written >= self._look_at:
+                self._look_for_room()
             self._unsaved += stop - start
             if self._unsaved >= JOURNAL_BYTES or self._is_journal_old():
                 self.save()
         if self.on_written is not None:
             for first, view in news:
                 self.on_written(first, view)
+
+    def _look_for_room(self) -> None:
+        """See that the disk is not filled for nothing: by what is too large for it, or by what has no end."""
+        self._look_at = math.inf
+        folder = self.path.parent
+        free = files.free_bytes(folder)
+        if free is None:
+            return
+        if self.size is not None:
+            if free < self.size - self.count:
+                raise files.trouble(OSError(errno.ENOSPC, ""), folder.parent, "written")
+            return
+        room = free - files.left_to_others(folder)
+        if room <= 0:
+            why = f"its disk has {human_size(free)} left, and nobody says how long the file is"
+            message = f"`{folder.parent}` could not be written: {why}"
+            raise StoreError(message, code="local.disk-full", hint=files.HINT, path=str(folder.parent))
+        self._look_at = self.written + max(LOOK_BYTES, room // 2)
 
     def read_into(self, buffer: memoryview, offset: int) -> int:
         """Fill `buffer` from `offset` on; return how many bytes there were."""
@@ -187,6 +215,7 @@ class Part:
             self._discarded.add(start, stop)
             if not (self._received or self._is_size_certain):
                 self.size = None  # the mirror that told it was not to be believed
+                self._look_at = self.written + LOOK_BYTES
         self.save()
 
     def take_discarded(self) -> Ranges:
