@@ -268,7 +268,7 @@ class Network:
         takes = habit.takes_ranges and is_fresh
         start = request.start if takes else 0
         flow.end = (request.stop or size) if takes and is_range else size
-        flow.stop = min(flow.stop or flow.end, flow.end)
+        flow.stop = min(flow.stop or request.stop or flow.end, flow.end)
         flow.at, flow.told, flow.since, flow.phase = float(start), start, self.now, Phase.BODY
         is_wrong = habit.is_wrong or bool(habit.other_size) or version > 0
         flow.giver = Giver(habit, version, ALL if is_wrong else habit.wrong)

@@ -30,6 +30,7 @@ def world(
     client_rate: float = 1e12,
     limits: Limits | None = None,
     held: Held | None = None,
+    bound: int | None = None,
     seed: int = 0,
 ) -> World:
     """A world of one artifact and one mirror for each habit."""
@@ -37,7 +38,7 @@ def world(
         name="file",
         form="any",
         size=size if is_known else None,
-        max_size=None if is_known else 2 * size,
+        max_size=None if is_known else bound or 2 * size,
         sha256="a" * 64,
         pieces=("a" * 64,) * -(-size // PIECE_BYTES) if has_pieces else (),
     )
@@ -331,6 +332,30 @@ def test_a_mirror_that_lies_about_ranges_is_asked_for_the_whole_file() -> None:
 def test_a_chunked_body_of_unknown_size_ends_right() -> None:
     one = world([Habit(rate=20e6, tells_size=False)], is_known=False)
     assert one.run().missing == ()
+
+
+@pytest.mark.parametrize("rate", [0.2e6, 1e6, 5e6])
+def test_a_mirror_that_tells_no_size_does_not_keep_the_others_out(rate: float) -> None:
+    mute = capped(per_connection=rate, tells_size=False, takes_ranges=False)
+    assert seconds([mute, capped(), capped()], is_known=False) <= 1.6 * CLEAN
+
+
+def test_mirrors_that_all_tell_no_size_give_the_file_once() -> None:
+    one = world([capped(tells_size=False, takes_ranges=False)] * 3, is_known=False)
+    assert one.run().missing == ()
+    assert one.received <= SIZE + 2
+
+
+def test_a_mirror_that_never_answers_does_not_keep_the_size_from_us() -> None:
+    assert seconds([capped(is_silent=True), capped(), capped()], is_known=False) <= 2 * CLEAN
+
+
+def test_a_body_without_an_end_is_left_for_a_mirror_that_tells_a_size() -> None:
+    endless = Habit(rate=2e9, tells_size=False, takes_ranges=False, other_size=1 << 40)
+    one = world([endless, capped(), capped()], is_known=False, bound=1 << 40)
+    assert one.run().missing == ()
+    assert ("0", "body.too-large") in told(one)
+    assert one.now < 8
 
 
 def test_a_mirror_with_a_file_of_another_size_is_named_and_left() -> None:

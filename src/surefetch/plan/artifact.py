@@ -24,13 +24,14 @@ from surefetch.events import (
     Shorten,
 )
 from surefetch.model import PIECE_BYTES, Mirror
+from surefetch.plan import segments
 from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.checking import Checking
 from surefetch.plan.filling import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, weighed
-from surefetch.plan.running import Ending, Running
+from surefetch.plan.running import QUIET, Ending, Running
 
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.
 SILENT: Final = 3.0
@@ -43,6 +44,10 @@ HELP_AFTER: Final = 0.2
 HELP_RARELY: Final = 1.0
 #: The size of a mirror that tells none, once it is known not to be what another one tells.
 OTHER: Final = -1
+#: A mirror that tells no size and gives more than so many times the size that another one tells, and so many
+#: bytes more, has no end.
+ENDLESS_TIMES: Final = 4
+ENDLESS_BYTES: Final = 64 << 20
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
 PIECE_ROUNDS: Final = 6
 
@@ -81,6 +86,7 @@ class ArtifactPlan(Checking):
         if isinstance(event, Received):
             if run := self.running.get(event.id):
                 self._received(run, event, now)
+                return self._end_endless(run) if self.size is None else []
             return []
         self._look_at = float("-inf")
         match event:
@@ -159,12 +165,17 @@ class ArtifactPlan(Checking):
         return Ending.OTHER_SIZE if self.artifact.size is None else Ending.WRONG_SIZE
 
     def _bound_others(self, run: Running, size: int) -> list[Order]:
-        """Let requests that began while nobody knew the size end there; what has come beyond is forgotten."""
+        """Let requests that began while nobody knew the size end there; what has come beyond is forgotten.
+
+        One that has given nothing yet keeps enough to show that it lives: all of it can be shared now.
+        """
         endless = [other for other in self.running.values() if other is not run and other.stop is None]
         orders: list[Order] = []
         for other in endless:
-            other.stop = size
-            orders.append(Shorten(id=other.request.id, stop=size))
+            other.stop = min(size, segments.ROPE) if other.opened_at is None else size
+            if twin := other.twin:
+                twin.twin = other.twin = None
+            orders.append(Shorten(id=other.request.id, stop=other.stop))
         return [*orders, self._forget(size, self.artifact.bound)] if endless else []
 
     def _weigh_validator(self, run: Running, validator: str | None) -> list[Order]:
@@ -195,6 +206,17 @@ class ArtifactPlan(Checking):
         if candidate.failures and run.gained >= self._progress():
             candidate.failures, candidate.asked = 0, 0.0
 
+    def _end_endless(self, run: Running) -> list[Order]:
+        """Believe another mirror's size, put aside as too small, where a body seems to have no end."""
+        told = max((c.size or 0 for c in self._waiting()), default=0)
+        if told <= 0 or run.position < ENDLESS_TIMES * told + ENDLESS_BYTES:
+            return []
+        detail = f"{run.position:,} bytes came and no end, another mirror has {told:,}"
+        self._drop(run.candidate, "body.too-large", detail)
+        orders = [*self._break_off(run, Ending.LOST), *self._start_over()]
+        self.size = told
+        return orders
+
     def _disordered(self, run: Running, event: Disordered) -> None:
         is_alone = not run.ending and len(self.running) == 1
         if self.size is not None and is_alone and self._is_splittable():
@@ -202,6 +224,8 @@ class ArtifactPlan(Checking):
 
     def _add(self, run: Running, start: int, stop: int) -> None:
         candidate = run.candidate
+        if run.asks_size:
+            return
         if run.request.compares:
             if self._check and not run.ending:
                 self._check.confirmed.add(start, stop, candidate)
@@ -278,7 +302,7 @@ class ArtifactPlan(Checking):
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
         silence = now - max(run.last_byte, run.served_at(self._limits))
         self._release(run, now)
-        run.candidate.silences += silence >= RACE_SILENCE
+        run.candidate.silences += silence >= (QUIET if run.opened_at is None else RACE_SILENCE)
         is_silent = run.ending is Ending.SILENT or (run.ending is Ending.LOST and silence >= SILENT)
         if is_silent:
             failure, cause = GIVEN_UP[event.phase]

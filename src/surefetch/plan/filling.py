@@ -20,6 +20,10 @@ START_SMALL: Final = 1 << 20
 SAME_AGAIN: Final = 2.0
 #: Where all that were asked are silent, one more mirror is asked after so many seconds.
 ONE_MORE: Final = 0.8
+#: Where a mirror gives bytes and says not how many, another one is asked for the size after so many seconds.
+ASK_SIZE: Final = 0.1
+#: A mirror that takes no ranges may go on over what others would bring when so many seconds are left to it.
+GO_ON: Final = 0.5
 #: A request that gives bytes is raced for so many at most; of more, a part is taken over.
 RACE_BYTES: Final = 4 << 20
 #: With less than this to go, both run a race to its end.
@@ -102,6 +106,7 @@ class Filling(Account):
         quiet = {run.candidate for run in runs if run.is_quiet(now) and not is_hushed}
         ready = [c for c in usable if c not in quiet and (c.running or c.ready() <= now)]
         belief = self._belief(runs, now)
+        orders += self._let_go_on(now, belief)
         idle = self._idle(ready)
         while idle:
             work = self._work(idle, now, belief)
@@ -110,7 +115,22 @@ class Filling(Account):
             orders += work
             idle = self._idle(ready)
         ready += [c for c in usable if c in quiet and (c.running or c.ready() <= now)]
-        return orders + self._race(ready, now, belief)
+        return orders + (self._ask_size(ready, now) or self._race(ready, now, belief))
+
+    def _ask_size(self, ready: list[Candidate], now: float) -> list[Order]:
+        """Ask somebody else for one byte where nobody says how many there are: then others can help."""
+        runs = [run for run in self.running.values() if not run.ending]
+        if self.size is not None or any(run.opened_at is None or run.asks_size for run in runs):
+            return []
+        if not any(run.gained and now - run.began >= ASK_SIZE for run in runs):
+            return []
+        for candidate in ready:
+            is_fresh = candidate.takes_ranges is None and not (candidate.failures or candidate.running)
+            if is_fresh and candidate.host.room(self._limits) > 0:
+                orders = self._begin(candidate, 0, 1, now)
+                next(reversed(self.running.values())).asks_size = True
+                return orders
+        return []
 
     def _hushed_at(self) -> float:
         """When more may be asked for while all are silent; inf: never."""
@@ -154,7 +174,7 @@ class Filling(Account):
 
     def _idle(self, ready: list[Candidate]) -> list[Candidate]:
         """Mirrors that should have one more request than they have, each as often as it should."""
-        is_busy = any(not run.ending for run in self.running.values())
+        is_busy = any(not (run.ending or run.asks_size) for run in self.running.values())
         asked = ready[:1] if ready and ready[0].mirror.is_local else ready
         able = [c for c in asked if c.running or c.host.room(self._limits) > 0]
         if not able and self.is_small:
@@ -203,8 +223,17 @@ class Filling(Account):
             others = sum(c.belief(belief) for c in idle[1:]) * (gap[1] - gap[0]) / count
             least = max(segments.LEAST_TAKEN, grain)
             gap = segments.share(gap, candidate.belief(belief), others, least)
-        is_doubted = candidate.failures and self.running
-        return _first(gap) if is_doubted or candidate.sips else gap
+        return self._portion(gap, candidate)
+
+    def _portion(self, part: segments.Range, candidate: Candidate) -> segments.Range:
+        """Return what of a part a mirror is asked for at once."""
+        if candidate.sips or self._is_doubted(candidate):
+            return part[0], min(part[1], part[0] + START_SMALL)
+        return part
+
+    def _is_doubted(self, candidate: Candidate) -> bool:
+        """Whether not much should depend on a mirror."""
+        return bool(candidate.failures or candidate.silences) and bool(self.running)
 
     def _take_over(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
         """Shorten the request that will take longest, and give its rest to an idle mirror."""
@@ -223,6 +252,8 @@ class Filling(Account):
             for candidate in dict.fromkeys(idle):
                 promise = self._promise(candidate, victim.at, belief)
                 taken = segments.take_over((victim.at, victim.stop or 0), pace, promise, grain, together)
+                if taken and self._is_doubted(candidate):
+                    taken = [(max(taken[0][0], taken[-1][1] - START_SMALL), taken[-1][1])]
                 if taken:
                     others = [other for other in idle if other is not candidate]
                     takers = [*(other for other in idle if other is candidate), *others]
@@ -238,8 +269,41 @@ class Filling(Account):
         orders: list[Order] = []
         for part, candidate in zip(parts, takers, strict=False):
             if candidate.host.room(self._limits) > 0:
-                orders += self._begin(candidate, *(_first(part) if candidate.sips else part), now)
+                orders += self._begin(candidate, *self._portion(part, candidate), now)
         return orders
+
+    def _let_go_on(self, now: float, belief: float) -> list[Order]:
+        """Let who takes no ranges go on over what would come later without: asked again it begins anew."""
+        runs = [run for run in self.running.values() if not (run.ending or run.twin or run.asks_size)]
+        orders: list[Order] = []
+        for run in runs:
+            if run.candidate.takes_ranges is False and run.opened_at is not None:
+                orders += self._go_on(run, [other for other in runs if other is not run], now, belief)
+        return orders
+
+    def _go_on(self, run: Running, others: list[Running], now: float, belief: float) -> list[Order]:
+        """Let one request go on, once: what is taken from it again stays taken."""
+        pace = self._pace(run, now, belief)
+        has_gone_on = run.shortest is not None
+        if self.size is None or run.stop is None or has_gone_on or run.left > GO_ON * pace.rate:
+            return []
+        later = []
+        for other in others:
+            end = other.stop or self.size
+            together = pace.wait + (end - run.at) / pace.rate
+            alone = self._eta(other, now, belief)
+            is_worth_it = together < segments.RACE * alone and alone - together >= segments.LEAST_SAVED
+            if other.at >= run.stop and is_worth_it:
+                later.append(other)
+        ends = [other.stop or self.size for other in later]
+        stop = max([*ends, *(gap[1] for gap in self._gaps())], default=0)
+        if stop <= run.stop:
+            return []
+        for other in others:
+            other.overlaps |= run.stop <= other.at < stop
+        run.shortest, run.stop, run.overlaps = run.stop, stop, True
+        orders = [order for other in later for order in self._break_off(other, Ending.LOST)]
+        return [*orders, Shorten(id=run.request.id, stop=stop)]
 
     def _give_back(self, run: Running) -> list[Order]:
         """Break off a request that was not worth it, and let the one before it go on over its bytes."""
@@ -256,7 +320,7 @@ class Filling(Account):
 
     def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
         """Ask a second mirror for bytes that seem to take much longer than it would."""
-        runs = [r for r in self.running.values() if not r.ending and not r.twin]
+        runs = [r for r in self.running.values() if not (r.ending or r.twin or r.asks_size)]
         if not runs:
             return self._ask_one_more(ready, now) if self._shared.hosts.may_race else []
         victim = max(runs, key=lambda run: self._eta(run, now, belief))
@@ -307,7 +371,3 @@ class Filling(Account):
         run.twin, victim.twin = victim, run
         run.overlaps = victim.overlaps = True
         return orders
-
-
-def _first(part: segments.Range) -> segments.Range:
-    return part[0], min(part[1], part[0] + START_SMALL)

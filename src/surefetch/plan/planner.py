@@ -190,10 +190,10 @@ class Planner:
         if isinstance(event, Received):
             self._since = self._last_byte = now
             self._bytes += event.stop - event.start
-            plan.handle(event, now)
+            orders = plan.handle(event, now)
             if plan.is_due(now):
                 self._touch(plan)
-            return []
+            return orders
         orders = plan.handle(event, now)
         if id not in plan.running:
             del self._owner[id]

@@ -60,8 +60,8 @@ class Running:
     """Mutable account of one request under way."""
 
     __slots__ = (
-        "at", "began", "candidate", "ending", "gained", "last_byte", "meter", "opened_at", "overlaps",
-        "position", "request", "shortest", "stop", "twin",
+        "asks_size", "at", "began", "candidate", "ending", "gained", "last_byte", "meter", "opened_at",
+        "overlaps", "position", "request", "shortest", "stop", "twin",
     )  # fmt: skip
 
     def __init__(
@@ -78,6 +78,7 @@ class Running:
         self.ending: Ending | None = None  # set when it was broken off
         self.twin: Running | None = None  # another request for the same bytes
         self.gained = 0  # bytes that were not here before
+        self.asks_size = False  # its bytes are not what it is for
         self.overlaps = False  # others may bring, or have brought, some of its bytes
         self.meter = Meter(self.position, now)
 

@@ -99,7 +99,8 @@ class Widening:
         if len(giving) == len(runs) and self.hushed_at(runs) <= now:
             self._open_more(giving, limits)
             return
-        if not giving or any(run.opened_at is None and not run.is_quiet(now) for run in runs):
+        coming = [run for run in runs if run.opened_at is None and not run.candidate.silences]
+        if not giving or any(not run.is_quiet(now) for run in coming):
             self._marks = {}
             return
         if self._marks.keys() != set(giving):
@@ -227,6 +228,11 @@ class Widening:
     def _judge(
         self, trial: Trial, rates: dict[Candidate, float], count: int, now: float, limits: Limits
     ) -> None:
+        if count <= trial.count:  # none could be begun, or others have ended: it tells nothing
+            for candidate, lanes in trial.before.items():
+                candidate.lanes = lanes
+            self._trial, self._rates = None, []
+            return
         trial.intervals += 1
         # A mirror that fell silent meanwhile says nothing of the others.
         base = sum(rate for candidate, rate in trial.base.items() if rates.get(candidate))

@@ -116,13 +116,13 @@ class Engine:
     def shorten(self, request_id: int, stop: int) -> None:
         """Let a request end at `stop`; one that is past it ends with its next byte.
 
-        One that goes on may be let go further again, as far as it was asked for.
+        One that goes on may be let go further again, as far as it was asked for, or its answer goes.
         """
         download = self._active.get(request_id)
         if download is None:
             return
         is_earlier = download.stop is None or stop < download.stop
-        may_go_on = not download.is_complete and stop <= (download.wanted.stop or 0)
+        may_go_on = not download.is_complete and stop <= max(download.wanted.stop or 0, download.reach)
         if is_earlier or may_go_on:
             download.stop = stop
             if download.is_complete:

@@ -76,6 +76,13 @@ class Transfer:
         return artifact.max_size or _UNBOUNDED
 
     @property
+    def reach(self) -> int:
+        """Where the answer ends, as far as it says; 0 before there is one."""
+        if self.accepted is None:
+            return 0
+        return self.limit if self.accepted.stop is None else self.accepted.stop
+
+    @property
     def is_complete(self) -> bool:
         """Whether everything that was asked for has arrived."""
         return self.accepted is not None and self.stop is not None and self.position >= self.stop
