@@ -275,6 +275,18 @@ def test_a_mirror_that_always_cuts_but_takes_ranges_gives_it_all(make: Any) -> N
     assert len(scene.asked(0)) < 20
 
 
+def test_a_server_that_gives_less_than_it_is_asked_for_gives_it_all(make: Any) -> None:
+    scene = make(Script(most_bytes=200_000, drip=STEADY.drip), Script(most_bytes=200_000, drip=STEADY.drip))
+    scene.get()
+    assert sum(len(server.seen) for server in scene.servers) >= len(DATA) // 200_000 - 15
+
+
+def test_a_mirror_without_ranges_goes_on_over_what_a_slow_one_has(make: Any) -> None:
+    scene = make(Script(takes_ranges=False, drip=STEADY.drip), Script(drip=(2 << 10, 0.01)))
+    scene.get()
+    assert len(scene.servers[0].seen) <= 2, "asked again it would begin anew"
+
+
 def test_a_lying_content_range_is_no_bytes(make: Any) -> None:
     scene = make(Script(drip=STEADY.drip, range_shift=5), STEADY)
     receipt = scene.get()
@@ -359,6 +371,15 @@ def test_a_size_that_nobody_promised(make: Any, script: Script) -> None:
     scene = make(script, STEADY)
     receipt = scene.get(size=None)
     assert receipt.size == len(DATA)
+
+
+def test_a_mirror_that_tells_no_size_does_not_keep_the_others_out(make: Any) -> None:
+    slow = Script(chunked=True, takes_ranges=False, drip=(2 << 10, 0.01))
+    scene = make(slow, STEADY)
+    began = time.monotonic()
+    scene.get(size=None)
+    assert time.monotonic() - began < 15, "alone it would take 30 s"
+    assert (0, 1) in scene.asked(1), "one byte tells the size"
 
 
 def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> None:

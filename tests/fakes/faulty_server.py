@@ -30,6 +30,7 @@ class Script:
     range_shift: int = 0  # sends, and owns up to sending, another stretch
     range_lie: int = 0  # sends another stretch than its Content-Range says
     content_range: str = ""  # says this
+    most_bytes: int | None = None  # sends no more of a range at once, and says so
     etag: str = '"v1"'  # "" for none
     last_modified: str = ""
     # the body's fate
@@ -276,6 +277,7 @@ def _compose(script: Script, content: bytes, asked: dict[str, str]) -> tuple[byt
     body = whole
     if span:
         start, stop = span[0] + script.range_shift, span[1] + script.range_shift
+        stop = min(stop, start + (script.most_bytes or stop))
         body = whole[start + script.range_lie : stop + script.range_lie]
         headers["Content-Range"] = script.content_range or f"bytes {start}-{stop - 1}/{len(whole)}"
     body += script.append

@@ -271,6 +271,12 @@ def test_a_mirror_that_cuts_is_gone_on_with_from_where_it_was() -> None:
     assert {cause for _, cause in told(one)} == {"body.truncated"}
 
 
+def test_a_large_file_from_a_mirror_that_cuts_soon_is_had_bit_by_bit() -> None:
+    one = world([Habit(rate=50e6, cuts_after=2 * MB)], size=8 * SIZE)
+    assert one.run().missing == ()
+    assert one.received == 8 * SIZE
+
+
 def test_a_mirror_that_always_sends_the_same_beginning_is_not_asked_for_ever() -> None:
     one = world([Habit(rate=5e6, cuts_after=MB, takes_ranges=False)], size=3 * MB)
     assert one.run().missing == ("file",)

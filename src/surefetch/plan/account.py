@@ -13,7 +13,7 @@ from surefetch.plan import segments
 from surefetch.plan.blame import Blame
 from surefetch.plan.hosts import Host, Hosts
 from surefetch.plan.mirrors import Candidate, Roster
-from surefetch.plan.policy import PROGRESS, SMALL_BYTES, Limits
+from surefetch.plan.policy import PROGRESS, PROGRESS_BYTES, SMALL_BYTES, Limits
 from surefetch.plan.running import Ending, Running
 from surefetch.plan.segments import Pace
 from surefetch.plan.spans import Spans
@@ -195,7 +195,7 @@ class Account:
 
     def _progress(self) -> float:
         """Bytes after which a request counts as having worked."""
-        return max(1.0, self.size * PROGRESS) if self.size else float(segments.GRAIN)
+        return min(max(1.0, self.size * PROGRESS), PROGRESS_BYTES) if self.size else float(segments.GRAIN)
 
     # --- guesses --------------------------------------------------------------------------------------------
 

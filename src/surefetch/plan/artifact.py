@@ -245,7 +245,8 @@ class ArtifactPlan(Checking):
         if self.size is None and run.stop is None and not run.ending and stop >= self.spans.end:
             self.size = candidate.size = stop
         self._release(run, now)
-        if run.stop is not None and stop < run.stop and stop != run.shortest:
+        is_short = run.stop is not None and stop < run.stop and stop != run.shortest
+        if is_short and run.gained < segments.GRAIN:
             self._judge(run, Failure.CUT, "body.truncated", f"{stop:,} of {run.stop:,} bytes came", now, None)
             return []
         candidate.failures = 0

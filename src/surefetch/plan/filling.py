@@ -277,7 +277,7 @@ class Filling(Account):
         runs = [run for run in self.running.values() if not (run.ending or run.twin or run.asks_size)]
         orders: list[Order] = []
         for run in runs:
-            if run.candidate.takes_ranges is False and run.opened_at is not None:
+            if run.candidate.takes_ranges is not True and run.opened_at is not None:
                 orders += self._go_on(run, [other for other in runs if other is not run], now, belief)
         return orders
 

@@ -68,8 +68,9 @@ SMALL_BYTES: Final = 1 << 20
 SMALL_JOBS: Final = 8
 #: A host is dropped for all artifacts when more than half of its requests fail, and more than this many.
 HOST_BUDGET: Final = 30
-#: A run of failures counts afresh when a request has brought this share of its artifact.
+#: A run of failures counts afresh when a request has brought this share of its artifact, or so many bytes.
 PROGRESS: Final = 0.01
+PROGRESS_BYTES: Final = 1 << 20
 
 
 def pause(failure: Failure, failures: int, jitter: float) -> float | None:

@@ -416,7 +416,10 @@ class Engine:
     def _ended_body(self, transfer: Transfer, code: int, message: str) -> None:
         assert transfer.accepted
         end = transfer.stop if transfer.stop is not None else transfer.accepted.stop
-        if transfer.is_complete or (code == 0 and (end is None or transfer.position >= end)):
+        is_whole = code == 0 and (end is None or transfer.position >= end)
+        # A server may send less than it was asked for and say so (RFC 9110, 15.3.7).
+        is_less = code == 0 and transfer.head and transfer.head.status == 206
+        if transfer.is_complete or is_whole or (is_less and transfer.position == transfer.accepted.stop):
             self._finish(transfer)
             return
         if code == 0:
