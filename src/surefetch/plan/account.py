@@ -197,6 +197,12 @@ class Account:
         """Bytes after which a request counts as having worked."""
         return min(max(1.0, self.size * PROGRESS), PROGRESS_BYTES) if self.size else float(segments.GRAIN)
 
+    def _gaps(self) -> list[segments.Range]:
+        """What is neither here nor asked for."""
+        assert self.size is not None
+        asked = [(run.at, run.stop or self.size) for run in self.running.values() if not run.ending]
+        return segments.subtract(self.spans.gaps(0, self.size), asked)
+
     # --- guesses --------------------------------------------------------------------------------------------
 
     def _belief(self, runs: list[Running], now: float) -> float:

@@ -28,9 +28,9 @@ from surefetch.plan import segments
 from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.checking import Checking
-from surefetch.plan.filling import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, weighed
+from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.running import QUIET, Ending, Running
 
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.

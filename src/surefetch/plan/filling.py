@@ -1,4 +1,4 @@
-"""Which mirror to ask for which bytes next: gaps, then parts of others' segments, then races at the end."""
+"""Which mirror to ask for which bytes next: gaps, then parts of others' segments."""
 
 from __future__ import annotations
 
@@ -8,31 +8,17 @@ from typing import Final
 from surefetch.events import Order, Shorten
 from surefetch.model import PIECE_BYTES
 from surefetch.plan import segments
-from surefetch.plan.account import UNKNOWN_RATE, Account
 from surefetch.plan.blame import Measure, Verdict
 from surefetch.plan.mirrors import Candidate
+from surefetch.plan.racing import Racing
 from surefetch.plan.running import Ending, Running
 
 #: A mirror that failed gets segments of at most this many bytes until it has given some; one whose requests
 #: have their bytes at once, none that are longer.
 START_SMALL: Final = 1 << 20
-#: After this many seconds of silence the same mirror may be asked once more, over another connection.
-SAME_AGAIN: Final = 2.0
-#: Where all that were asked are silent, one more mirror is asked after so many seconds.
-ONE_MORE: Final = 0.8
-#: Where a mirror gives bytes and says not how many, another one is asked for the size after so many seconds.
-ASK_SIZE: Final = 0.1
-#: A mirror that takes no ranges may go on over what others would bring when so many seconds are left to it.
-GO_ON: Final = 0.5
-#: A request that gives bytes is raced for so many at most; of more, a part is taken over.
-RACE_BYTES: Final = 4 << 20
-#: With less than this to go, both run a race to its end.
-RACE_END: Final = 512 << 10
-#: A request that is silent for so many seconds has lost its race (healthy mirrors pause for up to a second).
-RACE_SILENCE: Final = 1.25
 
 
-class Filling(Account):
+class Filling(Racing):
     """Mutable: finds work for idle mirrors, and takes it from requests that are too slow."""
 
     def _watch(self, now: float) -> list[Order]:
@@ -81,16 +67,6 @@ class Filling(Account):
         """Whether what a mirror still sends is not wanted. After one wrong piece it is: each is judged."""
         return (candidate.is_dropped and candidate.strikes != 1) or not self._blame.allows(candidate)
 
-    def _has_lost(self, run: Running, other: Running, now: float) -> bool:
-        """Whether a race is decided: the other goes on and this one is silent, or it is too long for both."""
-        if now - run.last_byte >= RACE_SILENCE:
-            # One that is as silent has won nothing: a mirror that needs long to begin must be let begin.
-            return other.opened_at is not None and now - run.last_byte > now - other.last_byte
-        if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
-            return False
-        mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
-        return (mine, run.request.id) > (others, other.request.id)
-
     def _fill(self, now: float) -> list[Order]:
         """Begin as many requests as are worth it."""
         usable, orders = self._usable(), []
@@ -116,21 +92,6 @@ class Filling(Account):
             idle = self._idle(ready)
         ready += [c for c in usable if c in quiet and (c.running or c.ready() <= now)]
         return orders + (self._ask_size(ready, now) or self._race(ready, now, belief))
-
-    def _ask_size(self, ready: list[Candidate], now: float) -> list[Order]:
-        """Ask somebody else for one byte where nobody says how many there are: then others can help."""
-        runs = [run for run in self.running.values() if not run.ending]
-        if self.size is not None or any(run.opened_at is None or run.asks_size for run in runs):
-            return []
-        if not any(run.gained and now - run.began >= ASK_SIZE for run in runs):
-            return []
-        for candidate in ready:
-            is_fresh = candidate.takes_ranges is None and not (candidate.failures or candidate.running)
-            if is_fresh and candidate.host.room(self._limits) > 0:
-                orders = self._begin(candidate, 0, 1, now)
-                next(reversed(self.running.values())).asks_size = True
-                return orders
-        return []
 
     def _hushed_at(self) -> float:
         """When more may be asked for while all are silent; inf: never."""
@@ -204,12 +165,6 @@ class Filling(Account):
         start, stop = self._share(gaps, idle, belief)
         return self._begin(candidate, start, stop, now)
 
-    def _gaps(self) -> list[segments.Range]:
-        """What is neither here nor asked for."""
-        assert self.size is not None
-        asked = [(run.at, run.stop or self.size) for run in self.running.values() if not run.ending]
-        return segments.subtract(self.spans.gaps(0, self.size), asked)
-
     def _share(self, gaps: list[segments.Range], idle: list[Candidate], belief: float) -> segments.Range:
         gap, candidate = gaps[0], idle[0]
         if not self._is_splittable():
@@ -270,104 +225,4 @@ class Filling(Account):
         for part, candidate in zip(parts, takers, strict=False):
             if candidate.host.room(self._limits) > 0:
                 orders += self._begin(candidate, *self._portion(part, candidate), now)
-        return orders
-
-    def _let_go_on(self, now: float, belief: float) -> list[Order]:
-        """Let who takes no ranges go on over what would come later without: asked again it begins anew."""
-        runs = [run for run in self.running.values() if not (run.ending or run.twin or run.asks_size)]
-        orders: list[Order] = []
-        for run in runs:
-            if run.candidate.takes_ranges is not True and run.opened_at is not None:
-                orders += self._go_on(run, [other for other in runs if other is not run], now, belief)
-        return orders
-
-    def _go_on(self, run: Running, others: list[Running], now: float, belief: float) -> list[Order]:
-        """Let one request go on, once: what is taken from it again stays taken."""
-        pace = self._pace(run, now, belief)
-        has_gone_on = run.shortest is not None
-        if self.size is None or run.stop is None or has_gone_on or run.left > GO_ON * pace.rate:
-            return []
-        later = []
-        for other in others:
-            end = other.stop or self.size
-            together = pace.wait + (end - run.at) / pace.rate
-            alone = self._eta(other, now, belief)
-            is_worth_it = together < segments.RACE * alone and alone - together >= segments.LEAST_SAVED
-            if other.at >= run.stop and is_worth_it:
-                later.append(other)
-        ends = [other.stop or self.size for other in later]
-        stop = max([*ends, *(gap[1] for gap in self._gaps())], default=0)
-        if stop <= run.stop:
-            return []
-        for other in others:
-            other.overlaps |= run.stop <= other.at < stop
-        run.shortest, run.stop, run.overlaps = run.stop, stop, True
-        orders = [order for other in later for order in self._break_off(other, Ending.LOST)]
-        return [*orders, Shorten(id=run.request.id, stop=stop)]
-
-    def _give_back(self, run: Running) -> list[Order]:
-        """Break off a request that was not worth it, and let the one before it go on over its bytes."""
-        for other in self.running.values():
-            if other.stop == run.at and other.opened_at is not None and not (other.ending or other.twin):
-                asked = other.request.stop or self.size or 0
-                if asked < (run.stop or 0) or other.left < RACE_END:  # it might end before it is told
-                    return []
-                other.shortest, other.stop = other.stop, run.stop
-                other.overlaps = True  # the first bytes of the other may come yet
-                shorten = Shorten(id=other.request.id, stop=run.stop or 0)
-                return [*self._break_off(run, Ending.UNWANTED), shorten]
-        return []
-
-    def _race(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
-        """Ask a second mirror for bytes that seem to take much longer than it would."""
-        runs = [r for r in self.running.values() if not (r.ending or r.twin or r.asks_size)]
-        if not runs:
-            return self._ask_one_more(ready, now) if self._shared.hosts.may_race else []
-        victim = max(runs, key=lambda run: self._eta(run, now, belief))
-        silence = now - victim.last_byte
-        if silence < SAME_AGAIN and (not self._shared.hosts.may_race or self._is_answering(victim)):
-            return []
-        pace = self._pace(victim, now, belief)
-        count = victim.left
-        if victim.stop is not None and not count:
-            return []
-        if victim.opened_at is not None and (
-            victim.stop is None or (count > RACE_BYTES and now - victim.last_byte < SAME_AGAIN)
-        ):
-            return []
-        for rival in ready:
-            if not self._may_race(rival, victim, now):
-                continue
-            if segments.is_worth_a_race(count, pace, self._promise(rival, victim.at, belief)):
-                return self._begin_race(victim, rival, now)
-        return []
-
-    def _is_answering(self, run: Running) -> bool:
-        """Whether it brings a piece that was wrong: one mirror shall answer for all of it."""
-        return run.at // PIECE_BYTES in self._rounds
-
-    def _ask_one_more(self, ready: list[Candidate], now: float) -> list[Order]:
-        """Ask a mirror that nobody asked yet where all that were asked are silent."""
-        runs = [r for r in self.running.values() if not r.ending]
-        fresh = [c for c in ready if not (c.running or c.failures) and c.host.room(self._limits) > 0]
-        if not runs or not fresh or any(now - run.last_byte < ONE_MORE for run in runs):
-            return []
-        self._shared.hosts.races += 1
-        orders = self._begin(fresh[0], runs[0].at, runs[0].stop, now)
-        next(reversed(self.running.values())).overlaps = runs[0].overlaps = True
-        return orders
-
-    def _may_race(self, rival: Candidate, victim: Running, now: float) -> bool:
-        if rival.host.room(self._limits) <= 0:
-            return False
-        if rival is victim.candidate:
-            return not rival.silences and now - victim.last_byte >= SAME_AGAIN  # once, until it gives a byte
-        return rival.running < rival.lanes
-
-    def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
-        self._shared.hosts.races += 1
-        orders = self._begin(rival, victim.at, victim.stop, now)
-        run = next(reversed(self.running.values()))
-        run.twin, victim.twin = victim, run
-        run.overlaps = victim.overlaps = True
         return orders
