@@ -7,6 +7,9 @@ from typing import Final
 from surefetch.events import Failure, Phase
 from surefetch.model import Struct
 
+#: Connections per host unless told otherwise: as many as browsers make.
+CONNECTIONS: Final = 6
+
 
 class Limits(Struct, frozen=True, kw_only=True):
     """Times and counts that the planner keeps to. Seconds unless named otherwise."""
@@ -21,7 +24,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     slowest: float = 2e3  # bytes per second of all mirrors together that are waited for; 0: any
     longest_pause: float = 15.0  # that a server may ask for in all; one that asks for more is dropped
     jobs: int = 8  # large artifacts fetched at once; SMALL_JOBS small ones count as one
-    connections: int = 6  # per host
+    connections: int = CONNECTIONS  # per host
     streams: int = 64  # per host that multiplexes, for small requests
     mirrors: int = 6  # asked at once for one artifact
     compares: bool = False  # the edges carry out requests that compare

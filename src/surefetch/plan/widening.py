@@ -8,7 +8,7 @@ from typing import Final
 
 from surefetch.events import Disordered
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import Limits
+from surefetch.plan.policy import CONNECTIONS, Limits
 from surefetch.plan.running import Running
 
 #: Above this many bytes per second one connection is not what limits us (1 Gbit/s; then disk and hash do).
@@ -17,8 +17,8 @@ FAST: Final = 100e6
 #: loss holds a connection down (at 1 % and 80 ms to 0.2 MB/s), and trying them one by one takes too long.
 SLOW: Final = 2e6
 SLOW_LEFT: Final = 1.5
-#: Over all mirrors of one artifact as many requests at once as so many hosts may have, but USUAL of each:
-#: when one of three mirrors falls silent, the others take its place.
+#: Over all mirrors of one artifact as many requests at once as so many hosts usually have, but USUAL of each:
+#: when one of three mirrors falls silent, the others take its place. Who sets more per host has them of each.
 HOSTS: Final = 2
 USUAL: Final = 4
 #: A mirror that gives less than this share of the best one's rate does not count among them.
@@ -267,5 +267,6 @@ def _most(rates: dict[Candidate, float], limits: Limits) -> int:
 
 
 def most_lanes(mirrors: int, limits: Limits) -> int:
-    """Requests at once for each of so many mirrors of one artifact."""
-    return min(limits.connections, max(USUAL, HOSTS * limits.connections // max(1, mirrors)))
+    """Requests at once for each of so many mirrors of one artifact; what was set beyond is for each."""
+    usual = max(USUAL, HOSTS * CONNECTIONS // max(1, mirrors))
+    return min(limits.connections, usual + max(0, limits.connections - CONNECTIONS))
