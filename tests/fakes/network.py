@@ -255,14 +255,14 @@ class Network:
         if breaks and self._chance.random() < 0.5:
             return self._fail(flow, Failure.SERVER, "http.server-error")
         size = habit.other_size or self._sizes(request)
-        if habit.lies_about_ranges and (request.start or request.stop not in (None, size)):
+        if habit.lies_about_ranges and (request.start or request.stop not in (None, request.artifact.size)):
             return self._fail(flow, Failure.CORRUPT, "http.range-lie")
         return self._open_flow(flow, size, breaks)
 
     def _open_flow(self, flow: Flow, size: int, breaks: bool) -> Event:
         habit, request = flow.habit, flow.request
         version = int(habit.replaced_at is not None and self.now >= habit.replaced_at)
-        is_range = request.start > 0 or request.stop not in (None, size)
+        is_range = request.start > 0 or request.stop not in (None, request.artifact.size)
         validator = f'"v{version}"'
         is_fresh = request.validator in (None, validator)
         takes = habit.takes_ranges and is_fresh

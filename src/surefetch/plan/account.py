@@ -145,7 +145,7 @@ class Account:
             artifact=self.artifact,
             mirror=candidate.mirror,
             start=0 if is_plain else start,
-            stop=self.size if is_plain else stop,
+            stop=self.artifact.size if is_plain else stop,
             validator=None if candidate.is_fickle else candidate.validator,
             compares=compares,
         )
@@ -156,7 +156,7 @@ class Account:
         self._shared.hosts.requests += 1
         self.state = State.FETCHING
         self._silent_since = min(self._silent_since, now)
-        if is_plain and stop is not None and stop != self.size:
+        if is_plain and stop is not None and stop != self.artifact.size:
             return [request, Shorten(id=request.id, stop=stop)]
         return [request]
 

@@ -91,7 +91,8 @@ class Filling(Racing):
             orders += work
             idle = self._idle(ready)
         ready += [c for c in usable if c in quiet and (c.running or c.ready() <= now)]
-        return orders + (self._ask_size(ready, now) or self._race(ready, now, belief))
+        beside = self._ask_size(ready, now) or self._race(ready, now, belief)
+        return orders + (beside or self._race_anew(ready, now, belief))
 
     def _hushed_at(self) -> float:
         """When more may be asked for while all are silent; inf: never."""

@@ -25,6 +25,8 @@ RACE_BYTES: Final = 4 << 20
 RACE_END: Final = 512 << 10
 #: A request that is silent for so many seconds has lost its race (healthy mirrors pause for up to a second).
 RACE_SILENCE: Final = 1.25
+#: Where both that race need more seconds than this, a third may take the place of one.
+ANEW: Final = 1.0
 
 
 class Racing(Account):
@@ -39,7 +41,6 @@ class Racing(Account):
         silence = now - victim.last_byte
         if silence < SAME_AGAIN and (not self._shared.hosts.may_race or self._is_answering(victim)):
             return []
-        pace = self._pace(victim, now, belief)
         count = victim.left
         if victim.stop is not None and not count:
             return []
@@ -47,11 +48,34 @@ class Racing(Account):
             victim.stop is None or (count > RACE_BYTES and now - victim.last_byte < SAME_AGAIN)
         ):
             return []
-        for rival in ready:
-            if not self._may_race(rival, victim, now):
+        able = [rival for rival in ready if self._may_race(rival, victim, now)]
+        rival = self._best_rival(able, victim, now, belief)
+        return self._begin_race(victim, rival, now) if rival else []
+
+    def _best_rival(
+        self, able: list[Candidate], victim: Running, now: float, belief: float
+    ) -> Candidate | None:
+        """Return who should bring a request's bytes first, where that is much earlier than it would."""
+        promises = {rival: self._promise(rival, victim.at, belief) for rival in able}
+        pace = self._pace(victim, now, belief)
+        worth = [r for r, promise in promises.items() if segments.is_worth_a_race(victim.left, pace, promise)]
+        return min(worth, key=lambda r: promises[r].wait + victim.left / promises[r].rate, default=None)
+
+    def _race_anew(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
+        """Put somebody else in the place of the slower of two that race, where both take long."""
+        for run in self.running.values():
+            twin = run.twin
+            if not twin or run.ending or twin.ending or self._is_answering(run) or not run.left:
                 continue
-            if segments.is_worth_a_race(count, pace, self._promise(rival, victim.at, belief)):
-                return self._begin_race(victim, rival, now)
+            slower, faster = sorted((run, twin), key=lambda one: -self._eta(one, now, belief))
+            others = [c for c in ready if c not in (run.candidate, twin.candidate)]
+            able = [c for c in others if c.running < c.lanes and c.host.room(self._limits) > 0]
+            is_silent = now - max(run.last_byte, twin.last_byte) >= SAME_AGAIN
+            if (is_silent or self._shared.hosts.may_race) and self._eta(faster, now, belief) > ANEW:
+                rival = self._best_rival(able, faster, now, belief)
+                if rival:
+                    slower.twin = faster.twin = None
+                    return [*self._break_off(slower, Ending.LOST), *self._begin_race(faster, rival, now)]
         return []
 
     def _may_race(self, rival: Candidate, victim: Running, now: float) -> bool:
