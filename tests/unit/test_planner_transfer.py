@@ -335,6 +335,21 @@ def test_a_mirror_that_lies_about_ranges_is_asked_for_the_whole_file() -> None:
     assert requests(one)[-1] == (0, SIZE)
 
 
+def test_who_refuses_ranges_of_a_file_of_unknown_size_is_asked_plainly() -> None:
+    one = world([capped(), capped(lies_about_ranges=True)], is_known=False)
+    assert one.run().missing == ()
+    asked = [order for order in one.asked(Request) if "mirror1" in order.mirror.url]  # type: ignore[union-attr] # a Request
+    assert len(asked) <= 10
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_race_of_two_that_take_long_is_not_waited_for(is_known: bool) -> None:
+    plain = [capped(takes_ranges=False, per_connection=1e6) for _ in range(3)]
+    assert seconds([capped(), *plain], is_known=is_known, size=20 * MB) <= 3
+    silent = [capped(is_silent=True) for _ in range(3)]
+    assert seconds([silent[0], capped(), *silent[1:]], is_known=is_known, size=20 * MB) <= 4
+
+
 def test_a_chunked_body_of_unknown_size_ends_right() -> None:
     one = world([Habit(rate=20e6, tells_size=False)], is_known=False)
     assert one.run().missing == ()
