@@ -88,7 +88,8 @@ class ArtifactPlan(Checking):
                 self._received(run, event, now)
                 return self._end_endless(run) if self.size is None else []
             return []
-        self._look_at = float("-inf")
+        is_news = not (isinstance(event, Opened) and self.is_small)  # what is small is here next
+        self._look_at = float("-inf") if is_news else now + LOOK_AGAIN
         match event:
             case Proven():
                 self._proven()

@@ -26,7 +26,8 @@ class Filling(Racing):
         for run in self.running.values():
             if not run.ending and now >= run.limit(self._limits):
                 orders += self._break_off(run, Ending.SILENT)
-        return orders + (self.give_up(Ending.SILENT) if now >= self._patient_until() else [])
+        is_silent = now >= self._silent_since + self._limits.patience and now >= self._patient_until()
+        return orders + (self.give_up(Ending.SILENT) if is_silent else [])
 
     def give_up(self, ending: Ending) -> list[Order]:
         """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""

@@ -199,7 +199,8 @@ class Planner:
             del self._owner[id]
         if isinstance(event, Failed | Finished):
             self._note(plan)
-        self._touch(plan)
+        if orders or plan.is_due(now):
+            self._touch(plan)
         return orders
 
     def _judged(self, event: Proven | Disproven | PieceJudged, now: float) -> list[Order]:
