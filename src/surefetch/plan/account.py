@@ -160,6 +160,10 @@ class Account:
             return [request, Shorten(id=request.id, stop=stop)]
         return [request]
 
+    def _newest(self) -> Running:
+        """Return the request that was begun last."""
+        return next(reversed(self.running.values()))
+
     def _release(self, run: Running, now: float) -> None:
         del self.running[run.request.id]
         if run.twin:

@@ -26,8 +26,9 @@ class Filling(Racing):
         for run in self.running.values():
             if not run.ending and now >= run.limit(self._limits):
                 orders += self._break_off(run, Ending.SILENT)
-        is_silent = now >= self._silent_since + self._limits.patience and now >= self._patient_until()
-        return orders + (self.give_up(Ending.SILENT) if is_silent else [])
+        if now < self._silent_since + self._limits.patience:  # as at nearly every look: no more to weigh
+            return orders
+        return orders + (self.give_up(Ending.SILENT) if now >= self._patient_until() else [])
 
     def give_up(self, ending: Ending) -> list[Order]:
         """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""

@@ -65,7 +65,7 @@ class Host:
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
         self.pace = Pace()
-        self._limits = 0
+        self._refusals = 0  # of one request more
         self._limited_at = float("-inf")
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
@@ -111,8 +111,8 @@ class Host:
         """Note that it takes no more requests at once beside those it has: it refused one that began then."""
         self.most = max(1, min(self.open, self.most or self.open))
         if began >= self._limited_at:  # the others are of the same incident
-            self.more_at = next_try(self._limits, now)
-            self._limits += 1
+            self.more_at = next_try(self._refusals, now)
+            self._refusals += 1
         self._limited_at = now
 
     def unlimit(self) -> None:

@@ -88,7 +88,7 @@ class Racing(Account):
     def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
         self._shared.hosts.races += 1
         orders = self._begin(rival, victim.at, victim.stop, now)
-        run = next(reversed(self.running.values()))
+        run = self._newest()
         run.twin, victim.twin = victim, run
         run.overlaps = victim.overlaps = True
         return orders
@@ -115,7 +115,7 @@ class Racing(Account):
             return []
         self._shared.hosts.races += 1
         orders = self._begin(fresh[0], runs[0].at, runs[0].stop, now)
-        next(reversed(self.running.values())).overlaps = runs[0].overlaps = True
+        self._newest().overlaps = runs[0].overlaps = True
         return orders
 
     def _ask_size(self, ready: list[Candidate], now: float) -> list[Order]:
@@ -129,7 +129,7 @@ class Racing(Account):
             is_fresh = candidate.takes_ranges is None and not (candidate.failures or candidate.running)
             if is_fresh and candidate.host.room(self._limits) > 0:
                 orders = self._begin(candidate, 0, 1, now)
-                next(reversed(self.running.values())).asks_size = True
+                self._newest().asks_size = True
                 return orders
         return []
 

@@ -416,10 +416,8 @@ class Engine:
     def _ended_body(self, transfer: Transfer, code: int, message: str) -> None:
         assert transfer.accepted
         end = transfer.stop if transfer.stop is not None else transfer.accepted.stop
-        is_whole = code == 0 and (end is None or transfer.position >= end)
-        # A server may send less than it was asked for and say so (RFC 9110, 15.3.7).
-        is_less = code == 0 and transfer.head and transfer.head.status == 206
-        if transfer.is_complete or is_whole or (is_less and transfer.position == transfer.accepted.stop):
+        is_whole = end is None or transfer.position >= end or transfer.has_kept_its_word
+        if transfer.is_complete or (code == 0 and is_whole):
             self._finish(transfer)
             return
         if code == 0:

@@ -87,6 +87,12 @@ class Transfer:
         """Whether everything that was asked for has arrived."""
         return self.accepted is not None and self.stop is not None and self.position >= self.stop
 
+    @property
+    def has_kept_its_word(self) -> bool:
+        """Whether all came of the range that it promised, maybe less than asked for (RFC 9110, 15.3.7)."""
+        is_range = self.head is not None and self.head.status == 206
+        return is_range and self.accepted is not None and self.position == self.accepted.stop
+
     def restart(self, url: str) -> None:
         """Forget the last answer before the next hop."""
         self.url, self.stage, self.head = url, Stage.ASKED, None
