@@ -98,7 +98,10 @@ class Prove(Struct, frozen=True, kw_only=True):
 
 
 class Discard(Struct, frozen=True, kw_only=True):
-    """Forget bytes [start, stop) of an unfinished artifact: they came from a mirror not to be believed."""
+    """Forget bytes [start, stop) of an unfinished artifact: they came from a mirror not to be believed.
+
+    `Discarded` says that it is done.
+    """
 
     artifact: Artifact
     start: int
@@ -184,6 +187,14 @@ class Disordered(Struct, frozen=True, kw_only=True):
     round_trip: float  # seconds: the shortest seen
     queued: float  # seconds that packets wait on the way now, beside that
     used: float  # share of the link that was used in the last round trip, by how fast packets come in a row
+
+
+class Discarded(Struct, frozen=True, kw_only=True):
+    """Bytes [start, stop) were discarded as ordered; all that was written of them before has been told."""
+
+    artifact: Artifact
+    start: int
+    stop: int
 
 
 class Differed(Struct, frozen=True, kw_only=True):
@@ -272,6 +283,6 @@ class Halted(Struct, frozen=True, kw_only=True):
 
 
 Event = (
-    Tick | Answered | LookupFailed | Opened | Received | Disordered | Finished | Differed | Failed | Cancelled
-    | Proven | Disproven | PieceJudged | Derived | NotDerived | Halted
+    Tick | Answered | LookupFailed | Opened | Received | Disordered | Finished | Discarded | Differed | Failed
+    | Cancelled | Proven | Disproven | PieceJudged | Derived | NotDerived | Halted
 )  # fmt: skip

@@ -391,6 +391,16 @@ def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> 
 ENDLESS = Script(drip=(64 << 10, 0.004), chunked=True, takes_ranges=False)
 
 
+@pytest.mark.parametrize("other", [DATA[MIB:], DATA[MIB:] + DATA[: 2 * MIB]], ids=["shorter", "longer"])
+def test_the_size_that_most_mirrors_tell_is_believed_at_once(make: Any, other: bytes) -> None:
+    quick = Script(drip=(64 << 10, 0.002))
+    scene = make(behind(quick, body=other), STEADY, STEADY)
+    receipt = scene.get(size=None)
+    assert receipt.size == len(DATA)
+    assert causes(receipt, scene.servers[0]) == ["body.wrong-file"]
+    assert causes(receipt, scene.servers[1]) == causes(receipt, scene.servers[2]) == []
+
+
 @pytest.mark.parametrize("pace", [None, (4 << 10, 0.02)], ids=["at once", "slowly"])
 def test_a_size_that_a_liar_tells_does_not_cut_the_others_short(
     make: Any, pace: tuple[int, float] | None

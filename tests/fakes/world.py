@@ -14,6 +14,7 @@ from surefetch.events import (
     Derived,
     Differed,
     Discard,
+    Discarded,
     Disordered,
     Disproven,
     Done,
@@ -302,7 +303,8 @@ class World:
         part = self._part(order.artifact)
         part.spans.remove(order.start, order.stop)
         first, last = order.start // PIECE_BYTES, -(-order.stop // PIECE_BYTES)
-        part.judged -= set(range(first, last))
+        part.judged = {index for index in part.judged if not first <= index < last}
+        self._pending.append(Discarded(artifact=order.artifact, start=order.start, stop=order.stop))
 
     def _prove(self, artifact: Artifact) -> Event:
         part = self._part(artifact)

@@ -4,7 +4,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from surefetch.events import Attempt, Cancel, Disordered, Failure, Opened, Received, Request, Shorten
+from surefetch.events import (
+    Attempt,
+    Cancel,
+    Cancelled,
+    Discard,
+    Discarded,
+    Disordered,
+    Failure,
+    Opened,
+    Phase,
+    Received,
+    Request,
+    Shorten,
+    Tick,
+)
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal, Held
 from surefetch.plan.policy import Limits
@@ -68,6 +82,16 @@ def seconds(habits: Sequence[Habit], **more: object) -> float:
 def requests(one: World) -> list[tuple[int, int | None]]:
     """(start, stop) of each request, in time."""
     return [(order.start, order.stop) for _, order in one.orders if isinstance(order, Request)]
+
+
+def opened(request: Request, size: int) -> Opened:
+    """The event that a request's answer has begun."""
+    return Opened(id=request.id, start=request.start, size=size, takes_ranges=True, validator=None)
+
+
+def cancelled(request: Request) -> Cancelled:
+    """The event that a request was broken off."""
+    return Cancelled(id=request.id, phase=Phase.BODY)
 
 
 def told(one: World) -> list[tuple[str, str]]:
@@ -390,6 +414,34 @@ def test_mirrors_that_disagree_about_an_unknown_size_end_right() -> None:
         habits = [Habit(rate=20e6, other_size=None if number == right else MB) for number in range(3)]
         one = world(habits, is_known=False, size=5 * MB)
         assert one.run().missing == ()
+
+
+@pytest.mark.parametrize("other", [40 * MB, 90 * MB])
+def test_the_size_that_most_mirrors_tell_is_believed(other: int) -> None:
+    odd = capped(per_connection=1e6, other_size=other)
+    one = world([odd, capped(), capped()], is_known=False)
+    assert one.run().missing == ()
+    assert one.now <= 2 * CLEAN
+    assert told(one) == [("0", "body.wrong-file")]
+
+
+def test_bytes_that_were_written_before_others_were_discarded_are_not_counted() -> None:
+    planner = world([Habit()] * 3, is_known=False).planner
+    (first,) = (order for order in planner.start(0.0) if isinstance(order, Request))
+    orders = planner.handle(opened(first, 40 * MB), 0.1)
+    second, third = (order for order in orders if isinstance(order, Request))
+    planner.handle(Received(id=first.id, start=0, stop=MB), 0.2)
+    planner.handle(opened(second, SIZE), 0.3)
+    orders = planner.handle(opened(third, SIZE), 0.3)  # two against one
+    (discard,) = (order for order in orders if isinstance(order, Discard))
+    assert first.id in {order.id for order in orders if isinstance(order, Cancel)}
+    planner.handle(Received(id=first.id, start=MB, stop=2 * MB), 0.3)  # was on its way
+    done = Discarded(artifact=discard.artifact, start=discard.start, stop=discard.stop)
+    asked = [*orders, *planner.handle(done, 0.3), *planner.handle(cancelled(first), 0.3)]
+    asked += [*planner.handle(cancelled(second), 0.3), *planner.handle(Tick(), 0.5)]
+    starts = {order.start for order in asked if isinstance(order, Request)}
+    assert 0 in starts
+    assert 2 * MB not in starts
 
 
 def test_a_file_that_is_replaced_on_the_way_is_not_mixed_with_the_old_one() -> None:

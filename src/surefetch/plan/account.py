@@ -85,6 +85,7 @@ class Account:
         self._check: Check | None = None  # a second opinion is being gathered
         self._has_checked = False  # and did not tell who lied
         self._widening = Widening()
+        self._forgotten: list[segments.Range] = []  # ordered to be discarded, and not told to be
         self._rounds: dict[int, int] = {}  # piece -> times that it was wrong
         self._began = 0.0  # time of the first request, 0 before
         self._silent_since = math.inf  # the last byte, or the first request after nobody was asked
@@ -232,9 +233,15 @@ class Account:
         pace = self._pace(run, now, belief)
         return pace.wait + run.left / pace.rate
 
+    def discarded(self, start: int, stop: int) -> None:
+        """Note that bytes were discarded as ordered: what comes of them from now on stays."""
+        self._forgotten.remove((start, stop))
+
     # --- telling --------------------------------------------------------------------------------------------
 
     def _forget(self, start: int, stop: int) -> Discard:
+        """Have bytes discarded; what is written of them until that is done goes, too."""
+        self._forgotten.append((start, stop))
         return Discard(artifact=self.artifact, start=start, stop=stop)
 
     def _drop(self, candidate: Candidate, cause: str, detail: str) -> None:

@@ -142,7 +142,9 @@ class ArtifactPlan(Checking):
         was_unknown = self.size is None
         if ending := self._weigh_size(candidate, event.size):
             return self._break_off(run, ending)
-        orders = self._weigh_validator(run, event.validator)
+        size = candidate.size
+        orders = self._change_size(size) if size is not None and self._is_outvoted(size) else []
+        orders += self._weigh_validator(run, event.validator)
         if was_unknown and self.size is not None:
             orders += self._bound_others(run, self.size)
         if event.start != run.request.start:
@@ -161,9 +163,36 @@ class ArtifactPlan(Checking):
         has_room = not self.artifact.bound or size <= self.artifact.bound
         if self.size is None and has_room and size >= self.spans.end:
             self.size = size
-        if size == self.size:
+        if size == self.size or (has_room and self._is_outvoted(size)):
             return None
         return Ending.OTHER_SIZE if self.artifact.size is None else Ending.WRONG_SIZE
+
+    def _is_outvoted(self, size: int) -> bool:
+        """Whether more mirrors tell another size than the one that was believed, which nobody promised."""
+        if self.artifact.size is not None or self.size in (None, size):
+            return False
+        told = [candidate.size for candidate in self._waiting()]
+        return told.count(size) > told.count(self.size)
+
+    def _change_size(self, size: int) -> list[Order]:
+        """Believe the size that most mirrors tell, and nothing of what came from others."""
+        orders: list[Order] = []
+        for run in self.running.values():
+            if run.candidate.size not in (None, size):
+                orders += self._break_off(run, Ending.OTHER_SIZE)
+        orders += self._start_over()
+        self.size = size
+        right = {candidate.mirror.url for candidate in self._waiting() if candidate.size == size}
+        attempts = self._shared.attempts
+        attempts[:] = [one for one in attempts if one.cause != "body.wrong-file" or one.mirror not in right]
+        for run in self.running.values():
+            if run.ending or run.stop is None or run.stop <= size:
+                continue
+            if run.at >= size:
+                orders += self._break_off(run, Ending.LOST)
+            else:
+                orders += self._shorten(run, size)
+        return orders
 
     def _bound_others(self, run: Running, size: int) -> list[Order]:
         """Let requests that began while nobody knew the size end there; what has come beyond is forgotten.
@@ -233,11 +262,12 @@ class ArtifactPlan(Checking):
             return
         if self.size is not None:
             stop = max(start, min(stop, self.size))  # on their way when the size became known
-        added = self.spans.add(start, stop, candidate)
-        candidate.given += added
-        run.gained += added
-        if added < stop - start and start >= run.at:  # a race: who wrote first is not told
-            self.spans.double(start, stop, candidate)
+        for first, last in segments.subtract([(start, stop)], self._forgotten):
+            added = self.spans.add(first, last, candidate)
+            candidate.given += added
+            run.gained += added
+            if added < last - first and first >= run.at:  # a race: who wrote first is not told
+                self.spans.double(first, last, candidate)
 
     def _finished(self, run: Running, stop: int, now: float) -> list[Order]:
         candidate = run.candidate
@@ -316,7 +346,7 @@ class ArtifactPlan(Checking):
         elif run.ending is Ending.WRONG_SIZE:
             detail = f"it has {run.candidate.size:,} bytes, not {self.size:,}"
             self._judge(run, Failure.CORRUPT, "body.wrong-file", detail, now, None)
-        elif run.ending is Ending.OTHER_SIZE:
+        elif run.ending is Ending.OTHER_SIZE and run.candidate.size != self.size:
             detail = (
                 f"it has {run.candidate.size:,} bytes, another mirror has {self.size or self.spans.end:,}"
             )

@@ -124,10 +124,11 @@ class Filling(Racing):
         return [self._forget(start, stop) for start, stop in gone]
 
     def _start_over(self) -> list[Order]:
-        stop = self.spans.end
+        has_bytes = self.spans.end > 0 or bool(self.running)  # of which some may not have been told yet
+        stop = max(self.spans.end, self.artifact.bound)
         self.spans.remove(0, stop)
         self.size = self.artifact.size
-        return [self._forget(0, stop)] if stop else []
+        return [self._forget(0, stop)] if has_bytes else []
 
     def _breadth(self) -> int:
         """Mirrors to ask at once."""

@@ -11,6 +11,7 @@ from surefetch.events import (
     Attempt,
     Derive,
     Derived,
+    Discarded,
     Disproven,
     Done,
     Event,
@@ -176,6 +177,8 @@ class Planner:
                 self._halted = event
             case Proven() | Disproven() | PieceJudged():
                 return self._judged(event, now)
+            case Discarded():
+                self._plans[event.artifact.name].discarded(event.start, event.stop)
             case _:
                 return self._to_owner(event, now)
         return []

@@ -15,6 +15,7 @@ from surefetch.events import (
     Derive,
     Differed,
     Discard,
+    Discarded,
     Disproven,
     Done,
     Event,
@@ -128,6 +129,7 @@ class Loop:
         self._requests: dict[int, Request] = {}
         self._stopped: set[int] = set()
         self._unproven: deque[Artifact] = deque()
+        self._ahead: list[Event] = []  # to be told before what comes next
 
     def run(self) -> Done:
         """Run until the planner is done.
@@ -173,7 +175,7 @@ class Loop:
             case Prove():
                 self._unproven.append(order.artifact)  # when the network is quiet: the next requests go first
             case Discard():
-                self._bench.discard(order.artifact, order.start, order.stop)
+                self._discard(order)
             case Derive():
                 self._work(self._bench.derive, order)
 
@@ -193,6 +195,13 @@ class Loop:
             self._work_freely(copy_local, request, sink, self._inbox.post, is_stopped)
         else:
             self._engine().begin(request, sink)
+
+    def _discard(self, order: Discard) -> None:
+        """Discard bytes, and say when, between what was written before and what is written from now on."""
+        if self._network is not None:
+            self._ahead += map(self._enclosed, self._network.told())
+        self._bench.discard(order.artifact, order.start, order.stop)
+        self._ahead.append(Discarded(artifact=order.artifact, start=order.start, stop=order.stop))
 
     def _sink(self, request: Request, part: Part) -> Any:
         """Return where a request's bytes go: into the part, or against it."""
@@ -246,12 +255,14 @@ class Loop:
         """Wait for events; a `Tick` when the planner's time has come and nothing else happened."""
         while len(self._unproven) > UNPROVEN:
             self._bench.prove(self._unproven.popleft())
-        timeout = max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
+        ahead, self._ahead = self._ahead, []
+        timeout = 0.0 if ahead else max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
         if self._network is None:
             self._prove()
             events = self._inbox.take(0.0 if self._unproven else timeout)
         else:
             events = self._from_network(timeout)
+        events = ahead + events if ahead else events
         if time.monotonic() >= self._wake_at:
             self._wake_at = float("inf")
             events.append(Tick())
