@@ -206,6 +206,11 @@ def test_a_lost_packet_that_costs_little_brings_no_connection(habit: Habit, size
     assert joined == []
 
 
+def test_a_link_that_somebody_else_has_left_is_tried_again() -> None:
+    filling, capped_one = Habit(rate=30e6, stalls_at=4.0), Habit(rate=6e6, per_connection=0.5e6, latency=0.1)
+    assert seconds([capped_one, filling], client_rate=3e6, size=40 * MB) <= 1.2 * 40 * MB / 3e6
+
+
 def test_no_more_connections_are_made_than_a_host_may_have() -> None:
     for most in (1, 2, 3):
         one = world([capped(), capped()], limits=Limits(connections=most))

@@ -27,6 +27,8 @@ RACE_END: Final = 512 << 10
 RACE_SILENCE: Final = 1.25
 #: Where both that race need more seconds than this, a third may take the place of one.
 ANEW: Final = 1.0
+#: A request gets no bytes back from another mirror that gives them at more than one over this times its rate.
+SLOWER: Final = 0.5
 
 
 class Racing(Account):
@@ -36,10 +38,10 @@ class Racing(Account):
         """Ask a second mirror for bytes that seem to take much longer than it would."""
         runs = [r for r in self.running.values() if not (r.ending or r.twin or r.asks_size)]
         if not runs:
-            return self._ask_one_more(ready, now) if self._shared.hosts.may_race else []
+            return self._ask_one_more(ready, now) if self._is_in_budget() else []
         victim = max(runs, key=lambda run: self._eta(run, now, belief))
         silence = now - victim.last_byte
-        if silence < SAME_AGAIN and (not self._shared.hosts.may_race or self._is_answering(victim)):
+        if silence < SAME_AGAIN and (not self._is_in_budget() or self._is_answering(victim)):
             return []
         count = victim.left
         if victim.stop is not None and not count:
@@ -71,12 +73,20 @@ class Racing(Account):
             others = [c for c in ready if c not in (run.candidate, twin.candidate)]
             able = [c for c in others if c.running < c.lanes and c.host.room(self._limits) > 0]
             is_silent = now - max(run.last_byte, twin.last_byte) >= SAME_AGAIN
-            if (is_silent or self._shared.hosts.may_race) and self._eta(faster, now, belief) > ANEW:
+            if (is_silent or self._is_in_budget()) and self._eta(faster, now, belief) > ANEW:
                 rival = self._best_rival(able, faster, now, belief)
                 if rival:
                     slower.twin = faster.twin = None
                     return [*self._break_off(slower, Ending.LOST), *self._begin_race(faster, rival, now)]
         return []
+
+    def _is_in_budget(self) -> bool:
+        """Whether another request for bytes that are on their way is no burden: of thousands it could be."""
+        return self._is_splittable() or self._shared.hosts.may_race
+
+    def _count_race(self) -> None:
+        if not self._is_splittable():
+            self._shared.hosts.races += 1
 
     def _may_race(self, rival: Candidate, victim: Running, now: float) -> bool:
         if rival.host.room(self._limits) <= 0:
@@ -86,7 +96,7 @@ class Racing(Account):
         return rival.running < rival.lanes
 
     def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
-        self._shared.hosts.races += 1
+        self._count_race()
         orders = self._begin(rival, victim.at, victim.stop, now)
         run = self._newest()
         run.twin, victim.twin = victim, run
@@ -113,7 +123,7 @@ class Racing(Account):
         fresh = [c for c in ready if not (c.running or c.failures) and c.host.room(self._limits) > 0]
         if not runs or not fresh or any(now - run.last_byte < ONE_MORE for run in runs):
             return []
-        self._shared.hosts.races += 1
+        self._count_race()
         orders = self._begin(fresh[0], runs[0].at, runs[0].stop, now)
         self._newest().overlaps = runs[0].overlaps = True
         return orders
@@ -169,6 +179,8 @@ class Racing(Account):
     def _give_back(self, run: Running) -> list[Order]:
         """Break off a request that was not worth it, and let the one before it go on over its bytes."""
         for other in self.running.values():
+            if self._is_slower(other, run.candidate):
+                continue
             if other.stop == run.at and other.opened_at is not None and not (other.ending or other.twin):
                 asked = other.request.stop or self.size or 0
                 if asked < (run.stop or 0) or other.left < RACE_END:  # it might end before it is told
@@ -178,3 +190,8 @@ class Racing(Account):
                 shorten = Shorten(id=other.request.id, stop=run.stop or 0)
                 return [*self._break_off(run, Ending.UNWANTED), shorten]
         return []
+
+    def _is_slower(self, run: Running, candidate: Candidate) -> bool:
+        """Whether another mirror would give a request's bytes much sooner than it does."""
+        rate = run.meter.rate(run.last_byte, 0.0)
+        return run.candidate is not candidate and rate < SLOWER * candidate.belief(UNKNOWN_RATE)

@@ -48,6 +48,8 @@ HUSH_SHARE: Final = 0.2
 QUEUED: Final = 1.3
 QUEUED_SECONDS: Final = 0.03
 QUEUED_OFTEN: Final = 2
+#: Below this share of the rate at which a link was full it is full no more: somebody else had filled it.
+EMPTIED: Final = 0.6
 #: A connection that loses one of n packets sends MATHIS * sqrt(n) in each round trip (Mathis et al. 1997).
 MATHIS: Final = 1.22
 SEGMENT_BYTES: Final = 1448
@@ -82,6 +84,7 @@ class Widening:
         self._rates: list[float] = []
         self._is_settling = False  # the set of requests has just changed
         self._queued: dict[Candidate, int] = {}  # requests of each mirror that have waited in a queue
+        self._full_rate = 0.0  # bytes per second of all when more requests brought nothing
 
     def consider(self, now: float, left: int, runs: Sequence[Running], limits: Limits, reserve: bool) -> None:
         """Measure, and change the numbers of requests (`Candidate.lanes`, `breadth`) where that may pay.
@@ -118,6 +121,7 @@ class Widening:
         rates = self._measure(giving)
         self._rates.append(sum(rates.values()))
         self._mark(now, giving)
+        self._look_for_room(rates)
         if self._trial:
             self._judge(self._trial, rates, len(giving), now, limits)
         else:
@@ -158,6 +162,7 @@ class Widening:
             self._queued[candidate] = self._queued.get(candidate, 0) + 1
             if self._queued[candidate] >= QUEUED_OFTEN:
                 candidate.filled(now)
+                self._full_rate = sum(self._trial.base.values())
             if not self._trial.before:
                 self._trial, self._rates = None, []
         return candidate in self._queued and candidate.running > candidate.lanes
@@ -192,6 +197,13 @@ class Widening:
             rate = (run.position - position) / seconds if seconds > 0 else 0.0
             rates[run.candidate] = rates.get(run.candidate, 0.0) + rate
         return rates
+
+    def _look_for_room(self, rates: dict[Candidate, float]) -> None:
+        """Forget that more requests brought nothing where those that left room for them give less by now."""
+        if len(self._rates) >= 2 and max(self._rates[-2:]) < EMPTIED * self._full_rate:
+            for candidate in rates:
+                candidate.is_full &= math.isinf(candidate.full_until)
+            self._full_rate = 0.0
 
     def _open_more(self, runs: Sequence[Running], limits: Limits) -> None:
         """Let mirrors have more requests while those under way are silent; near ones have short ones."""
@@ -252,6 +264,7 @@ class Widening:
                 candidate.lanes = lanes
                 if rates.get(candidate):
                     candidate.filled(now)
+            self._full_rate = max(self._rates)
             self._trial, self._rates = None, []
 
     def _widen(self, lanes: dict[Candidate, int], least: int, most: int) -> None:
