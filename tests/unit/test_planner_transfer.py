@@ -358,6 +358,32 @@ def test_a_mirror_that_takes_no_ranges_still_helps() -> None:
     assert seconds([Habit(rate=1e6), plain]) <= 1.6 * SIZE / 21e6
 
 
+def test_a_mirror_that_takes_no_ranges_brings_the_beginning_and_the_others_the_rest() -> None:
+    ranged, plain = Habit(rate=4e6), Habit(rate=5e6, takes_ranges=False)
+    for habits in ([ranged, plain], [plain, ranged]):
+        one = world(habits)
+        assert one.run().missing == ()
+        assert one.now <= 1.2 * SIZE / 9e6
+        assert one.received <= 1.1 * SIZE
+
+
+def test_a_mirror_that_takes_no_ranges_goes_on_as_often_as_others_fall_silent() -> None:
+    plain = Habit(rate=6e6, takes_ranges=False)
+    stalled = [Habit(rate=3e6, stalls_at=at) for at in (0.5, 2.0)]
+    assert seconds([stalled[0], plain, stalled[1]], size=40 * MB) <= 1.4 * 40 * MB / 6e6
+
+
+def test_a_mirror_that_takes_no_ranges_does_not_read_up_to_what_another_has_at_hand() -> None:
+    habits = [Habit(rate=0.08e6), Habit(rate=5e6, takes_ranges=False), Habit(rate=5e6, is_wrong=True)]
+    one = [*habits, capped()]
+    assert seconds(one, size=20 * MB, limits=Limits(compares=False)) <= 3
+
+
+def test_what_is_taken_over_is_not_shared_with_much_slower_mirrors() -> None:
+    habits = [Habit(rate=6e6), Habit(rate=8e6, takes_ranges=False), Habit(rate=0.1e6)]
+    assert seconds(habits, size=40 * MB) <= 1.4 * 40 * MB / 14e6
+
+
 def test_a_mirror_that_lies_about_ranges_is_asked_for_the_whole_file() -> None:
     one = world([Habit(rate=20e6, lies_about_ranges=True), Habit(fails=(Failure.MISSING, "http.gone"))])
     assert one.run().missing == ()

@@ -453,6 +453,7 @@ class ArtifactPlan(Checking):
             return orders
         self._began = self._began or now
         self._look_at = now + min(LOOK_RARELY, max(LOOK_AGAIN, (now - self._began) / 20))
+        orders += self._let_go_on(now)
         orders += self._cull(now)
         orders += self._fill(now)
         if self.running or self._waiting():

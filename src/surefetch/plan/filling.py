@@ -16,6 +16,12 @@ from surefetch.plan.running import Ending, Running
 #: A mirror that failed gets segments of at most this many bytes until it has given some; one whose requests
 #: have their bytes at once, none that are longer.
 START_SMALL: Final = 1 << 20
+#: What is taken over is shared evenly with mirrors that give at least this share of its taker's rate.
+PEER: Final = 0.5
+#: A mirror that takes no ranges gets the first bytes, and the others those behind, where that should be over
+#: in this share of the time, and so many seconds earlier.
+FRONT: Final = 0.9
+FRONT_SAVED: Final = 0.2
 
 
 class Filling(Racing):
@@ -84,7 +90,7 @@ class Filling(Racing):
         quiet = {run.candidate for run in runs if run.is_quiet(now) and not is_hushed}
         ready = [c for c in usable if c not in quiet and (c.running or c.ready() <= now)]
         belief = self._belief(runs, now)
-        orders += self._let_go_on(now, belief)
+        orders += self._give_front(ready, now, belief)
         idle = self._idle(ready)
         while idle:
             work = self._work(idle, now, belief)
@@ -157,6 +163,33 @@ class Filling(Racing):
             idle += [candidate] * max(0, min(wanted, candidate.host.room(self._limits)))
         return idle
 
+    def _give_front(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
+        """Have a mirror that takes no ranges bring the first bytes, and the others those behind."""
+        runs = [run for run in self.running.values() if not (run.ending or run.asks_size)]
+        plain = [c for c in ready if c.takes_ranges is False and c.host.room(self._limits) > 0]
+        if not (plain and runs and self._is_splittable()):
+            return []
+        if any(run.candidate.takes_ranges is False for run in runs):
+            return []
+        candidate = max(plain, key=lambda c: c.belief(belief))
+        promise = self._promise(candidate, 0, belief)
+        rate = sum(self._pace(run, now, belief).rate for run in runs if not run.is_quiet(now))
+        if not rate:
+            return []
+        missing = self.spans.gaps(0, self.size or 0)
+        stop = segments.front(missing, promise, rate)
+        alone = sum(b - a for a, b in missing) / rate
+        together = promise.wait + stop / promise.rate
+        is_little = stop - missing[0][0] < START_SMALL or alone - together < FRONT_SAVED
+        if is_little or together > FRONT * alone:
+            return []
+        orders = []
+        for run in runs:
+            is_first = self._eta(run, now, belief) <= promise.wait + run.at / promise.rate
+            if run.at + START_SMALL < stop and not (is_first or run.twin or self._is_answering(run)):
+                orders += self._break_off(run, Ending.LOST)
+        return orders + self._begin(candidate, missing[0][0], stop, now)
+
     def _work(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
         """Give one of the idle mirrors something to do: a gap, or a part of what another one has."""
         candidate = idle[0]
@@ -205,17 +238,17 @@ class Filling(Racing):
         etas = {run: self._eta(run, now, belief) for run in runs}
         longest = max(etas.values(), default=0.0)
         alike = sum(eta >= longest / 2 for eta in etas.values())
-        together = max(1, len(idle) // max(1, alike))  # so many share what is taken over
         for victim in sorted(runs, key=lambda run: -etas[run])[:2]:
             pace = self._pace(victim, now, belief)
             for candidate in dict.fromkeys(idle):
                 promise = self._promise(candidate, victim.at, belief)
+                peers = [other for other in idle if other.belief(belief) >= PEER * promise.rate]
+                together = max(1, len(peers) // max(1, alike))  # so many share what is taken over
                 taken = segments.take_over((victim.at, victim.stop or 0), pace, promise, grain, together)
                 if taken and self._is_doubted(candidate):
                     taken = [(max(taken[0][0], taken[-1][1] - START_SMALL), taken[-1][1])]
                 if taken:
-                    others = [other for other in idle if other is not candidate]
-                    takers = [*(other for other in idle if other is candidate), *others]
+                    takers = sorted(peers, key=lambda other: other is not candidate)
                     return [*self._shorten(victim, taken[0][0]), *self._hand_out(taken, takers, now)]
         return []
 

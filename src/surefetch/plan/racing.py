@@ -143,28 +143,35 @@ class Racing(Account):
                 return orders
         return []
 
-    def _let_go_on(self, now: float, belief: float) -> list[Order]:
+    def _let_go_on(self, now: float) -> list[Order]:
         """Let who takes no ranges go on over what would come later without: asked again it begins anew."""
-        runs = [run for run in self.running.values() if not (run.ending or run.twin or run.asks_size)]
+        runs = [run for run in self.running.values() if not (run.ending or run.asks_size)]
+        plain = [run for run in runs if run.candidate.takes_ranges is not True and run.opened_at is not None]
+        if self.size is None or not plain:
+            return []
+        belief = self._belief(runs, now)
         orders: list[Order] = []
-        for run in runs:
-            if run.candidate.takes_ranges is not True and run.opened_at is not None:
+        for run in plain:
+            if not (run.ending or run.twin):
                 orders += self._go_on(run, [other for other in runs if other is not run], now, belief)
         return orders
 
     def _go_on(self, run: Running, others: list[Running], now: float, belief: float) -> list[Order]:
-        """Let one request go on, once: what is taken from it again stays taken."""
-        pace = self._pace(run, now, belief)
-        has_gone_on = run.shortest is not None
-        if self.size is None or run.stop is None or has_gone_on or run.left > GO_ON * pace.rate:
+        """Let one request go on where it is about to end, or others have brought what it was for."""
+        assert self.size is not None
+        if run.stop is None:
             return []
+        if self._eta(run, now, belief) > GO_ON and not self.spans.covers(run.at, run.stop):
+            return []
+        pace = self._pace(run, now, belief)
         later = []
         for other in others:
             end = other.stop or self.size
             together = pace.wait + (end - run.at) / pace.rate
-            alone = self._eta(other, now, belief)
-            is_worth_it = together < segments.RACE * alone and alone - together >= segments.LEAST_SAVED
-            if other.at >= run.stop and is_worth_it:
+            alone = min(self._eta(one, now, belief) for one in (other, other.twin or other))
+            share = 1.0 if other.is_quiet(now) else segments.RACE
+            is_worth_it = together < share * alone and alone - together >= segments.LEAST_SAVED
+            if other.at >= run.stop and is_worth_it and not other.ending:
                 later.append(other)
         ends = [other.stop or self.size for other in later]
         stop = max([*ends, *(gap[1] for gap in self._gaps())], default=0)

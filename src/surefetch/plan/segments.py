@@ -115,6 +115,23 @@ def _point(left: Range, victim: Pace, thief: Pace, grain: int, thieves: int) -> 
     return point if alone - after >= max(LEAST_SAVED, thief.wait / 4) else None
 
 
+def front(missing: list[Range], plain: Pace, rate: float) -> int:
+    """Return how far somebody who begins at byte 0 should bring what is missing, so that all end together.
+
+    Args:
+        missing: What is missing, in order; not empty.
+        plain: Who begins there.
+        rate: Bytes per second of all others, who bring what is behind.
+    """
+    behind = sum(stop - start for start, stop in missing)
+    for start, stop in missing:
+        point = int((behind + start - rate * plain.wait) * plain.rate / (plain.rate + rate))
+        if point < stop:
+            return max(start, point)
+        behind -= stop - start
+    return missing[-1][1]
+
+
 def is_worth_a_race(count: int, victim: Pace, rival: Pace) -> bool:
     """Whether asking another mirror for the same `count` bytes should bring them much earlier."""
     alone = victim.wait + count / victim.rate
