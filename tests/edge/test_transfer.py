@@ -49,6 +49,16 @@ def test_a_whole_file_arrives(driver: Driver, server: FaultyServer) -> None:
     assert events.index(first) == 0
 
 
+def test_a_round_trip_is_told_apart_from_the_time_that_a_server_takes(
+    driver: Driver, server: FaultyServer
+) -> None:
+    url = server.serve("/late", CONTENT, Script(delay=0.4))
+    first, again = (opened(driver.fetch(url, SIZE)[0]) for _ in range(2))
+    assert first.seconds > 0.4
+    assert 0 < first.round_trip < 0.1
+    assert again.round_trip == 0, "its connection was there already"
+
+
 def test_received_tells_each_byte_once_in_order(driver: Driver, server: FaultyServer) -> None:
     url = server.serve("/told", CONTENT, Script(drip=(100_000, 0.06)))
     events, _ = driver.fetch(url, SIZE)

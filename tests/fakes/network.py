@@ -122,6 +122,7 @@ class Flow:
     due: float = math.inf
     is_over: bool = False
     is_warm: bool = False  # over a connection that has its window already
+    queued: float = 0.0  # seconds that it waited while others filled the link
 
     def position(self, now: float) -> float:
         return min(self.at + self.rate * (now - self.since), float(self.stop), self.limit)
@@ -182,7 +183,8 @@ class Network:
         flow.is_warm = habit.idle > 0
         habit.idle = max(0, habit.idle - 1)
         seconds = habit.latency * trips + habit.jitter * self._chance.random()
-        seconds += habit.queue * (habit.busy > 1)
+        flow.queued = habit.queue * (habit.busy > 1)
+        seconds += flow.queued
         if habit.pauses and habit not in self._pausing:
             self._pausing.add(habit)
             self.later(self._chance.expovariate(1 / habit.pauses[0]), lambda: self._pause(habit, True))
@@ -291,6 +293,7 @@ class Network:
             takes_ranges=takes if is_range else habit.takes_ranges,
             validator=validator,
             seconds=self.now - flow.asked_at,
+            round_trip=0.0 if flow.is_warm else habit.latency + flow.queued,
         )
 
     def _set_trap(self, flow: Flow, start: int, breaks: bool) -> None:

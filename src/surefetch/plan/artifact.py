@@ -122,8 +122,9 @@ class ArtifactPlan(Checking):
 
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
         candidate, seconds = run.candidate, event.seconds or now - run.began
-        is_crowded = self._widening.is_crowded(candidate, seconds, now)
-        candidate.host.worked(candidate.host.first_byte if is_crowded else seconds, now)
+        is_crowded = self._widening.is_crowded(candidate, seconds, event.round_trip, now)
+        usual = candidate.host.first_byte if is_crowded else seconds
+        candidate.host.worked(usual, now, event.round_trip)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)

@@ -35,6 +35,7 @@ class Host:
         most: Requests at once that it was seen to take, None while nothing is known.
         more_at: When it is given more than those.
         first_byte: Seconds from an order to its first byte, 0 while unknown.
+        round_trip: Seconds of a round trip, the shortest seen; 0 while unknown.
         rate: Bytes per second of one connection, 0 while unknown.
         lanes: Requests at once for one artifact that have paid.
         last_byte: When it last gave a byte.
@@ -56,6 +57,7 @@ class Host:
         self.is_multiplexed = False
         local = origin == LOCAL
         self.first_byte = 0.001 if local else 0.0
+        self.round_trip = 0.0
         self.rate = 1e9 if local else 0.0
         self.lanes = 1
         self.last_byte = float("-inf")
@@ -128,8 +130,15 @@ class Host:
             self.unlimit()
         return True
 
-    def worked(self, seconds: float, now: float) -> None:
+    @property
+    def distance(self) -> float:
+        """Seconds to the first byte over a new connection if the host took no time to answer; 0: unknown."""
+        return min(self.first_byte, 2 * self.round_trip) if self.round_trip else self.first_byte
+
+    def worked(self, seconds: float, now: float, round_trip: float = 0.0) -> None:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
+        if round_trip:
+            self.round_trip = min(round_trip, self.round_trip or round_trip)
         self.in_row = 0
         self.pace.answered(now)
         self._worked += 1

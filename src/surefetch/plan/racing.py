@@ -159,7 +159,7 @@ class Racing(Account):
     def _go_on(self, run: Running, others: list[Running], now: float, belief: float) -> list[Order]:
         """Let one request go on where it is about to end, or others have brought what it was for."""
         assert self.size is not None
-        if run.stop is None:
+        if run.stop is None or now - run.went_on < GO_ON:  # what is taken from it again stays taken
             return []
         if self._eta(run, now, belief) > GO_ON and not self.spans.covers(run.at, run.stop):
             return []
@@ -179,7 +179,7 @@ class Racing(Account):
             return []
         for other in others:
             other.overlaps |= run.stop <= other.at < stop
-        run.shortest, run.stop, run.overlaps = run.stop, stop, True
+        run.shortest, run.stop, run.overlaps, run.went_on = run.stop, stop, True, now
         orders = [order for other in later for order in self._break_off(other, Ending.LOST)]
         return [*orders, Shorten(id=run.request.id, stop=stop)]
 

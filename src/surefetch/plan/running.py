@@ -61,7 +61,7 @@ class Running:
 
     __slots__ = (
         "asks_size", "at", "began", "candidate", "ending", "gained", "last_byte", "meter", "opened_at",
-        "overlaps", "position", "request", "shortest", "stop", "twin",
+        "overlaps", "position", "request", "shortest", "stop", "twin", "went_on",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,7 @@ class Running:
         self.began = self.last_byte = now
         self.opened_at: float | None = None
         self.ending: Ending | None = None  # set when it was broken off
+        self.went_on = -math.inf  # when it was let go on over what others had
         self.twin: Running | None = None  # another request for the same bytes
         self.gained = 0  # bytes that were not here before
         self.asks_size = False  # its bytes are not what it is for

@@ -116,7 +116,7 @@ class Widening:
             self._mark(now, giving)
             self._is_settling = False
             return
-        if now - self._began < max(INTERVAL, *(run.candidate.host.first_byte for run in giving)):
+        if now - self._began < max(INTERVAL, *(run.candidate.host.distance for run in giving)):
             return
         rates = self._measure(giving)
         self._rates.append(sum(rates.values()))
@@ -149,12 +149,15 @@ class Widening:
             if candidate.lanes >= min(USUAL, limits.connections) and not candidate.is_full:
                 candidate.lanes = max(candidate.lanes, most)
 
-    def is_crowded(self, candidate: Candidate, seconds: float, now: float) -> bool:
+    def is_crowded(self, candidate: Candidate, seconds: float, round_trip: float, now: float) -> bool:
         """Whether a new request, opened after `seconds`, shows that the link was full without it.
 
         Its mirror goes back to as many requests as it had. Not so while a mirror's first request is awaited.
+        Where its round trip is known (not 0), it tells a full link from a host that takes its time to answer.
         """
         usual = candidate.host.first_byte
+        if usual and round_trip and candidate.host.round_trip:
+            seconds, usual = 2 * round_trip, 2 * candidate.host.round_trip
         if not usual or seconds <= QUEUED * usual + QUEUED_SECONDS:
             return False
         if self._trial and candidate in self._trial.before:
@@ -219,7 +222,7 @@ class Widening:
     def _try(
         self, left: int, rates: dict[Candidate, float], count: int, limits: Limits, reserve: bool
     ) -> None:
-        is_near = all(candidate.host.first_byte < NEAR for candidate in rates)
+        is_near = all(candidate.host.distance < NEAR for candidate in rates)
         last = self._rates[-1 if is_near else -2 :]  # what starts slowly is up to speed soon where it is near
         if (len(last) < 2 and not is_near) or last[-1] > SETTLED * last[0]:
             return

@@ -69,6 +69,7 @@ class Channel:
         self.tried_address = ""
         self.is_ready = False  # the connection stands, the request goes out
         self.is_reused = True  # no connection was opened for it
+        self.socket_at = 0.0  # when its making began
         self.ready_at = 0.0  # when it stood
         self._set: dict[int, Any] = {}
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
@@ -165,7 +166,7 @@ class Channel:
         self.curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_NEGOTIATE if negotiate else _PROXY_AUTH)
 
     def _open_socket(self, purpose: int, address: Any) -> LentSocket | int:
-        self.is_reused = False
+        self.is_reused, self.socket_at = False, time.monotonic()
         self.tried_address = str(address.addr[0])
         if not self.may_be_private and addresses.is_private(self.tried_address):
             self.refused_address = self.tried_address

@@ -154,6 +154,7 @@ class Intake:
                     is_multiplexed=transfer.head.version == "2",
                     address=transfer.channel.tried_address,
                     seconds=now - _asked_at(transfer),
+                    round_trip=_round_trip(transfer),
                 )
             )
             self._opened(transfer)
@@ -228,6 +229,18 @@ def _asked_at(transfer: Transfer) -> float:
     assert transfer.channel
     has_waited = transfer.channel.is_reused and not transfer.hops
     return transfer.channel.ready_at if has_waited else transfer.began
+
+
+def _round_trip(transfer: Transfer) -> float:
+    """Seconds of a round trip to the host, by how long its connection took to make; 0: it was there already.
+
+    TCP takes one (RFC 9293, 3.5), TLS 1.3 one more (RFC 8446, 2).
+    """
+    assert transfer.channel
+    if transfer.channel.is_reused or transfer.proxy:
+        return 0.0
+    trips = 2 if transfer.url.startswith("https:") else 1
+    return (transfer.channel.ready_at - transfer.channel.socket_at) / trips
 
 
 def set_deadline(transfer: Transfer, seconds: float) -> None:
