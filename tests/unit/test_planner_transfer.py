@@ -12,6 +12,7 @@ from surefetch.events import (
     Discarded,
     Disordered,
     Failure,
+    Finished,
     Opened,
     Phase,
     Received,
@@ -461,6 +462,28 @@ def test_the_size_that_most_mirrors_tell_is_believed(other: int) -> None:
     assert one.run().missing == ()
     assert one.now <= 2 * CLEAN
     assert told(one) == [("0", "body.wrong-file")]
+
+
+def test_a_mirror_that_tells_another_size_each_time_does_not_turn_the_others_around_for_ever() -> None:
+    planner = world([Habit()] * 3, is_known=False).planner
+    orders, discards, sizes = planner.start(0.0), 0, {"0": 0, "1": 0, "2": 1}
+    for number in range(200):
+        now = number / 10
+        discards += sum(isinstance(order, Discard) for order in orders)
+        orders, before = [*planner.handle(Tick(), now)], orders
+        for order in before:
+            if isinstance(order, Discard):
+                done = Discarded(artifact=order.artifact, start=order.start, stop=order.stop)
+                orders += planner.handle(done, now)
+            elif isinstance(order, Cancel):
+                orders += planner.handle(Cancelled(id=order.id, phase=Phase.BODY), now)
+            elif isinstance(order, Request):
+                which = order.mirror.url.removeprefix("https://mirror")[0]
+                size = SIZE + sizes[which]
+                sizes["0"] ^= which == "0"  # it tells the other one next time
+                orders += planner.handle(opened(order, size), now)
+                orders += planner.handle(Finished(id=order.id, stop=order.start + MB), now)
+    assert 0 < discards <= 6
 
 
 def test_bytes_that_were_written_before_others_were_discarded_are_not_counted() -> None:

@@ -170,7 +170,8 @@ class ArtifactPlan(Checking):
 
     def _is_outvoted(self, size: int) -> bool:
         """Whether more mirrors tell another size than the one that was believed, which nobody promised."""
-        if self.artifact.size is not None or self.size in (None, size):
+        is_over = self._size_changes >= len(self._roster.candidates)  # one may tell another size each time
+        if self.artifact.size is not None or self.size in (None, size) or is_over:
             return False
         told = [candidate.size for candidate in self._waiting()]
         return told.count(size) > told.count(self.size)
@@ -178,6 +179,7 @@ class ArtifactPlan(Checking):
     def _change_size(self, size: int) -> list[Order]:
         """Believe the size that most mirrors tell, and nothing of what came from others."""
         orders: list[Order] = []
+        self._size_changes += 1
         for run in self.running.values():
             if run.candidate.size not in (None, size):
                 orders += self._break_off(run, Ending.OTHER_SIZE)
