@@ -44,6 +44,16 @@ def test_a_world_that_once_failed_ends_in_proof(seed: int) -> None:
     assert drawn.world.run().missing == ()
 
 
+def test_mirrors_of_a_wrong_file_that_have_no_room_to_be_compared_are_waited_for() -> None:
+    drawn = draw_many(81198)
+    assert not drawn.good & set(drawn.world.run().missing)
+    assert drawn.world.now < 16, "the patience with silent ones"
+
+
+def test_a_mirror_without_ranges_and_another_do_not_take_the_same_bytes_from_each_other_for_ever() -> None:
+    assert draw(104214).world.run().missing == ()
+
+
 def test_the_median_time_is_near_what_the_links_allow() -> None:
     ratios = []
     for seed in range(1000, 1600):

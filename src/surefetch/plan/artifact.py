@@ -94,6 +94,7 @@ class ArtifactPlan(Checking):
             case Proven():
                 self._proven()
             case Disproven():
+                self._silent_since = now
                 return self._disproven(event)
             case PieceJudged():
                 is_news = not event.is_right and self.state in (State.IDLE, State.FETCHING)
@@ -401,7 +402,9 @@ class ArtifactPlan(Checking):
         check = self._check
         assert check
         orders = self._work_on_check(now)
-        if orders or self.running:
+        if self.blocked:
+            self._silent_since = math.inf  # nobody is asked: whoever has no room is not silent
+        if orders or self.running or self.blocked:
             return orders
         if check.confirmed.total == self.size:
             self._blame.clear(self.spans.givers())  # leaving anybody out would give the same bytes again
@@ -444,7 +447,10 @@ class ArtifactPlan(Checking):
             return self._stop_dropped()
         orders = self._watch(now)
         if self._check and self.spans.total == self.size:
-            return orders if self.running and now < self._look_at else orders + self._check_again(now)
+            if not self.running or now >= self._look_at:
+                orders += self._check_again(now)
+            if self._check:
+                return orders
         if self._check:  # bytes were forgotten meanwhile: first things first
             orders += self._end_check()
         if self.size is not None and self.spans.total == self.size:

@@ -47,17 +47,21 @@ class Checking(Filling):
         """Ask for what is to be compared next."""
         check = self._check
         assert check
-        if check.doubt:
-            return [] if self.running else self._ask_third(check, now)
-        orders: list[Order] = []
         able = [c for c in self._able() if c.ready() <= now]
+        if check.doubt:
+            return [] if self.running else self._ask_third(check, check.doubt, able, now)
+        orders: list[Order] = []
         for candidate in able:
             room = min(candidate.lanes - candidate.running, candidate.host.room(self._limits))
+            if room <= 0 and not candidate.running and self._stretch(check, candidate, len(able)):
+                self.blocked.append(candidate.host)
             for _ in range(max(0, room)):
                 stretch = self._stretch(check, candidate, len(able))
                 if stretch is None:
                     break
                 orders += self._begin(candidate, *stretch, now, compares=True)
+        if orders or self.running:
+            self.blocked = []
         return orders
 
     def _differed(self, run: Running, event: Differed) -> list[Order]:
@@ -91,12 +95,12 @@ class Checking(Filling):
             self.spans.remove(start, stop)
         return [*self._stop(Ending.UNWANTED), *(self._forget(start, stop) for start, stop in gone)]
 
-    def _ask_third(self, check: Check, now: float) -> list[Order]:
-        assert check.doubt
-        for candidate in self._able():
-            is_free = candidate.ready() <= now and candidate.host.room(self._limits) > 0
-            if candidate not in (check.giver, check.checker) and is_free:
-                return self._begin(candidate, check.doubt.start, check.doubt.stop, now, compares=True)
+    def _ask_third(self, check: Check, doubt: Differed, able: list[Candidate], now: float) -> list[Order]:
+        others = [candidate for candidate in able if candidate not in (check.giver, check.checker)]
+        for candidate in others:
+            if candidate.host.room(self._limits) > 0:
+                return self._begin(candidate, doubt.start, doubt.stop, now, compares=True)
+        self.blocked = [candidate.host for candidate in others]
         return []
 
     def _able(self) -> list[Candidate]:
