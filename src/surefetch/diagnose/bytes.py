@@ -431,11 +431,7 @@ def _quoted(text: str) -> str:
 def _sizes(sample: Sample) -> str:
     if sample.length is not None and sample.length == sample.size:
         return "the right number of bytes came, but not the right ones"
-    return (
-        f"{sample.length} bytes came, and they are not the promised ones"
-        if sample.length
-        else "other bytes came"
-    )
+    return f"{sample.length} bytes came" if sample.length else "other bytes came"
 
 
 def _hex(head: bytes) -> str:
