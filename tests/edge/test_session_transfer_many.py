@@ -69,6 +69,36 @@ def test_a_thousand_small_files_come_over_few_connections(home: Path, server: Fa
     assert len(FILES) <= len(server.seen) <= len(FILES) + 20
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="what a process may have open is limited by ulimit here")
+def test_files_come_where_few_may_be_open(home: Path, server: FaultyServer) -> None:
+    """And where a host has none of them: a file is open for each only while it is asked for."""
+    large = {f"large{number}.bin": random.Random(number).randbytes(300 << 10) for number in range(80)}
+    files = {**large, **dict(list(FILES.items())[:300])}
+    for name, data in files.items():
+        server.serve(f"/{name}", data)
+    described = catalog(home, files)
+    words = (sys.executable, "-m", "surefetch", "get", "many", "--catalog", str(described))
+    words += ("--mirror", f"{server.origin}/none/", "--mirror", f"{server.origin}/", "--output", "out/")
+    done = subprocess.run(
+        ["/bin/bash", "-c", 'ulimit -n 40; exec "$@"', "-", *words],
+        capture_output=True, text=True, timeout=120, check=False, cwd=home,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert {name: (home / "out" / name).read_bytes() for name in files} == files
+
+
+def test_what_a_worker_did_not_expect_is_raised_not_waited_for(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(*_: object) -> None:
+        raise MemoryError("no room for a copy")
+
+    monkeypatch.setattr("surefetch.session.copying.copy_local", copy)
+    (home / "f.bin").write_bytes(DATA)
+    with pytest.raises(MemoryError, match="no room for a copy"):
+        session(home, catalog(home, {"f.bin": DATA})).get("many", local=[home / "f.bin"])
+
+
 @pytest.mark.parametrize("knows_size", [True, False])
 def test_an_empty_file_is_proven_without_asking_anybody(home: Path, knows_size: bool) -> None:
     empty = Artifact(

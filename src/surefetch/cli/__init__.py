@@ -37,9 +37,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         return _call(words)
     except KeyboardInterrupt:
-        return _fail(InterruptError("interrupted; everything proven so far is kept"), words)
+        return _told(InterruptError("interrupted; everything proven so far is kept"), words)
     except SurefetchError as error:
-        return _fail(error, words)
+        return _told(error, words)
     except (BrokenPipeError, ReaderIsGoneError):  # `surefetch list | head` is no error
         silence(sys.stdout)
         return 0
@@ -58,22 +58,15 @@ def _call(words: list[str]) -> int:
     return call(words)
 
 
-def _fail(error: Exception, words: Sequence[str]) -> int:
-    from surefetch.cli.render import show_error
-    from surefetch.errors import SurefetchError
-
-    assert isinstance(error, SurefetchError)
-    return show_error(error, as_json="--json" in words, verbose="-v" in words or "--verbose" in words)
-
-
 def _told(error: Exception, words: Sequence[str]) -> int:
-    """Tell an error although stdout may be what failed: then stderr alone is told."""
+    """Tell an error although stdout, or opening files, may be what failed: then stderr alone is told."""
+    from surefetch.cli.render import show_error
     from surefetch.errors import SurefetchError
     from surefetch.reporters import silence
 
     assert isinstance(error, SurefetchError)
     try:
-        return _fail(error, words)
+        return show_error(error, as_json="--json" in words, verbose="-v" in words or "--verbose" in words)
     except OSError:
         silence(sys.stdout)
         sys.stderr.write(f"error: {error.message}\n\nhint: {error.action}\n")
@@ -135,4 +128,4 @@ def _bug(error: Exception, words: Sequence[str]) -> int:
     place = traceback.extract_tb(error.__traceback__)[-1]
     message = f"surefetch itself failed: {type(error).__name__}: {error} ({place.name}, line {place.lineno})"
     hint = "this is a bug: please report it, with what `SUREFETCH_DEBUG=1` before the command prints"
-    return _fail(SurefetchError(message, hint=hint), words)
+    return _told(SurefetchError(message, hint=hint), words)

@@ -37,6 +37,7 @@ from surefetch.model import Artifact, Lookup
 from surefetch.plan.planner import Planner
 from surefetch.reporters import Reporter
 from surefetch.session.meter import Meter
+from surefetch.store.files import most_open
 
 if TYPE_CHECKING:
     from surefetch.session.bench import Bench
@@ -48,7 +49,8 @@ WORKERS = 4
 REPORT_SECONDS = 0.05
 #: Seconds to wait at most before looking at the clock again.
 HEARTBEAT = 0.5
-#: Artifacts that wait at most for their proof while the network has something to say.
+#: Artifacts that wait at most for their proof while the network has something to say; fewer where this
+#: process may have few files open.
 UNPROVEN = 64
 #: Seconds of proving between two looks at the network.
 PROVE_SECONDS = 0.002
@@ -129,6 +131,7 @@ class Loop:
         self._requests: dict[int, Request] = {}
         self._stopped: set[int] = set()
         self._unproven: deque[Artifact] = deque()
+        self._most_unproven = min(UNPROVEN, most_open() // 8)
         self._ahead: list[Event] = []  # to be told before what comes next
 
     def run(self) -> Done:
@@ -225,25 +228,24 @@ class Loop:
 
     def _work(self, function: Callable[[Any], Event], argument: Any) -> None:
         """Run a function on a worker; its event, or what went wrong on this machine, comes to the inbox."""
+        self._work_freely(lambda: self._inbox.post(function(argument)))
+
+    def _work_freely(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run a function that posts its own events; what it raises ends the fetch, which would wait."""
 
         def job() -> None:
             try:
-                self._inbox.post(function(argument))
+                function(*arguments)
             except SurefetchError as error:
                 self._inbox.post(Halted(cause=error.code, detail=error.message))
+            except BaseException as error:  # raised in the loop
+                self._inbox.give_up(error)
 
-        self._submit(job)
-
-    def _work_freely(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run a function that posts its own events."""
-        self._submit(function, *arguments)
-
-    def _submit(self, function: Callable[..., Any], *arguments: Any) -> None:
         if self._workers is None:
             from concurrent.futures import ThreadPoolExecutor
 
             self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="surefetch")
-        self._workers.submit(function, *arguments)
+        self._workers.submit(job)
 
     def _engine(self) -> Any:
         if self._network is None:
@@ -253,7 +255,7 @@ class Loop:
 
     def _next_events(self) -> list[Event]:
         """Wait for events; a `Tick` when the planner's time has come and nothing else happened."""
-        while len(self._unproven) > UNPROVEN:
+        while len(self._unproven) > self._most_unproven:
             self._bench.prove(self._unproven.popleft())
         ahead, self._ahead = self._ahead, []
         timeout = 0.0 if ahead else max(0.0, min(self._wake_at - time.monotonic(), HEARTBEAT))
@@ -306,7 +308,15 @@ class Loop:
             case Failed() if event.id in self._requests and event.wrong_digest:
                 self._bench.wrong_digests.append((self._requests[event.id].mirror.url, event.wrong_digest))
         if isinstance(event, Finished | Failed):
-            self._requests.pop(event.id, None)
+            self._ended(event)
+
+    def _ended(self, event: Finished | Failed) -> None:
+        if event.id not in self._requests:
+            return
+        artifact = self._requests.pop(event.id).artifact
+        others = (request.artifact for request in self._requests.values())
+        if isinstance(event, Failed) and not any(other is artifact for other in others):
+            self._bench.release(artifact)
 
     def _report(self, request: Request) -> None:
         """Tell the progress; not at each of thousands of events, because counting what is here takes time."""

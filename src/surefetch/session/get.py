@@ -26,6 +26,7 @@ from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
+from surefetch.store.files import most_open
 from surefetch.transfer import urls
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 #: What to do when a copy of one's own is the trouble.
 WRITE_ELSEWHERE = "name another place, or another disk, with `--output`"
 SHORTER = "name a shorter path with `--output`"
+#: Files of what this process may have open, for each job: many small artifacts are fetched as one.
+HANDLES_OF_JOB = 32
 
 
 def get(
@@ -192,7 +195,7 @@ def limits_of(session: Session) -> Limits:
         patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
         slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
         longest_pause=max(settings.deadline, usual.longest_pause),
-        jobs=settings.jobs,
+        jobs=min(settings.jobs, max(1, most_open() // HANDLES_OF_JOB)),
         connections=settings.connections,
         compares=True,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
@@ -26,8 +27,10 @@ BATCH_BYTES: Final = 8 << 20
 #: Finished parts, or bytes of them, that wait at most while the disk is busy with others.
 MOST: Final = 1024
 MOST_BYTES: Final = 32 << 20
-#: Files that are open at once while they are flushed together.
+#: Files that are open at once while they are flushed together, or wait for it; and as a share of what this
+#: process may have open: some are flushed while others wait, beside parts, connections, and all else.
 OPEN: Final = 128
+OPEN_SHARE: Final = 1 / 8
 
 
 class _Finished(msgspec.Struct, frozen=True):
@@ -75,11 +78,12 @@ class Blobs:
         self._others = tuple(str(layout.blobs(layer)) for layer in layers)
         self._lock = threading.RLock()
         self._pending: dict[str, _Finished] = {}
-        self._pending_bytes = 0
+        self._pending_bytes = self._pending_open = 0
         self._settling: _Settling | None = None
         self._touched: dict[str, None] = {}
         self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
+        self._open = max(1, min(OPEN, int(files.most_open() * OPEN_SHARE)))
 
     def find(self, digest: Digest, size: int | None = None) -> Path | None:
         """Return where the bytes of a digest lie, here or in a layer; None if they are not here.
@@ -130,6 +134,7 @@ class Blobs:
             else:
                 self._pending[sha256] = _Finished(part, place, size)
                 self._pending_bytes += size
+                self._pending_open += part.fileno() >= 0
             self._note_weak(sha256, weak or {})
             if not self._batches:
                 self.settle()
@@ -191,7 +196,7 @@ class Blobs:
         """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`."""
         with self._lock:
             self._join_settling()
-            self._pending_bytes = 0
+            self._pending_bytes = self._pending_open = 0
             self._settle(self._pending)
 
     def touch(self, folder: str | os.PathLike[str]) -> None:
@@ -213,12 +218,14 @@ class Blobs:
         """Whether what waits should go to the disk now, if need be after what is on its way there."""
         count, is_free = len(self._pending), self._settling is None or self._settling.is_over
         most, most_bytes = (BATCH, BATCH_BYTES) if is_free else (MOST, MOST_BYTES)
-        return count >= most or (count > 1 and self._pending_bytes >= most_bytes)
+        is_much = count >= most or (count > 1 and self._pending_bytes >= most_bytes)
+        return is_much or self._pending_open >= self._open
 
     def _settle_aside(self) -> None:
         """Settle what waits in a thread of its own, while more is fetched: it waits for the disk mostly."""
         self._join_settling()
-        batch, self._pending, self._pending_bytes = self._pending, {}, 0
+        batch, self._pending = self._pending, {}
+        self._pending_bytes = self._pending_open = 0
         self._settling = _Settling(self._settle, batch)
 
     def _join_settling(self) -> None:
@@ -229,38 +236,44 @@ class Blobs:
         if settling.error is not None:
             self._pending = settling.batch | self._pending  # its other files: none of them is lost
             self._pending_bytes = sum(item.size for item in self._pending.values())
+            self._pending_open = sum(item.part.fileno() >= 0 for item in self._pending.values())
             raise settling.error
 
     def _settle(self, batch: dict[str, _Finished]) -> None:
         """Sync and name a batch, which is empty then. One thread at a time is here."""
-        while some := list(islice(batch, OPEN)):
-            for sha256 in some:
-                self._try(batch, sha256, lambda part: part.seal())
+        while some := self._seal(batch, list(islice(batch, self._open))):
             if len(some) > 1:  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
                 for sha256 in some:
                     files.start_writeback(batch[sha256].part.fileno(), 0, batch[sha256].size)
             for sha256 in some:
-                self._try(batch, sha256, self._sync)
+                self._sync(batch, sha256)
             for sha256 in some:
                 try:
                     self._name(batch[sha256])
                 finally:
                     del batch[sha256]  # not before: `find` waits for what stands here
 
-    def _try(self, batch: dict[str, _Finished], sha256: str, action: Callable[[Part], object]) -> None:
-        part = batch[sha256].part
-        try:
-            action(part)
-        except StoreError:  # the system may have dropped the bytes: a second try would tell a lie
-            del batch[sha256]
-            part.abandon()
-            raise
+    def _seal(self, batch: dict[str, _Finished], some: list[str]) -> list[str]:
+        """Make parts final; return those that are: fewer where this process may open no more files."""
+        for number, sha256 in enumerate(some):
+            try:
+                batch[sha256].part.seal()
+            except StoreError as error:
+                if number and error.details.get("errno") == errno.EMFILE:
+                    return some[:number]
+                self._drop(batch, sha256)
+                raise
+        return some
 
-    def _sync(self, part: Part) -> None:
+    def _sync(self, batch: dict[str, _Finished], sha256: str) -> None:
         try:
-            files.sync_data(part.fileno())
+            files.sync_data(batch[sha256].part.fileno())
         except OSError as error:
+            self._drop(batch, sha256)  # the system may have dropped the bytes: a second try would tell a lie
             raise files.trouble(error, self.folder, "flushed") from error
+
+    def _drop(self, batch: dict[str, _Finished], sha256: str) -> None:
+        batch.pop(sha256).part.abandon()
 
     def _name(self, item: _Finished) -> None:
         part, place = item.part, item.place

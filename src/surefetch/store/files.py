@@ -16,6 +16,9 @@ from typing import Any, Final
 from surefetch.errors import StoreError
 from surefetch.units import human_size
 
+if sys.platform != "win32":
+    import resource
+
 #: Bytes read, hashed and copied at once.
 BLOCK_BYTES: Final = 1 << 20
 #: What a file of unknown size leaves free on its disk at most, in bytes.
@@ -46,6 +49,7 @@ _FICLONE: Final = 0x40049409  # ioctl_ficlonerange(2), Linux
 #: What a file system answers that has no reflinks at all; it is not asked again in this process.
 _NO_REFLINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS})
 _NEVER_CLONES: Final[set[int]] = set()  # devices
+_MANY: Final = 1 << 20  # open files: as good as no limit
 _O_BINARY: Final = getattr(os, "O_BINARY", 0)
 _O_CLOEXEC: Final = getattr(os, "O_CLOEXEC", 0)
 #: Windows refuses to replace or remove a file while somebody maps or scans it: tries, and seconds between.
@@ -399,10 +403,16 @@ def _largest_file() -> int | None:
     """Bytes that a file of this process may have; None: no limit is set."""
     if sys.platform == "win32":
         return None
-    import resource
-
     most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     return None if most == resource.RLIM_INFINITY else most
+
+
+def most_open() -> int:
+    """Return how many files this process may have open."""
+    if sys.platform == "win32":
+        return 8192  # of the C runtime's low-level calls: _setmaxstdio
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MANY if most == resource.RLIM_INFINITY else min(most, _MANY)
 
 
 def nonce() -> str:
