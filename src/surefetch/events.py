@@ -21,6 +21,7 @@ class Failure(Enum):
     MISSING = "missing"  # not there: 404, 410, a dead redirect
     BUSY = "busy"  # 429, 503: come back later
     SERVER = "server"  # other 5xx
+    GATEWAY = "gateway"  # what answers did not reach the server behind it (502, 504)
     TIMEOUT = "timeout"  # silence, stall or crawl
     CUT = "cut"  # the connection broke, or the body is short
     CORRUPT = "corrupt"  # bytes, length or content are wrong

@@ -6,6 +6,7 @@ import email.utils
 import hashlib
 import random
 import re
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -106,6 +107,39 @@ def make(home: Path) -> Iterator[Any]:
 
 def new_session(home: Path, **settings: Any) -> Session:
     return Session(Settings(store=str(home / "store"), progress=False, **settings), SilentReporter())
+
+
+# --- coming and going ---------------------------------------------------------------------------------------
+
+
+def goes_away(server: FaultyServer, after: float, seconds: float) -> None:
+    """Have a server restart in the middle of a transfer."""
+
+    def restart() -> None:
+        time.sleep(after)
+        server.go_away()
+        time.sleep(seconds)
+        server.come_back()
+
+    threading.Thread(target=restart, daemon=True).start()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 3.0])
+def test_a_server_that_restarts_is_waited_for_and_gives_the_rest(make: Any, seconds: float) -> None:
+    scene = make(Script(drip=(16 << 10, 0.02)))
+    goes_away(scene.servers[0], 0.5, seconds)
+    receipt = scene.get()
+    assert "body.truncated" in causes(receipt, scene.servers[0])
+    asked = sum((stop or len(DATA)) - start for start, stop in scene.asked(0))
+    assert asked > len(DATA), "it was asked again"
+
+
+def test_a_server_that_goes_for_good_leaves_the_file_to_the_others(make: Any) -> None:
+    scene = make(STEADY, STEADY)
+    threading.Timer(0.2, scene.servers[0].go_away).start()
+    began = time.monotonic()
+    scene.get()
+    assert time.monotonic() - began < 15, "nobody waits for it"
 
 
 # --- sharing ------------------------------------------------------------------------------------------------

@@ -200,7 +200,7 @@ STATUSES = [
     (429, Failure.BUSY, "http.rate-limited"),
     (451, Failure.AUTH, "http.legal"),
     (500, Failure.SERVER, "http.server-error"),
-    (502, Failure.SERVER, "http.server-error"),
+    (502, Failure.GATEWAY, "http.server-error"),
     (503, Failure.BUSY, "http.unavailable"),
 ]
 

@@ -111,8 +111,7 @@ class FaultyServer:
         self._closing = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, 0), family=family, backlog=256)
+        self._listen(0)
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> FaultyServer:
@@ -121,6 +120,14 @@ class FaultyServer:
 
     def __exit__(self, *_: object) -> None:
         self._closing.set()
+        self.go_away()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            thread.join(5)
+
+    def go_away(self) -> None:
+        """Break every connection off and accept none."""
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -128,9 +135,15 @@ class FaultyServer:
             for connection in list(self._sockets):
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-            threads = list(self._threads)
-        for thread in threads:
-            thread.join(5)
+
+    def come_back(self) -> None:
+        """Accept connections again, at the same port."""
+        self._listen(self.port)
+        self._start(self._accept)
+
+    def _listen(self, port: int) -> None:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._listener = socket.create_server((self.host, port), family=family, backlog=256)
 
     @property
     def origin(self) -> str:

@@ -124,6 +124,18 @@ def _busy(habit: Habit, chance: random.Random, size: int) -> None:
     habit.retry_after = chance.choice([None, math.ceil(habit.fails_until)])
 
 
+def _restarting(habit: Habit, chance: random.Random, size: int) -> None:
+    begin = chance.uniform(0.2, 3.0)
+    habit.away = begin, begin + chance.choice([0.0, 1.0, 5.0, 20.0])
+    habit.away_as = chance.choice(
+        [
+            (Failure.CONNECT, "connect.refused"),
+            (Failure.GATEWAY, "http.server-error"),
+            (Failure.NAME, "dns.unavailable"),
+        ]
+    )
+
+
 def _few(habit: Habit, chance: random.Random, size: int) -> None:
     habit.most = chance.choice([1, 2])
 
@@ -167,7 +179,7 @@ def _good(habit: Habit, chance: random.Random, size: int) -> None:
 
 #: Kinds of mirror: share, whether it can be relied on, whether it is good (succeeds alone), how it is made.
 KINDS: Final[dict[str, tuple[float, bool, Change]]] = {
-    "good": (0.34, True, _good),
+    "good": (0.32, True, _good),
     "slow": (0.06, True, _slow),
     "chunked": (0.03, True, _chunked),
     "few": (0.03, True, _few),
@@ -176,6 +188,7 @@ KINDS: Final[dict[str, tuple[float, bool, Change]]] = {
     "busy": (0.04, True, _busy),
     "flaky": (0.06, False, _flaky),
     "cutting": (0.05, False, _cutting),
+    "restarting": (0.02, False, _restarting),
     "dead": (0.11, False, _dead),
     "silent": (0.04, False, _silent),
     "stalling": (0.05, False, _stalling),

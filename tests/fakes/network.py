@@ -52,6 +52,10 @@ class Habit:
     fails: tuple[Failure, str] | None = None  # fails with this before any byte
     retry_after: float | None = None  # said with it
     fails_until: float = math.inf  # works from this time on
+    away: tuple[float, float] | None = (
+        None  # breaks all off at this time and cannot be reached until that one
+    )
+    away_as: tuple[Failure, str] = (Failure.CONNECT, "connect.refused")  # what is told then
     flaky: float = 0.0  # share of requests that break, half of them before the first byte
     is_silent: bool = False  # takes the request and never answers
     stalls_after: int | None = None  # bytes of each request
@@ -247,6 +251,8 @@ class Network:
         flow.phase = Phase.WAIT
         if habit.fails and self.now < habit.fails_until:
             return self._fail(flow, *habit.fails, retry_after=habit.retry_after)
+        if habit.away and habit.away[0] <= self.now < habit.away[1]:
+            return self._fail(flow, *habit.away_as)
         if habit.most is not None and habit.busy > habit.most and self.now < habit.most_until:
             return self._fail(flow, Failure.BUSY, "http.unavailable")
         if habit.is_too_much(self.now):
@@ -307,11 +313,14 @@ class Network:
             if limit < flow.limit:
                 flow.limit, flow.then = limit, "cut"
         if habit.stalls_at is not None:
-            self.later(max(0.0, habit.stalls_at - self.now), lambda: self._freeze(flow))
+            self.later(max(0.0, habit.stalls_at - self.now), lambda: self._freeze(flow, "stall"))
+        if habit.away and self.now < habit.away[0]:
+            self.later(habit.away[0] - self.now, lambda: self._freeze(flow, "cut"))
 
-    def _freeze(self, flow: Flow) -> None:
+    def _freeze(self, flow: Flow, then: str) -> None:
         if not flow.is_over:
-            flow.limit, flow.then = flow.position(self.now), "stall"
+            flow.limit, flow.then = flow.position(self.now), then
+            flow.habit.idle = 0
             self._share()
 
     def _lose(self, flow: Flow) -> Event | None:

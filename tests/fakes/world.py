@@ -304,7 +304,8 @@ class World:
         part.spans.remove(order.start, order.stop)
         first, last = order.start // PIECE_BYTES, -(-order.stop // PIECE_BYTES)
         part.judged = {index for index in part.judged if not first <= index < last}
-        self._pending.append(Discarded(artifact=order.artifact, start=order.start, stop=order.stop))
+        done = Discarded(artifact=order.artifact, start=order.start, stop=order.stop)
+        self._network.later(0.0, lambda: done)  # what was written before is told before
 
     def _prove(self, artifact: Artifact) -> Event:
         part = self._part(artifact)

@@ -1,17 +1,50 @@
 """Hundreds of worlds drawn by seed: what must always hold (the world itself watches the orders)."""
 
+import math
 import re
 from pathlib import Path
 
 import pytest
 
-from surefetch.events import Cancelled, Failed, Finished, Request
-from surefetch.plan.policy import Limits
+from surefetch.events import Cancelled, Failed, Failure, Finished, Request
+from surefetch.model import Artifact, Dataset
+from surefetch.plan.planner import Goal
+from surefetch.plan.policy import PATIENCE, Limits
 from tests.fakes import grammar
 from tests.fakes.grammar import KINDS, draw, draw_many
+from tests.fakes.network import Habit
+from tests.fakes.world import FakeSource, World
 
 SEEDS = range(400)
+#: How a host that cannot be reached shows it.
+AWAY = {
+    "refused": (Failure.CONNECT, "connect.refused"),
+    "gateway": (Failure.GATEWAY, "http.server-error"),
+    "name": (Failure.NAME, "dns.unavailable"),
+    "proxy": (Failure.PROXY, "proxy.unreachable"),
+}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "planning.md"
+
+
+def one_file(size: int, *habits: Habit) -> World:
+    artifact = Artifact(name="file", form="any", size=size, sha256="a" * 64)
+    dataset = Dataset(name="any", version="1", artifacts=(artifact,))
+    urls = {f"https://mirror{number}.example/file": habit for number, habit in enumerate(habits)}
+    return World(
+        Goal(dataset=dataset, artifacts=frozenset({"file"})),
+        [FakeSource("http", known={"file": [*urls]})],
+        urls,
+    )
+
+
+def many_files(count: int, habit: Habit) -> World:
+    artifacts = tuple(Artifact(name=f"f{i}", form="any", size=4096, sha256="a" * 64) for i in range(count))
+    urls = {artifact.name: f"https://mirror.example/{artifact.name}" for artifact in artifacts}
+    return World(
+        Goal(dataset=Dataset(name="any", version="1", artifacts=artifacts), artifacts=frozenset(urls)),
+        [FakeSource("http", known={name: [url] for name, url in urls.items()})],
+        dict.fromkeys(urls.values(), habit),
+    )
 
 
 @pytest.mark.parametrize("start", range(0, len(SEEDS), 50))
@@ -52,6 +85,41 @@ def test_mirrors_of_a_wrong_file_that_have_no_room_to_be_compared_are_waited_for
 
 def test_a_mirror_without_ranges_and_another_do_not_take_the_same_bytes_from_each_other_for_ever() -> None:
     assert draw(104214).world.run().missing == ()
+
+
+@pytest.mark.parametrize("fault", AWAY)
+@pytest.mark.parametrize("seconds", [0.0, 2.0, 12.0])
+def test_a_host_that_goes_away_for_a_while_is_waited_for(fault: str, seconds: float) -> None:
+    habit = Habit(rate=3e6, per_connection=5e5, away=(2.0, 2.0 + seconds), away_as=AWAY[fault])
+    world = one_file(20 << 20, habit)
+    assert world.run().missing == ()
+    alone = one_file(20 << 20, Habit(rate=3e6, per_connection=5e5))
+    alone.run()
+    assert world.now < alone.now + seconds + 5
+
+
+@pytest.mark.parametrize("fault", AWAY)
+def test_of_many_files_none_is_given_up_while_their_host_is_away(fault: str) -> None:
+    habit = Habit(latency=0.1, away=(1.0, 9.0), away_as=AWAY[fault])
+    world = many_files(300, habit)
+    assert world.run().missing == ()
+    assert len(world.asked(Request)) < 300 + 60, "they do not all try"
+
+
+def test_a_host_that_never_comes_back_is_waited_for_some_seconds() -> None:
+    world = one_file(20 << 20, Habit(rate=1e6, away=(2.0, math.inf)))
+    done = world.run()
+    assert done.missing == ("file",)
+    assert Limits().missed < world.now - 2.0 < Limits().missed + 4
+    assert {attempt.cause for attempt in done.attempts} == {"body.truncated", "connect.refused"}
+
+
+def test_the_connections_that_break_at_once_count_as_one_failure() -> None:
+    cut = Habit(rate=3e6, per_connection=5e5, away=(2.0, 2.0))
+    world = one_file(20 << 20, cut)
+    assert world.run().missing == ()
+    broken = [event for _, event in world.events if isinstance(event, Failed)]
+    assert len(broken) > PATIENCE[Failure.CUT].retries
 
 
 def test_the_median_time_is_near_what_the_links_allow() -> None:

@@ -29,7 +29,7 @@ from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.checking import Checking
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import GIVEN_UP, asked_pause, weighed
+from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, weighed
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.running import QUIET, Ending, Running
 
@@ -125,12 +125,13 @@ class ArtifactPlan(Checking):
         candidate, seconds = run.candidate, event.seconds or now - run.began
         is_crowded = self._widening.is_crowded(candidate, seconds, event.round_trip, now)
         usual = candidate.host.first_byte if is_crowded else seconds
+        is_back = candidate.host.is_away
         candidate.host.worked(usual, now, event.round_trip)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)
         has_waited = run.served_at(self._limits) > run.began
-        if has_waited or candidate.takes_ranges is None:  # it is no silence that ends here, or ends now
+        if has_waited or is_back or candidate.takes_ranges is None:  # it is no silence that ends, or ends now
             self._silent_since = now
         if self._is_range(run.request):
             candidate.takes_ranges = event.takes_ranges and not candidate.has_lied
@@ -299,7 +300,9 @@ class ArtifactPlan(Checking):
         self._release(run, now)
         failure = weighed(failure, cause)
         host = run.candidate.host
-        is_giving = host.open > 0 and now - host.last_byte < SAME_AGAIN
+        is_giving = host.open > 0 and now - host.last_byte < SAME_AGAIN and host.last_byte > host.cut_at
+        if failure is Failure.CONNECT:
+            is_giving &= host.last_byte > run.began
         is_patient = (retry_after or 0.0) <= self._limits.longest_pause
         if failure is Failure.BUSY and self.is_small and is_patient and host.pace.refused(run.began, now):
             # It takes so many requests a second, over however few connections.
@@ -328,12 +331,21 @@ class ArtifactPlan(Checking):
         """Say what a failure means for the mirror and for its host."""
         candidate = run.candidate
         self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
+        if failure is Failure.CUT:
+            candidate.host.cut_at = now
+        is_there = failure is Failure.GATEWAY and candidate.host.last_byte >= run.began  # for others
+        if is_away(failure, cause) and candidate.host.is_missed(now, self._limits) and not is_there:
+            candidate.host.missed(run.began, now, self._shared.jitter())
+            return
         if candidate.host.failed(failure, cause, run.began, now):
             self._shared.hosts.dropped.append(candidate.host)
         if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
             candidate.has_lied, candidate.takes_ranges = True, False  # the whole file may be right
             return
-        candidate.failed(failure, self._shared.jitter(), retry_after, now, self._limits)
+        has_others = any(other is not candidate for other in self._waiting())
+        # Where others give, a mirror that fell silent on several connections is not tried again.
+        began = now if failure is Failure.TIMEOUT and has_others else run.began
+        candidate.failed(failure, began, self._shared.jitter(), retry_after, now, self._limits)
 
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
         silence = now - max(run.last_byte, run.served_at(self._limits))

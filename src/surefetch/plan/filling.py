@@ -47,7 +47,9 @@ class Filling(Racing):
         """When all have been silent for too long to be waited for; a pause that was asked for counts not."""
         asked = max((c.ready() for c in self._waiting() if c.asked), default=0.0)
         served = max((run.served_at(self._limits) for run in self.running.values()), default=-math.inf)
-        return max(self._silent_since, asked, served) + self._limits.patience
+        gone = max((c.host.last_byte for c in self._waiting() if c.host.is_away), default=-math.inf)
+        silent = max(self._silent_since, asked, served)
+        return max(silent + self._limits.patience, gone + self._limits.missed)
 
     def _stop_dropped(self) -> list[Order]:
         """Do not wait for an answer of a host that is known to be no good."""

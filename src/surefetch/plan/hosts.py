@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from surefetch.events import Failure
 from surefetch.plan.pace import Pace
-from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits
+from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, missed_pause
 
 if TYPE_CHECKING:
     from surefetch.plan.artifact import ArtifactPlan
@@ -39,9 +39,11 @@ class Host:
         rate: Bytes per second of one connection, 0 while unknown.
         lanes: Requests at once for one artifact that have paid.
         last_byte: When it last gave a byte.
+        cut_at: When it last broke a request off.
         was_asked: Whether it ever had a request.
         crowded_until: When one of its requests last ended while another one waited for a connection.
         in_row: Failures since it gave its last byte that speak of the host.
+        is_away: It gave bytes, and cannot be reached since; it may come back.
         waiting: Artifacts that would ask it if it had room.
         plans: Artifacts that have a mirror here.
         pace: How many requests a second it takes, once it has refused some.
@@ -60,12 +62,13 @@ class Host:
         self.round_trip = 0.0
         self.rate = 1e9 if local else 0.0
         self.lanes = 1
-        self.last_byte = float("-inf")
+        self.last_byte = self.cut_at = float("-inf")
         self.was_asked = False
         self.crowded_until = float("-inf")
         self.waiting: deque[ArtifactPlan] = deque()
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
+        self.is_away = False
         self.pace = Pace()
         self._refusals = 0  # of one request more
         self._limited_at = float("-inf")
@@ -139,7 +142,7 @@ class Host:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
         if round_trip:
             self.round_trip = min(round_trip, self.round_trip or round_trip)
-        self.in_row = 0
+        self.in_row, self.is_away = 0, False
         self.pace.answered(now)
         self._worked += 1
         self.first_byte = seconds if not self.first_byte else 0.7 * self.first_byte + 0.3 * seconds
@@ -161,6 +164,18 @@ class Host:
         if is_spoiled or self._failed > HOST_BUDGET + self._worked:
             self.dropped = cause
         return bool(self.dropped)
+
+    def is_missed(self, now: float, limits: Limits) -> bool:
+        """Whether it gave a byte a moment ago: if it is away now, it is waited for."""
+        return now < self.last_byte + limits.missed
+
+    def missed(self, began: float, now: float, jitter: float) -> None:
+        """Note that a request found it away; the others that were under way are of the same incident."""
+        self.is_away = True
+        if began >= self._failed_at:
+            self.in_row += 1
+            self._failed_at = now
+            self.leave(now + missed_pause(self.in_row, jitter))
 
     def leave(self, until: float) -> None:
         """Leave it alone until then."""

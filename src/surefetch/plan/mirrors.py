@@ -18,9 +18,9 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "failures", "full_times", "full_until", "given", "has_lied", "host", "is_dropped",
-        "is_full", "is_suspect", "lanes", "mirror", "rank", "rate", "ready_at", "running", "silences", "sips",
-        "size", "strikes", "takes_ranges", "validator",
+        "asked", "changes", "failed_at", "failures", "full_times", "full_until", "given", "has_lied", "host",
+        "is_dropped", "is_full", "is_suspect", "lanes", "mirror", "rank", "rate", "ready_at", "running",
+        "silences", "sips", "size", "strikes", "takes_ranges", "validator",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -29,7 +29,8 @@ class Candidate:
         self.rank = rank  # smaller is asked first
         self.is_dropped = False
         self.is_suspect = False  # it may have given wrong bytes
-        self.failures = 0  # in a row
+        self.failures = 0  # in a row; of requests that were under way together only the first
+        self.failed_at = -inf  # when the last one was counted
         self.ready_at = 0.0
         self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte
         self.running = 0  # requests under way
@@ -82,14 +83,23 @@ class Candidate:
         self.full_times += 1
 
     def failed(
-        self, failure: Failure, jitter: float, retry_after: float | None, now: float, limits: Limits
+        self,
+        failure: Failure,
+        began: float,
+        jitter: float,
+        retry_after: float | None,
+        now: float,
+        limits: Limits,
     ) -> None:
-        """Note a failure: leave it alone for a while, or for good."""
-        self.failures += 1
+        """Note the failure of a request: leave it alone for a while, or for good."""
+        is_known = self.failures > 0 and began < self.failed_at  # the others of the same incident
+        if not is_known:
+            self.failures += 1
+            self.failed_at = now
         seconds = pause(failure, self.failures, jitter)
         if retry_after is not None:
             asked = asked_pause(retry_after, jitter)
-            self.asked += retry_after
+            self.asked += 0.0 if is_known else retry_after
             is_over = seconds is None or self.asked > limits.longest_pause
             seconds = None if is_over or seconds is None else max(seconds, asked)
         if seconds is None:

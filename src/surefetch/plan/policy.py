@@ -21,6 +21,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     scan_head_start: float = 0.3  # for files on this machine, before a mirror is asked
     deadline: float = 0.0  # for the whole fetch; 0: none
     patience: float = 16.0  # without a byte from any mirror of an artifact; then none is waited for
+    missed: float = 16.0  # a host that cannot be reached so soon after its last byte is waited for
     slowest: float = 2e3  # bytes per second of all mirrors together that are waited for; 0: any
     longest_pause: float = 15.0  # that a server may ask for in all; one that asks for more is dropped
     jobs: int = 8  # large artifacts fetched at once; SMALL_JOBS small ones count as one
@@ -48,12 +49,18 @@ PATIENCE: Final[dict[Failure, Patience]] = {
     Failure.MISSING: Patience(retries=0, pause=0),
     Failure.BUSY: Patience(retries=4, pause=1.0, spoils_host=True, host_retries=8),
     Failure.SERVER: Patience(retries=2, pause=0.5),
+    Failure.GATEWAY: Patience(retries=2, pause=0.5),
     Failure.TIMEOUT: Patience(retries=1, pause=0.5, spoils_host=True, host_retries=1),
     Failure.CUT: Patience(retries=4, pause=0.2),
     Failure.CORRUPT: Patience(retries=0, pause=0),
     Failure.POLICY: Patience(retries=0, pause=0),
     Failure.LOCAL: Patience(retries=0, pause=0),
 }
+
+#: The longest pause between two tries of a host that is away.
+MISSED_PAUSE: Final = 2.0
+#: Causes that say so beside failures of names and connections.
+_AWAY: Final = frozenset({"proxy.name", "proxy.unreachable", "proxy.upstream"})
 
 #: What giving up in a phase means: (failure, cause).
 GIVEN_UP: Final[dict[Phase, tuple[Failure, str]]] = {
@@ -93,6 +100,16 @@ def pause(failure: Failure, failures: int, jitter: float) -> float | None:
 def asked_pause(seconds: float, jitter: float) -> float:
     """Seconds to leave a mirror alone that asked for some (RFC 9110, 10.2.3): never less, spread a little."""
     return seconds + jitter * min(1.0, 0.1 + seconds / 4)
+
+
+def missed_pause(tries: int, jitter: float) -> float:
+    """Seconds to leave a host alone that is away, after its nth try."""
+    return min(MISSED_PAUSE, 0.5 * 2.0 ** (tries - 1)) * (0.5 + jitter)
+
+
+def is_away(failure: Failure, cause: str) -> bool:
+    """Whether a failure says that a host, or the way to it, is away: it can come back."""
+    return failure in (Failure.NAME, Failure.CONNECT, Failure.GATEWAY) or cause in _AWAY
 
 
 def weighed(failure: Failure, cause: str) -> Failure:

@@ -145,7 +145,7 @@ class Bench:
         return len(validators) > 1 and (None in validators or len(set(validators)) > 1)
 
     def release(self, artifact: Artifact) -> None:
-        """Close the file of an artifact that nobody gave a byte of, and nobody is asked for now.
+        """Close the file of an artifact that nobody gave a byte of, and nobody is asked for any more.
 
         A host that has none of a thousand files must not end as too many files open.
         """

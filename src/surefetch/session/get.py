@@ -193,6 +193,7 @@ def limits_of(session: Session) -> Limits:
         stall_timeout=settings.stall_timeout,
         deadline=settings.deadline,
         patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
+        missed=max(settings.deadline, usual.missed),
         slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
         longest_pause=max(settings.deadline, usual.longest_pause),
         jobs=min(settings.jobs, max(1, most_open() // HANDLES_OF_JOB)),

@@ -33,6 +33,8 @@ STATUSES: Final = {
 }
 #: Statuses by their hundreds, where STATUSES has no row.
 STATUS_CLASSES: Final = {5: "http.server-error"}
+#: A gateway did not reach the server behind it, or not in time (RFC 9110, 15.6.3 and 15.6.5).
+GATEWAYS: Final = frozenset({502, 504})
 #: Answers to CONNECT; what is not here is by its hundreds, or no proxy's answer.
 CONNECT_STATUSES: Final = {
     401: "proxy.auth-required",

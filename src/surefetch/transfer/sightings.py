@@ -8,6 +8,7 @@ from typing import Final
 import pycurl
 
 from surefetch.errors import SurefetchError
+from surefetch.events import Failure
 from surefetch.model import Lookup
 from surefetch.observation import Observation
 from surefetch.transfer import urls
@@ -16,6 +17,7 @@ from surefetch.transfer.channel import Channel
 from surefetch.transfer.judge import (
     BY_LENGTH,
     ENGINE_KNOWS,
+    GATEWAYS,
     LOCAL_CAUSES,
     SOCKS,
     UNNAMED,
@@ -79,6 +81,8 @@ class Sightings:
         elif self._judge and not (refused and refused.cause in ENGINE_KNOWS):
             verdict = self._judge(seen) or verdict
         failure, cause, detail = verdict
+        if failure is Failure.SERVER and seen.status in GATEWAYS:
+            failure = Failure.GATEWAY
         return (refused.failure if refused and refused.failure else failure), cause, detail
 
     def blame_disk(self, transfer: Transfer) -> tuple[str, str]:
