@@ -18,12 +18,14 @@ import pytest
 
 from surefetch.catalog.metalink import write_metalink
 from surefetch.errors import FetchError
-from surefetch.events import Received
-from surefetch.model import PIECE_BYTES, Artifact, Dataset
+from surefetch.events import Opened, Received, Request
+from surefetch.model import PIECE_BYTES, Artifact, Dataset, Mirror
 from surefetch.receipts import FileReceipt
 from surefetch.reporters import SilentReporter
+from surefetch.session.bench import Bench
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
+from surefetch.store.store import Store
 from tests.fakes.driver import driving
 from tests.fakes.faulty_server import HONEST, FaultyServer, Script, behind
 
@@ -414,6 +416,20 @@ def test_a_mirror_that_tells_no_size_does_not_keep_the_others_out(make: Any) -> 
     scene.get(size=None)
     assert time.monotonic() - began < 15, "alone it would take 30 s"
     assert (0, 1) in scene.asked(1), "one byte tells the size"
+
+
+def test_who_only_told_the_size_or_was_compared_with_has_given_nothing(tmp_path: Path) -> None:
+    artifact = Artifact(name="data.bin", form="files", max_size=2000, sha256="a" * 64)
+    dataset = Dataset(name="files", version="1", artifacts=(artifact,))
+    bench = Bench(dataset, Store(tmp_path), {})
+    bench.part(artifact)
+    asked = {"size": (1, False), "bytes": (None, False), "check": (1000, True)}
+    for number, (host, (stop, compares)) in enumerate(asked.items()):
+        mirror = Mirror(url=f"https://{host}.example/data.bin", source="user")
+        request = Request(id=number, artifact=artifact, mirror=mirror, stop=stop, compares=compares)
+        bench.opened(request, Opened(id=number, start=0, size=1000, takes_ranges=True, validator=None))
+    bench.close()
+    assert bench.givers == {"data.bin": ["https://bytes.example/data.bin"]}
 
 
 def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> None:
