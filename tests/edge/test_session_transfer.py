@@ -311,6 +311,13 @@ def test_a_mirror_that_always_cuts_but_takes_ranges_gives_it_all(make: Any) -> N
     assert len(scene.asked(0)) < 20
 
 
+def test_a_sole_mirror_is_not_left_while_each_try_brings_some_bytes(make: Any) -> None:
+    """50 KiB are less than a hundredth of the file, which is what counts where others can be asked."""
+    scene = make(Script(cut_after=50 << 10))
+    scene.get()
+    assert len(scene.servers[0].seen) > 50
+
+
 def test_a_server_that_gives_less_than_it_is_asked_for_gives_it_all(make: Any) -> None:
     scene = make(Script(most_bytes=200_000, drip=STEADY.drip), Script(most_bytes=200_000, drip=STEADY.drip))
     scene.get()
@@ -465,6 +472,8 @@ def test_a_size_that_a_liar_tells_does_not_cut_the_others_short(
 
 def test_a_liar_without_an_end_does_not_keep_the_right_size_out(make: Any) -> None:
     right = DATA[:MIB]
-    scene = make(Script(delay=0.7, body=right, drip=STEADY.drip), behind(ENDLESS, body=DATA), deadline=15.0)
+    scene = make(
+        Script(delay=0.7, body=right, drip=STEADY.drip), behind(ENDLESS, body=DATA[::-1]), deadline=15.0
+    )
     receipt = scene.get(right, size=None)
     assert "body.corrupt" in causes(receipt, scene.servers[1])

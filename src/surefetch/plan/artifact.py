@@ -238,7 +238,7 @@ class ArtifactPlan(Checking):
         run.advanced(event.stop, now)
         self.last_byte = self._silent_since = host.last_byte = now
         host.in_row = candidate.silences = 0
-        if candidate.failures and run.gained >= self._progress():
+        if candidate.failures and candidate.given - candidate.given_before >= self._progress():
             candidate.failures, candidate.asked = 0, 0.0
 
     def _end_endless(self, run: Running) -> list[Order]:
@@ -343,6 +343,8 @@ class ArtifactPlan(Checking):
             candidate.has_lied, candidate.takes_ranges = True, False  # the whole file may be right
             return
         has_others = any(other is not candidate for other in self._waiting())
+        if failure is Failure.CUT and run.gained >= segments.GRAIN and not has_others:
+            return  # each try brings the file nearer, and there is no better way
         # Where others give, a mirror that fell silent on several connections is not tried again.
         began = now if failure is Failure.TIMEOUT and has_others else run.began
         candidate.failed(failure, began, self._shared.jitter(), retry_after, now, self._limits)

@@ -18,9 +18,9 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "failed_at", "failures", "full_times", "full_until", "given", "has_lied", "host",
-        "is_dropped", "is_full", "is_suspect", "lanes", "mirror", "rank", "rate", "ready_at", "running",
-        "silences", "sips", "size", "strikes", "takes_ranges", "validator",
+        "asked", "changes", "failed_at", "failures", "full_times", "full_until", "given", "given_before",
+        "has_lied", "host", "is_dropped", "is_full", "is_suspect", "lanes", "mirror", "rank", "rate",
+        "ready_at", "running", "silences", "sips", "size", "strikes", "takes_ranges", "validator",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -31,6 +31,7 @@ class Candidate:
         self.is_suspect = False  # it may have given wrong bytes
         self.failures = 0  # in a row; of requests that were under way together only the first
         self.failed_at = -inf  # when the last one was counted
+        self.given_before = 0  # bytes of the artifact, when the first of them was
         self.ready_at = 0.0
         self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte
         self.running = 0  # requests under way
@@ -94,6 +95,7 @@ class Candidate:
         """Note the failure of a request: leave it alone for a while, or for good."""
         is_known = self.failures > 0 and began < self.failed_at  # the others of the same incident
         if not is_known:
+            self.given_before = self.given_before if self.failures else self.given
             self.failures += 1
             self.failed_at = now
         seconds = pause(failure, self.failures, jitter)

@@ -78,7 +78,7 @@ SMALL_BYTES: Final = 1 << 20
 SMALL_JOBS: Final = 8
 #: A host is dropped for all artifacts when more than half of its requests fail, and more than this many.
 HOST_BUDGET: Final = 30
-#: A run of failures counts afresh when a request has brought this share of its artifact, or so many bytes.
+#: Failures in a row count afresh when this share of the artifact, or so many bytes, came since the first.
 PROGRESS: Final = 0.01
 PROGRESS_BYTES: Final = 1 << 20
 
