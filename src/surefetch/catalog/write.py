@@ -113,8 +113,11 @@ def _value(value: str | int) -> str:
 
 def _text(value: str) -> str:
     """A TOML string: JSON's escapes are TOML's too; DEL has to be escaped in TOML only (TOML 1.0, String)."""
-    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    if "\\n" not in text or '"""' in value or value.endswith('"'):
-        return text
-    body = text[1:-1].replace("\\n", "\n").replace('\\"', '"')
+    if "\n" not in value or '"""' in value or value.endswith('"'):
+        return f'"{_escaped(value)}"'
+    body = "\n".join(_escaped(line).replace('\\"', '"') for line in value.split("\n"))
     return f'"""\n{body}"""'
+
+
+def _escaped(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007F")
