@@ -12,6 +12,7 @@ from surefetch.errors import InterruptError, SurefetchError
 from surefetch.events import (
     Answered,
     Cancel,
+    Cancelled,
     Derive,
     Differed,
     Discard,
@@ -307,15 +308,15 @@ class Loop:
                 self._report(self._requests[event.id])
             case Failed() if event.id in self._requests and event.wrong_digest:
                 self._bench.wrong_digests.append((self._requests[event.id].mirror.url, event.wrong_digest))
-        if isinstance(event, Finished | Failed):
+        if isinstance(event, Finished | Failed | Cancelled):
             self._ended(event)
 
-    def _ended(self, event: Finished | Failed) -> None:
+    def _ended(self, event: Finished | Failed | Cancelled) -> None:
         if event.id not in self._requests:
             return
         artifact = self._requests.pop(event.id).artifact
         others = (request.artifact for request in self._requests.values())
-        if isinstance(event, Failed) and not any(other is artifact for other in others):
+        if not isinstance(event, Finished) and not any(other is artifact for other in others):
             self._bench.release(artifact)
 
     def _report(self, request: Request) -> None:
