@@ -80,7 +80,7 @@ def test_files_come_where_few_may_be_open(home: Path, server: FaultyServer) -> N
     words = (sys.executable, "-m", "surefetch", "get", "many", "--catalog", str(described))
     words += ("--mirror", f"{server.origin}/none/", "--mirror", f"{server.origin}/", "--output", "out/")
     done = subprocess.run(
-        ["/bin/bash", "-c", 'ulimit -n 40; exec "$@"', "-", *words],
+        ["/bin/bash", "-c", 'ulimit -n 64; exec "$@"', "-", *words],
         capture_output=True, text=True, timeout=120, check=False, cwd=home,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -42,6 +42,7 @@ class Bench:
         tensors: Tensor name -> SHA-256, as far as derived.
         forms: Tensor name -> the form it was derived from.
         inbox: Takes what comes of the proofs.
+        proving: Names of the artifacts that are being proven.
         buffers: What comes from the network gathers in them, and is hashed there.
     """
 
@@ -80,6 +81,7 @@ class Bench:
         self._known, self._learns = known, learns
         self._validators: dict[str, list[str | None]] = {}  # artifact name -> of each answer that gave bytes
         self._private: set[str] = set()  # artifacts that came with a credential
+        self.proving: set[str] = set()  # artifacts that are hashed to their end
         self._unproven: list[Part] = []
         self._finished = 0  # bytes of proven artifacts
         self.buffers = Buffers()
@@ -180,7 +182,10 @@ class Bench:
                 self.inbox.post(Halted(cause=error.code, detail=error.message))
             except BaseException as error:  # raised in the loop, which would wait for ever
                 self.inbox.give_up(error)
+            finally:
+                self.proving.discard(artifact.name)
 
+        self.proving.add(artifact.name)
         self._prover.finish(part, conclude)
 
     def derive(self, order: Derive) -> Event:

@@ -53,6 +53,8 @@ HEARTBEAT = 0.5
 #: Artifacts that wait at most for their proof while the network has something to say; fewer where this
 #: process may have few files open.
 UNPROVEN = 64
+#: Seconds between two looks at whether fewer are being proven, and how many looks.
+PAUSE, PAUSES = 0.001, 2000
 #: Seconds of proving between two looks at the network.
 PROVE_SECONDS = 0.002
 
@@ -186,6 +188,10 @@ class Loop:
     def _begin(self, request: Request) -> None:
         self._requests[request.id] = request
         self._meter.begin(request)
+        for _ in range(PAUSES):  # the network can wait: each of those that are being proven has a file open
+            if len(self._bench.proving) <= self._most_unproven:
+                break
+            time.sleep(PAUSE)
         try:
             part = self._bench.part(request.artifact)
         except SurefetchError as error:
