@@ -167,6 +167,14 @@ def test_the_second_mirror_serves_when_the_first_is_gone(surefetch: Run, site: S
     assert "passed over" in result.stderr
 
 
+def test_a_mirror_that_broke_off_and_gave_the_rest_was_not_passed_over(surefetch: Run, site: Site) -> None:
+    data = site.files["images.gz"]
+    url = site.server.serve("/cut.gz", data, Script(cut_after=len(data) // 2), Script())
+    result = surefetch("get", url, "--sha256", sha256(data))
+    assert result.returncode == 0, result.stderr
+    assert "not at the first try" in result.stderr and "passed over" not in result.stderr
+
+
 def test_a_weak_digest_is_named_weak(surefetch: Run, site: Site) -> None:
     data = site.files["images.gz"]
     result = surefetch("get", site.url("images.gz"), "--md5", hashlib.md5(data).hexdigest())

@@ -81,9 +81,12 @@ def _proof(receipt: Receipt) -> str:
 
 
 def _passed_over(receipt: Receipt, verbose: bool) -> str:
-    failed = {_place(attempt.mirror) for attempt in receipt.attempts if attempt.cause}
-    if not failed or verbose:
+    troubled = {attempt.mirror for attempt in receipt.attempts if attempt.cause}
+    if not troubled or verbose:
         return ""
+    failed = {_place(mirror) for mirror in troubled - {file.mirror for file in receipt.files}}
+    if not failed:
+        return " (not at the first try; -v tells why)"
     if len(failed) == 1:
         return f" ({next(iter(failed))} did not work and was passed over; -v tells why)"
     return f" ({len(failed)} other places did not work and were passed over; -v tells why)"
