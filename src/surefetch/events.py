@@ -188,7 +188,8 @@ class Disordered(Struct, frozen=True, kw_only=True):
     segments: int  # packets that came in order before
     round_trip: float  # seconds: the shortest seen
     queued: float  # seconds that packets wait on the way now, beside that
-    used: float  # share of the link that was used in the last round trip, by how fast packets come in a row
+    recent: int  # packets that came in the last round trip
+    used: float  # share of the link that was used then, by how fast packets come in a row
 
 
 class Discarded(Struct, frozen=True, kw_only=True):

@@ -44,10 +44,12 @@ class Habit:
     per_connection: float = math.inf  # bytes per second of one connection at most, by a cap or by loss
     slow_start: bool = False
     loses_after: int | None = None  # packets of each connection; the first that is lost is told
+    slowed_to: float = math.inf  # bytes per second of each connection from then on
     queued: float = 0.0  # seconds that packets wait on the way when it is
     used: float = 0.2  # share of the link that is used then
     jitter: float = 0.0  # seconds that an answer may be late
     queue: float = 0.0  # seconds that it waits while others fill the link
+    beside: float = 1.0  # share of the link that a connection has at most while an older one gives
     pauses: tuple[float, float] | None = None  # (seconds between them on average, seconds each)
     fails: tuple[Failure, str] | None = None  # fails with this before any byte
     retry_after: float | None = None  # said with it
@@ -125,6 +127,7 @@ class Flow:
     report_at: float = math.inf
     due: float = math.inf
     is_over: bool = False
+    has_lost: bool = False
     is_warm: bool = False  # over a connection that has its window already
     queued: float = 0.0  # seconds that it waited while others filled the link
 
@@ -327,17 +330,20 @@ class Network:
         habit = flow.habit
         if flow.is_over:
             return None
+        flow.has_lost, flow.cap = True, habit.slowed_to
+        self._share()
         return Disordered(
             id=flow.request.id,
             segments=habit.loses_after or 1,
             round_trip=habit.latency,
             queued=habit.queued,
+            recent=(habit.loses_after or 1) // 2,
             used=habit.used,
         )
 
     def _grow(self, flow: Flow) -> None:
         """A connection's window doubles with each round trip, until something else holds it back."""
-        if flow.is_over:
+        if flow.is_over or flow.has_lost:
             return
         flow.cap *= 2
         if flow.cap < min(flow.habit.rate, flow.habit.per_connection, self._client_rate):
@@ -370,7 +376,8 @@ class Network:
             if habit.is_paused or (flow.at >= flow.limit and flow.then == "stall"):
                 wanted.append(0.0)
                 continue
-            wanted.append(min(flow.cap, habit.per_connection, habit.rate))
+            most = habit.rate if flow is habit.flows[0] else habit.beside * habit.rate
+            wanted.append(min(flow.cap, habit.per_connection, most))
         for habit in {flow.habit for flow in self._flows if len(flow.habit.flows) > 1}:
             indices = [i for i, flow in enumerate(self._flows) if flow.habit is habit]
             fair = _fill(habit.rate, [wanted[i] for i in indices])

@@ -164,6 +164,55 @@ def test_a_new_connection_that_had_to_queue_gives_its_bytes_back() -> None:
     assert one.received < 1.01 * 40 * MB
 
 
+def test_a_trial_that_failed_on_a_full_link_counts_once_and_its_connections_once_each() -> None:
+    """Near hosts get all connections at once: five that had to queue tell as much as two trials."""
+    one = world([Habit(rate=1.2e6, latency=0.015, setup=1, queue=0.06)], size=5 * MB)
+    assert one.run().missing == ()
+    assert len(one.asked(Request)) == 6
+    assert one.asked(Shorten)[-1].stop == 5 * MB
+
+
+def test_a_request_that_ends_soon_gets_its_bytes_back_while_it_can_be_told() -> None:
+    """Seconds count, not bytes: 400 kB are a third of a second on this link."""
+    one = world([Habit(rate=1.2e6, latency=0.015, setup=1, queue=0.15)], size=1_800_000)
+    assert one.run().missing == ()
+    assert len(one.asked(Cancel)) == len(one.asked(Request)) - 1
+    assert one.asked(Shorten)[-1].stop == 1_800_000
+
+
+@pytest.mark.parametrize("size", [30 * MB, 150 * MB])
+def test_who_is_up_to_speed_goes_on_over_what_a_newcomer_has_hardly_begun(size: int) -> None:
+    """Its connection is closed when it ends early, and another one would have to get up to speed."""
+    one = world([Habit(rate=12e6, latency=0.15, setup=1, slow_start=True, beside=0.02)], size=size)
+    assert one.run().missing == ()
+    first = one.asked(Request)[0].id
+    last = [order for order in one.asked(Shorten) if order.id == first][-1]
+    assert last.stop == size
+    assert one.now <= 1.02 * size / 12e6 + 1.2, "with its slow start"
+
+
+def test_connections_that_bring_more_end_where_they_were_to_end() -> None:
+    one = world([capped(slow_start=True, latency=0.15)])
+    assert one.run().missing == ()
+    stops: dict[int, list[int]] = {}
+    for order in one.asked(Shorten):
+        stops.setdefault(order.id, []).append(order.stop)
+    assert all(ends == sorted(ends, reverse=True) for ends in stops.values())
+
+
+def test_no_more_connections_are_made_where_one_filled_the_link_until_it_lost_a_packet() -> None:
+    full = world([lossy(packets=500, per_connection=6.25e6, used=0.9)], size=20 * MB)
+    assert full.run().missing == ()
+    assert len(full.asked(Request)) == 1
+
+
+def test_a_connection_that_losses_slow_down_after_it_filled_the_link_gets_others_beside_it() -> None:
+    one = world([lossy(packets=500, used=0.9, slowed_to=1e6, per_connection=6.25e6)], size=60 * MB)
+    assert one.run().missing == ()
+    assert one.most_open() == {"https://mirror0.example": 6}
+    assert one.now <= 1.4 * 60 * MB / 6e6
+
+
 def test_connections_that_loss_holds_down_are_multiplied_soon() -> None:
     slow = Habit(rate=6.25e6, latency=0.08, setup=2, slow_start=True, per_connection=222e3)
     assert seconds([slow], size=2_500_000) <= 0.45 * (2_500_000 / 222e3)
@@ -171,8 +220,8 @@ def test_connections_that_loss_holds_down_are_multiplied_soon() -> None:
 
 def lossy(packets: int | None = 100, **more: object) -> Habit:
     """A mirror at 80 ms whose connections lose one packet after so many, and are slow from then on."""
-    values: dict[str, object] = {"rate": 6.25e6, "latency": 0.08, "setup": 2, "slow_start": True, **more}
-    return Habit(loses_after=packets, per_connection=222e3, **values)  # type: ignore[arg-type] # keywords vary
+    values = {"rate": 6.25e6, "latency": 0.08, "setup": 2, "slow_start": True, "per_connection": 222e3}
+    return Habit(loses_after=packets, **(values | more))  # type: ignore[arg-type] # keywords vary
 
 
 def test_a_lost_packet_brings_all_connections_at_once_with_equal_parts() -> None:

@@ -112,7 +112,7 @@ class ArtifactPlan(Checking):
             case Finished():
                 return self._finished(run, event.stop, now)
             case Disordered():
-                self._disordered(run, event)
+                self._disordered(run, event, now)
             case Differed():
                 return self._differed(run, event)
             case Failed():
@@ -252,10 +252,11 @@ class ArtifactPlan(Checking):
         self.size = told
         return orders
 
-    def _disordered(self, run: Running, event: Disordered) -> None:
+    def _disordered(self, run: Running, event: Disordered, now: float) -> None:
         is_alone = not run.ending and len(self.running) == 1
         if self.size is not None and is_alone and self._is_splittable():
-            self._widening.disordered(run, event, self.size - self.spans.total, self._limits)
+            left = self.size - self.spans.total
+            self._widening.disordered(run, event, left, now, self._limits)
 
     def _add(self, run: Running, start: int, stop: int) -> None:
         candidate = run.candidate

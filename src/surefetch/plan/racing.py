@@ -19,10 +19,14 @@ ONE_MORE: Final = 0.8
 ASK_SIZE: Final = 0.1
 #: A mirror that takes no ranges may go on over what others would bring when so many seconds are left to it.
 GO_ON: Final = 0.5
+#: One that takes them may do so over those of its mirror that together give less than this share of its rate.
+ECLIPSED: Final = 0.25
 #: A request that gives bytes is raced for so many at most; of more, a part is taken over.
 RACE_BYTES: Final = 4 << 20
 #: With less than this to go, both run a race to its end.
 RACE_END: Final = 512 << 10
+#: A request that ends within so many seconds cannot be told to go on any more.
+TOLD: Final = 0.05
 #: A request that is silent for so many seconds has lost its race (healthy mirrors pause for up to a second).
 RACE_SILENCE: Final = 1.25
 #: Where both that race need more seconds than this, a third may take the place of one.
@@ -144,23 +148,41 @@ class Racing(Account):
         return []
 
     def _let_go_on(self, now: float) -> list[Order]:
-        """Let who takes no ranges go on over what would come later without: asked again it begins anew."""
+        """Let who is about to end go on over what would come later without.
+
+        Who takes no ranges would begin anew if it was asked again; anybody else would have to get up to speed
+        over a new connection, because the one of a request that was shortened is closed.
+        """
         runs = [run for run in self.running.values() if not (run.ending or run.asks_size)]
-        plain = [run for run in runs if run.candidate.takes_ranges is not True and run.opened_at is not None]
-        if self.size is None or not plain:
+        if self.size is None:
             return []
-        belief = self._belief(runs, now)
         orders: list[Order] = []
-        for run in plain:
-            if not (run.ending or run.twin):
-                orders += self._go_on(run, [other for other in runs if other is not run], now, belief)
+        for run in runs:
+            if run.opened_at is None or run.ending or run.twin:
+                continue
+            if run.candidate.takes_ranges is not True:
+                orders += self._go_on(run, [other for other in runs if other is not run], now)
+            elif others := self._eclipsed(run, now):
+                orders += self._go_on(run, others, now)
         return orders
 
-    def _go_on(self, run: Running, others: list[Running], now: float, belief: float) -> list[Order]:
+    def _eclipsed(self, run: Running, now: float) -> list[Running]:
+        """Requests of its mirror that were to make it faster, and give next to nothing beside it."""
+        asked = run.request.stop or self.size or 0
+        if run.stop is None or run.stop >= asked or not self._widening.is_vain(run.candidate):
+            return []
+        others = [other for other in self.running.values() if other is not run and not other.ending]
+        own = [other for other in others if other.candidate is run.candidate]
+        beside = sum(other.meter.rate(now, 0.0) for other in own)
+        is_much = beside < ECLIPSED * run.meter.rate(now, 0.0)
+        return [other for other in own if is_much and (other.stop or asked) <= asked]
+
+    def _go_on(self, run: Running, others: list[Running], now: float) -> list[Order]:
         """Let one request go on where it is about to end, or others have brought what it was for."""
         assert self.size is not None
         if run.stop is None or now - run.went_on < GO_ON:  # what is taken from it again stays taken
             return []
+        belief = self._belief([run, *others], now)
         if self._eta(run, now, belief) > GO_ON and not self.spans.covers(run.at, run.stop):
             return []
         pace = self._pace(run, now, belief)
@@ -173,14 +195,17 @@ class Racing(Account):
             is_worth_it = together < share * alone and alone - together >= segments.LEAST_SAVED
             if other.at >= run.stop and is_worth_it and not other.ending:
                 later.append(other)
-        ends = [other.stop or self.size for other in later]
-        stop = max([*ends, *(gap[1] for gap in self._gaps())], default=0)
+        takes_ranges = run.candidate.takes_ranges is True
+        gaps = [] if takes_ranges else self._gaps()
+        stop = max([*(other.stop or self.size for other in later), *(gap[1] for gap in gaps)], default=0)
         if stop <= run.stop:
             return []
         for other in others:
             other.overlaps |= run.stop <= other.at < stop
         run.shortest, run.stop, run.overlaps, run.went_on = run.stop, stop, True, now
         orders = [order for other in later for order in self._break_off(other, Ending.LOST)]
+        if takes_ranges:
+            self._widening.undo(run.candidate)
         return [*orders, Shorten(id=run.request.id, stop=stop)]
 
     def _give_back(self, run: Running) -> list[Order]:
@@ -190,7 +215,8 @@ class Racing(Account):
                 continue
             if other.stop == run.at and other.opened_at is not None and not (other.ending or other.twin):
                 asked = other.request.stop or self.size or 0
-                if asked < (run.stop or 0) or other.left < RACE_END:  # it might end before it is told
+                rate = other.meter.rate(other.last_byte, 0.0)
+                if asked < (run.stop or 0) or other.left < TOLD * rate:  # it might end before it is told
                     return []
                 other.shortest, other.stop = other.stop, run.stop
                 other.overlaps = True  # the first bytes of the other may come yet

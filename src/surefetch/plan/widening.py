@@ -59,6 +59,10 @@ FULL: Final = 0.5
 #: The same where a larger share of the link was used than this: a short queue overflows before the link is
 #: full. With 20 ms of buffer it was 0.37 to 0.62; with random loss mostly below 0.25.
 USED: Final = 0.3
+#: Where a larger share than this was used, one connection fills the link, and keeps so much of it after a
+#: loss (RFC 9438, 4.6).
+ALL: Final = 0.6
+KEPT: Final = 0.7
 
 
 class Trial:
@@ -84,6 +88,7 @@ class Widening:
         self._rates: list[float] = []
         self._is_settling = False  # the set of requests has just changed
         self._queued: dict[Candidate, int] = {}  # requests of each mirror that have waited in a queue
+        self._base = 0.0  # bytes per second of all before the last trial that waited in a queue
         self._full_rate = 0.0  # bytes per second of all when more requests brought nothing
 
     def consider(self, now: float, left: int, runs: Sequence[Running], limits: Limits, reserve: bool) -> None:
@@ -141,6 +146,19 @@ class Widening:
         candidate.is_full, candidate.full_until = True, candidate.host.more_at
         candidate.lanes = max(1, candidate.running)
 
+    def is_vain(self, candidate: Candidate) -> bool:
+        """Whether nothing shows yet, or any more, that a mirror is faster with more than one request."""
+        if candidate.is_full and candidate.full_times:
+            return True
+        return self._trial is not None and self._trial.count == 1 and candidate in self._trial.before
+
+    def undo(self, candidate: Candidate) -> None:
+        """Give a mirror as many requests as it had, if more are being tried: they bring nothing."""
+        if self._trial and candidate in self._trial.before:
+            candidate.lanes = self._trial.before.pop(candidate)
+            if not self._trial.before:
+                self._trial, self._rates = None, []
+
     def replace(self, others: Sequence[Candidate], limits: Limits) -> None:
         """Let the mirrors that give have the requests of one that is out; together no more than before."""
         giving = [candidate for candidate in others if candidate.running]
@@ -161,24 +179,34 @@ class Widening:
         if not usual or seconds <= QUEUED * usual + QUEUED_SECONDS:
             return False
         if self._trial and candidate in self._trial.before:
-            candidate.lanes = self._trial.before.pop(candidate)
+            self._base = sum(self._trial.base.values())
+            self.undo(candidate)
             self._queued[candidate] = self._queued.get(candidate, 0) + 1
-            if self._queued[candidate] >= QUEUED_OFTEN:
-                candidate.filled(now)
-                self._full_rate = sum(self._trial.base.values())
-            if not self._trial.before:
-                self._trial, self._rates = None, []
+        elif candidate in self._queued and candidate.running > candidate.lanes:  # others of that trial
+            self._queued[candidate] += 1
+        else:
+            return False
+        if self._queued[candidate] >= QUEUED_OFTEN and not candidate.is_full:
+            candidate.filled(now)
+            self._full_rate = self._base
         return candidate in self._queued and candidate.running > candidate.lanes
 
-    def disordered(self, run: Running, event: Disordered, left: int, limits: Limits) -> None:
+    def disordered(self, run: Running, event: Disordered, left: int, now: float, limits: Limits) -> None:
         """Give a mirror all its connections at once if a lost packet shows that one will be slow.
+
+        None more if it shows that one fills the link; `_look_for_room` finds where that was wrong.
 
         Args:
             run: The only request under way: what others do to the link is not known.
             event: What was seen of it.
             left: Bytes that are not here.
+            now: The time.
             limits: The planner's.
         """
+        if event.used > ALL:
+            run.candidate.filled(now)
+            self._full_rate = KEPT * event.recent * SEGMENT_BYTES / event.round_trip
+            self._trial, self._marks, self._rates = None, {}, []
         is_full = event.queued > FULL * event.round_trip or event.used > USED
         if event.round_trip < NEAR or is_full:
             return

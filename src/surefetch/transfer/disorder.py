@@ -81,6 +81,7 @@ class Watch:
             segments=max(1, in_order),
             round_trip=reading.least / 1e6,
             queued=max(0, reading.round_trip - reading.least) / 1e6,
+            recent=recent,
             used=min(1.0, recent / whole) if whole > 0 else 0.0,
         )
 
