@@ -1,6 +1,6 @@
-"""One file over a wide-area link: 50 Mbit/s, 80 ms, without and with 1 % loss.
+"""One file over a wide-area link: 50 Mbit/s, 80 ms, without and with 1 % loss; and over other links.
 
-    python benchmarks/wide_area.py [--rounds 7] [--loss-rounds 20] [--case clean --case loss]
+    python benchmarks/wide_area.py [--rounds 7] [--loss-rounds 20] [--case clean --case loss --case links]
 
 `python` has surefetch installed (bytecode compiled), and what the tests need. Needs root on Linux and a C
 compiler: link_emulator.c carries the packets between two network namespaces. nginx sends with `cubic`. With
@@ -25,6 +25,14 @@ CLEAN = Wire(rate=50, rtt=80, buffer=100)
 LOSSY = CLEAN._replace(loss=1.0)
 #: Bytes -> the most that surefetch may take, over curl.
 CLEAN_BARS = {1_600_000: 1.2, 20 * MB: 1.05}
+#: Other links, which one connection fills, and bytes sent over them: no more may be lost by trying others.
+LINKS = (
+    (Wire(rate=10, rtt=30, buffer=200), 5 * MB),
+    (Wire(rate=20, rtt=60, buffer=30), 12 * MB),
+    (Wire(rate=100, rtt=150, buffer=100), 30 * MB),
+    (Wire(rate=400, rtt=10, buffer=50), 150 * MB),
+)
+LINKS_BAR = 1.1
 #: Bytes sent over the lossy link, and the most that surefetch may take over each.
 LOSSY_BYTES = 2_500_000
 LOSSY_BARS = {"aria2c -x4": 0.6, "curl": 0.3}
@@ -37,9 +45,9 @@ def main() -> int:
     parser.add_argument("--loss-rounds", type=int, default=20)
     parser.add_argument("--loss-bytes", type=int, default=LOSSY_BYTES)
     parser.add_argument("--congestion", default="cubic", help="the server's congestion control")
-    parser.add_argument("--case", action="append", choices=("clean", "loss"))
+    parser.add_argument("--case", action="append", choices=("clean", "loss", "links"))
     arguments = parser.parse_args()
-    cases = arguments.case or ["clean", "loss"]
+    cases = arguments.case or ["clean", "loss", "links"]
     verdicts = []
     with linked(arguments.congestion) as (link, folder), link.nginx(folder / "nginx") as root:
         if "clean" in cases:
@@ -52,6 +60,11 @@ def main() -> int:
             seconds = race(link, root, folder, size, LOSSY, arguments.loss_rounds)
             contest.tell(f"50 Mbit/s, 80 ms, 1 % loss, {arguments.congestion}, {size / MB:.1f} MB", seconds)
             verdicts += [contest.compare(seconds, "surefetch", name, bar) for name, bar in LOSSY_BARS.items()]
+        for wire, size in LINKS if "links" in cases else ():
+            seconds = race(link, root, folder, size, wire, arguments.rounds)
+            label = f"{wire.rate} Mbit/s, {wire.rtt} ms, queue of {wire.buffer} ms, {size / MB:.0f} MB"
+            contest.tell(label, seconds)
+            verdicts.append(contest.compare(seconds, "surefetch", "curl", LINKS_BAR))
     return 0 if all(verdicts) else 1
 
 
