@@ -29,7 +29,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     no_proxy: str = ""  # hosts, suffixes, CIDR ranges, ports to reach without the proxy
     ca_bundle: str = ""  # PEM file of authorities to trust beside the system's
     jobs: int = 8  # artifacts fetched at once
-    connections: int = 6  # connections to one host at most
+    connections: int = 0  # to one host at most; 0: 6, and 16 while many small files are wanted from it
     connect_timeout: float = 8.0  # seconds until a connection must stand
     first_byte_timeout: float = 9.0  # seconds until an answer must begin
     stall_timeout: float = 8.0  # seconds without a byte until a mirror is left

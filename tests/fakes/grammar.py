@@ -11,7 +11,8 @@ from typing import Final
 from surefetch.events import Failure
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal
-from surefetch.plan.policy import Limits
+from surefetch.plan.policy import CONNECTIONS as USUAL
+from surefetch.plan.policy import MANY, Limits
 from surefetch.plan.widening import most_lanes
 from tests.fakes.network import Habit
 from tests.fakes.world import FakeSource, World
@@ -263,15 +264,19 @@ def draw_many(seed: int) -> DrawnMany:
         Goal(dataset=Dataset(name="any", version="1", artifacts=artifacts), artifacts=frozenset(sizes)),
         [FakeSource("http", known=known)],
         habits,
-        limits=Limits(
-            compares=seed % 2 == 0, connections=chance.choice(CONNECTIONS), jobs=chance.choice(JOBS)
-        ),
+        limits=_limits(chance, seed),
         client_rate=_spread(chance, *CLIENT_RATE),
         sizes=sizes,
         seed=seed,
         keeps_log=False,
     )
     return DrawnMany(kinds, world, frozenset(good))
+
+
+def _limits(chance: random.Random, seed: int) -> Limits:
+    connections = chance.choice(CONNECTIONS)
+    many = MANY if connections == USUAL else connections  # as the settings have it
+    return Limits(compares=seed % 2 == 0, connections=connections, many=many, jobs=chance.choice(JOBS))
 
 
 def _many_size(chance: random.Random, has_large: bool) -> int:

@@ -151,7 +151,7 @@ class World:
         self._sizes = sizes or {}
         self._network = Network(
             client_rate,
-            self.limits.connections,
+            self.limits.wire,
             self.random,
             lambda request: self._size(request.artifact),
         )
@@ -295,7 +295,7 @@ class World:
         self._requests[request.id] = request
         self._network.begin(request, self._habits[request.mirror.url])
         waiting = self._network.waiting[request.mirror.origin]
-        assert len(waiting) <= self.limits.connections, "more requests than a host may have"
+        assert len(waiting) <= self.limits.wire, "more requests than a host may have"
         is_small = all(flow.request.artifact.bound <= SMALL_BYTES for flow in waiting)
         assert is_small, "a large artifact waits for a connection"
 

@@ -153,7 +153,7 @@ def steps_per_file(count: int) -> float:
         assert world.run().missing == ()
     finally:
         ArtifactPlan.step = step  # type: ignore[method-assign] # as it was
-    assert world.most_open() == {"https://one.example": 2 * Limits().connections}  # half of them wait
+    assert world.most_open() == {"https://one.example": 2 * Limits().wire}  # half of them wait
     assert len(world.asked(Request)) == count
     return steps / count
 
@@ -240,14 +240,53 @@ def small_files(latency: float, **limits: int) -> World:
 
 
 def test_a_host_that_answers_fast_has_the_next_small_requests_waiting() -> None:
-    world = small_files(0.05, connections=3)
+    world = small_files(0.05, connections=3, many=3)
     assert world.run().missing == ()
     assert world.most_open() == {"https://one.example": 6}
     assert world.now == pytest.approx((1 + 60 / 3) * 0.05, abs=0.06)  # one round trip to connect
 
 
+def many_small(rate: float, latency: float, **habit: object) -> World:
+    """600 files of 4 KiB at one host, whose link all connections share."""
+    dataset = files(600)
+    urls = at("one.example", dataset)
+    one = Habit(rate=rate, latency=latency, **habit)  # type: ignore[arg-type] # keywords vary
+    return World(
+        want(dataset), [FakeSource("http", known=urls)], {u: one for us in urls.values() for u in us}
+    )
+
+
+def test_many_small_files_of_a_far_host_get_more_connections_where_that_pays() -> None:
+    world = many_small(1e8, 0.1)
+    assert world.run().missing == ()
+    assert world.most_open() == {"https://one.example": 2 * Limits().many}
+    assert world.now < 0.55 * 600 / Limits().connections * 0.1
+
+
+def test_many_small_files_get_no_more_connections_where_the_link_is_full() -> None:
+    world = many_small(2e5, 0.02)  # six connections take what the link has
+    assert world.run().missing == ()
+    assert world.most_open() == {"https://one.example": 2 * Limits().connections}, "more were tried once"
+    assert world.now < 1.2 * 600 * 4096 / 2e5
+
+
+def test_a_host_that_takes_few_connections_gets_no_more_of_them() -> None:
+    world = many_small(1e8, 0.1, most=8, retry_after=None)
+    assert world.run().missing == ()
+    assert len(world.asked(Request)) < 600 + 3 * Limits().many
+
+
+def test_a_few_small_files_get_as_many_connections_as_large_ones() -> None:
+    dataset = files(20)
+    urls = at("one.example", dataset)
+    habits = {u: Habit(latency=0.1, rate=1e8) for us in urls.values() for u in us}
+    world = World(want(dataset), [FakeSource("http", known=urls)], habits)
+    assert world.run().missing == ()
+    assert world.most_open() == {"https://one.example": Limits().connections}
+
+
 def test_a_host_that_takes_its_time_has_none_waiting() -> None:
-    world = small_files(0.7, connections=3)
+    world = small_files(0.7, connections=3, many=3)
     assert world.run().missing == ()
     assert world.most_open() == {"https://one.example": 3}
 

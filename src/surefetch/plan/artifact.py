@@ -127,6 +127,8 @@ class ArtifactPlan(Checking):
         usual = candidate.host.first_byte if is_crowded else seconds
         is_back = candidate.host.is_away
         candidate.host.worked(usual, now, event.round_trip)
+        if self.is_small and candidate.host.answered_small(now, self._limits):
+            self._shared.hosts.freed.append(candidate.host)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
             candidate.host.is_multiplexed = True
             self._shared.hosts.freed.append(candidate.host)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from surefetch.events import Failure
 from surefetch.plan.pace import Pace
 from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, missed_pause
+from surefetch.plan.spread import Spread
 
 if TYPE_CHECKING:
     from surefetch.plan.artifact import ArtifactPlan
@@ -32,6 +33,7 @@ class Host:
         dropped: The cause for which it is out for this fetch; "" while it is not.
         paused_until: Not asked before.
         open: Requests under way.
+        spread: How many connections it may have while many small artifacts wait for it.
         most: Requests at once that it was seen to take, None while nothing is known.
         more_at: When it is given more than those.
         first_byte: Seconds from an order to its first byte, 0 while unknown.
@@ -54,6 +56,7 @@ class Host:
         self.dropped = ""
         self.paused_until = 0.0
         self.open = 0
+        self.spread = Spread()
         self.most: int | None = None
         self.more_at = float("inf")
         self.is_multiplexed = False
@@ -79,20 +82,25 @@ class Host:
         """How many more requests it may be given. One that failed gets one at a time until it works again."""
         if self.dropped:
             return 0
-        most = limits.streams if self.is_multiplexed else limits.connections
+        most = limits.streams if self.is_multiplexed else self.connections(limits)
         if self.most is not None:
             most = min(most, self.most)
         room = (1 if self.in_row else most) - self.open
         return min(room, int(self.pace.room)) if self.pace.is_on else room
 
+    def connections(self, limits: Limits) -> int:
+        """How many it may have."""
+        return max(limits.connections, self.spread.connections)
+
     def queue(self, limits: Limits) -> int:
         """How many more small requests it may be given, those counted that wait until a connection is free.
 
         They go out as soon as it is, not when the end of the one before has been taken in. As many as it has
-        connections may wait, and only where that will not be for long.
+        connections may wait, and only where that will not be for long and it has all that there are.
         """
         is_quick = 0 < self.first_byte <= QUICK and not self.in_row and self.most is None
-        waits = limits.connections if is_quick and not self.is_multiplexed and not self.dropped else 0
+        may_wait = is_quick and not self.is_multiplexed and not self.dropped
+        waits = limits.wire if may_wait and self.connections(limits) >= limits.wire else 0
         queue = self.room(limits) + waits
         return min(queue, int(self.pace.room)) if self.pace.is_on else queue
 
@@ -110,7 +118,13 @@ class Host:
 
     def is_crowded(self, limits: Limits) -> bool:
         """Whether some of its requests wait until a connection is free."""
-        return self.open > limits.connections and not self.is_multiplexed
+        return self.open > limits.wire and not self.is_multiplexed
+
+    def answered_small(self, now: float, limits: Limits) -> bool:
+        """Note an answer to a small request; return whether it may have more connections from now on."""
+        has = self.connections(limits)
+        is_free = self.most is None and not (self.in_row or self.is_multiplexed or self.pace.is_on)
+        return is_free and has < limits.wire and self.spread.answered(has, len(self.waiting), now, limits)
 
     def limit(self, began: float, now: float) -> None:
         """Note that it takes no more requests at once beside those it has: it refused one that began then."""
@@ -129,7 +143,7 @@ class Host:
         if self.most is None or now < self.more_at:
             return False
         self.most, self.more_at = 2 * self.most, now + TRY_AGAIN
-        if self.most >= limits.connections:
+        if self.most >= self.connections(limits):
             self.unlimit()
         return True
 

@@ -9,6 +9,8 @@ from surefetch.model import Struct
 
 #: Connections per host unless told otherwise: as many as browsers make.
 CONNECTIONS: Final = 6
+#: The same while many small artifacts wait for a host: as many as the strictest of download tools allow.
+MANY: Final = 16
 
 
 class Limits(Struct, frozen=True, kw_only=True):
@@ -26,9 +28,15 @@ class Limits(Struct, frozen=True, kw_only=True):
     longest_pause: float = 15.0  # that a server may ask for in all; one that asks for more is dropped
     jobs: int = 8  # large artifacts fetched at once; SMALL_JOBS small ones count as one
     connections: int = CONNECTIONS  # per host
+    many: int = MANY  # likewise, while many small artifacts wait for it and it answers
     streams: int = 64  # per host that multiplexes, for small requests
     mirrors: int = 6  # asked at once for one artifact
     compares: bool = False  # the edges carry out requests that compare
+
+    @property
+    def wire(self) -> int:
+        """Connections per host that the edges may make: small requests beyond them wait there."""
+        return max(self.connections, self.many)
 
 
 class Patience(Struct, frozen=True, kw_only=True):

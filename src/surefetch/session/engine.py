@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from surefetch import __version__
 from surefetch.events import Failure
 from surefetch.observation import Observation
+from surefetch.session.limits import limits_of
 from surefetch.transfer.credentials import Credentials
 from surefetch.transfer.engine import Engine
 from surefetch.transfer.options import Options
@@ -43,7 +44,7 @@ def make_engine(
     find = partial(_find_trust, session)
     return Engine(
         Options(
-            connections=settings.connections,
+            connections=limits_of(session).wire,
             connect_timeout=settings.connect_timeout,
             limit_rate=settings.limit_rate,
             keep_exchanges=keeps_log or bool(settings.trace),

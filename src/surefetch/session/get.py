@@ -16,17 +16,16 @@ from surefetch.events import Done
 from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
-from surefetch.plan.policy import Limits
 from surefetch.receipts import FileReceipt, Receipt
 from surefetch.session import last
 from surefetch.session.bench import Bench
 from surefetch.session.fetch import Loop
+from surefetch.session.limits import limits_of
 from surefetch.session.meter import Meter
 from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
-from surefetch.store.files import most_open
 from surefetch.transfer import urls
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
 #: What to do when a copy of one's own is the trouble.
 WRITE_ELSEWHERE = "name another place, or another disk, with `--output`"
 SHORTER = "name a shorter path with `--output`"
-#: Files of what this process may have open, for each job: many small artifacts are fetched as one.
-HANDLES_OF_JOB = 32
 
 
 def get(
@@ -180,25 +177,6 @@ def _last_transfer(
         hint=error.hint if error else "",
         attempts=done.attempts,
         log=network.log(),
-    )
-
-
-def limits_of(session: Session) -> Limits:
-    """Return the planner's limits by the session's settings."""
-    settings, usual = session.settings, Limits()
-    is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
-    return Limits(
-        connect_timeout=settings.connect_timeout,
-        first_byte_timeout=settings.first_byte_timeout,
-        stall_timeout=settings.stall_timeout,
-        deadline=settings.deadline,
-        patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
-        missed=max(settings.deadline, usual.missed),
-        slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
-        longest_pause=max(settings.deadline, usual.longest_pause),
-        jobs=min(settings.jobs, max(1, most_open() // HANDLES_OF_JOB)),
-        connections=settings.connections,
-        compares=True,
     )
 
 

@@ -1,0 +1,36 @@
+"""The planner's limits, by the settings and by what this process may have open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from surefetch.plan.policy import CONNECTIONS, MANY, Limits
+from surefetch.store.files import most_open
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
+
+#: Files of what this process may have open, for each job: many small artifacts are fetched as one.
+HANDLES_OF_JOB = 32
+#: Likewise for each connection to a host from which many small files are wanted.
+HANDLES_OF_CONNECTION = 16
+
+
+def limits_of(session: Session) -> Limits:
+    """Return the planner's limits by the session's settings."""
+    settings, usual = session.settings, Limits()
+    is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
+    return Limits(
+        connect_timeout=settings.connect_timeout,
+        first_byte_timeout=settings.first_byte_timeout,
+        stall_timeout=settings.stall_timeout,
+        deadline=settings.deadline,
+        patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
+        missed=max(settings.deadline, usual.missed),
+        slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
+        longest_pause=max(settings.deadline, usual.longest_pause),
+        jobs=min(settings.jobs, max(1, most_open() // HANDLES_OF_JOB)),
+        connections=settings.connections or CONNECTIONS,
+        many=settings.connections or min(MANY, most_open() // HANDLES_OF_CONNECTION),
+        compares=True,
+    )
