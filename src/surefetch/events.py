@@ -86,6 +86,12 @@ class Shorten(Struct, frozen=True, kw_only=True):
     stop: int
 
 
+class Divide(Struct, frozen=True, kw_only=True):
+    """Have a connection that requests share carry so many at once at most; others go over more."""
+
+    streams: int
+
+
 class Cancel(Struct, frozen=True, kw_only=True):
     """Break off a running request; ends in `Cancelled`."""
 
@@ -130,7 +136,7 @@ class Done(Struct, frozen=True, kw_only=True):
     attempts: tuple[Attempt, ...]
 
 
-Order = Look | Request | Shorten | Cancel | Prove | Discard | Derive | Wait | Done
+Order = Look | Request | Shorten | Divide | Cancel | Prove | Discard | Derive | Wait | Done
 
 # --- events ---------------------------------------------------------------------------------------------
 

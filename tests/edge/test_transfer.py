@@ -571,7 +571,7 @@ def test_a_page_has_a_time_limit(server: FaultyServer) -> None:
 
 def test_the_rate_limit_is_for_all_connections_together(server: FaultyServer) -> None:
     urls = [server.serve(f"/limited/{n}", CONTENT) for n in range(2)]
-    with driving(Options(limit_rate=SIZE, multiplex_below=0)) as driver:
+    with driving(Options(limit_rate=SIZE)) as driver:
         began = time.monotonic()
         for url in urls:
             driver.engine.begin(driver.request(url, SIZE), MemorySink())

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from surefetch.events import Finished, Opened
-from surefetch.transfer.options import Options
 from surefetch.transfer.trust import Trust
 from tests.fakes.driver import MemorySink, driving, ending, opened
 from tests.fakes.servers import Nginx, TestAuthority, nginx
@@ -36,16 +35,18 @@ def trust(authority: TestAuthority) -> Trust:
 def test_the_same_bytes_over_every_protocol(web: Nginx, trust: Trust) -> None:
     with driving(trust=trust) as driver:
         for origin, version in ((web.plain, "1.1"), (web.h1, "1.1"), (web.h2, "2")):
+            events, sink = driver.fetch(f"{origin}/small-7.bin", 4000)
+            assert bytes(sink.data) == b"0007" * 1000
+            assert opened(events).is_multiplexed == (version == "2")
             events, sink = driver.fetch(f"{origin}/data.bin", SIZE)
             assert isinstance(ending(events), Finished)
             assert bytes(sink.data) == CONTENT
-            assert opened(events).is_multiplexed == (version == "2")
             assert opened(events).takes_ranges
 
 
 def test_a_large_request_has_a_connection_of_its_own(web: Nginx, trust: Trust) -> None:
     """Over one multiplexed connection the segments of one file would share one congestion window."""
-    with driving(Options(multiplex_below=1000), trust=trust) as driver:
+    with driving(trust=trust) as driver:
         events, _ = driver.fetch(f"{web.h2}/data.bin", SIZE)
         assert not opened(events).is_multiplexed
 
@@ -53,14 +54,14 @@ def test_a_large_request_has_a_connection_of_its_own(web: Nginx, trust: Trust) -
 def test_a_part_of_a_small_file_has_a_connection_of_its_own(web: Nginx, trust: Trust) -> None:
     """It is asked for where one connection is too slow: another stream of the same one would not help."""
     with driving(trust=trust) as driver:
-        for start, is_shared in ((0, True), (SIZE // 2, False)):
-            events, _ = driver.fetch(f"{web.h2}/data.bin", SIZE, start=start)
+        for start, is_shared in ((0, True), (2000, False)):
+            events, _ = driver.fetch(f"{web.h2}/small-7.bin", 4000, start=start)
             assert opened(events).is_multiplexed == is_shared
 
 
 def test_stretches_of_one_file_from_several_connections(web: Nginx, trust: Trust) -> None:
     sink, step = MemorySink(), SIZE // 4
-    with driving(Options(multiplex_below=0), trust=trust) as driver:
+    with driving(trust=trust) as driver:
         for start in range(0, SIZE, step):
             request = driver.request(f"{web.h1}/data.bin", SIZE, start=start, stop=start + step)
             driver.engine.begin(request, sink)

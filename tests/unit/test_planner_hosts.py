@@ -8,12 +8,14 @@ from surefetch.events import (
     Cancel,
     Cancelled,
     Derive,
+    Divide,
     Done,
     Failed,
     Failure,
     Look,
     Opened,
     Phase,
+    Received,
     Request,
     Tick,
     Wait,
@@ -173,6 +175,49 @@ def test_a_host_that_multiplexes_gets_many_small_requests_at_once() -> None:
     )
     more = [order for order in planner.handle(opened, 0.1) if isinstance(order, Request)]
     assert len(begun) + len(more) == 50
+
+
+def shared(planner: Planner, count: int) -> list[Request]:
+    """Begin `count` small files at a host that multiplexes; return their requests."""
+    begun = [order for order in planner.start(0.0) if isinstance(order, Request)]
+    opened = Opened(
+        id=begun[0].id, start=0, size=4096, takes_ranges=True, validator=None, is_multiplexed=True
+    )
+    begun += [order for order in planner.handle(opened, 0.1) if isinstance(order, Request)]
+    assert len(begun) == count
+    return begun
+
+
+def test_who_waits_for_others_on_a_shared_connection_is_not_silent() -> None:
+    dataset, limits = files(40), Limits(slowest=0)
+    planner = Planner(want(dataset), [FakeSource("http", known=at("two.example", dataset))], limits)
+    first = shared(planner, 40)[0]
+    orders: list[object] = []
+    for tenth in range(2, 300):  # a byte comes now and then, all of one file
+        received = Received(id=first.id, start=tenth, stop=tenth + 1)
+        orders += planner.handle_all([received, Tick()], tenth / 10)
+    assert not [order for order in orders if isinstance(order, Cancel)]
+    silent = planner.handle(Tick(), 30 + limits.first_byte_timeout)
+    assert len([order for order in silent if isinstance(order, Cancel)]) == 40
+
+
+@pytest.mark.parametrize(("rate", "is_divided"), [(3e5, True), (3e6, False)])
+def test_a_slow_shared_connection_gets_others_beside_it(rate: float, is_divided: bool) -> None:
+    dataset, limits = files(400, 60_000), Limits()
+    planner = Planner(want(dataset), [FakeSource("http", known=at("two.example", dataset))], limits)
+    begun = shared(planner, limits.streams)
+    orders: list[object] = []
+    for step in range(60):
+        now, run = 0.1 + step / 50, begun[step]
+        orders += planner.handle(Received(id=run.id, start=0, stop=int(rate / 50)), now)
+    divided = [order for order in orders if isinstance(order, Divide)]
+    assert divided == ([Divide(streams=limits.streams // limits.wire)] if is_divided else [])
+
+
+def test_large_files_of_a_host_that_multiplexes_have_connections_of_their_own() -> None:
+    dataset = files(100, 300_000)
+    planner = Planner(want(dataset), [FakeSource("http", known=at("two.example", dataset))], Limits())
+    shared(planner, Limits().connections)
 
 
 class CountingSource(FakeSource):

@@ -66,6 +66,7 @@ class Account:
         state: How it stands.
         size: Its size: promised, or told by a mirror, or None.
         spans: Which bytes are here, and who gave them.
+        shares: Whether it shares a connection where a host multiplexes.
         running: Requests under way, by number.
         blocked: Hosts that it would have asked at the last step if they had room.
     """
@@ -74,6 +75,7 @@ class Account:
         self.artifact = artifact
         self.state = State.IDLE
         self.size = 0 if artifact.is_empty else artifact.size
+        self.shares = artifact.may_share
         self.spans: Spans[Candidate] = Spans()
         self.running: dict[int, Running] = {}
         self.blocked: list[Host] = []
@@ -154,7 +156,7 @@ class Account:
         run = self.running[request.id] = Running(request, candidate, start, stop, now)
         run.overlaps = is_plain
         candidate.running += 1
-        candidate.host.asked()
+        candidate.host.asked(shares=self.shares)
         self._shared.hosts.requests += 1
         self.state = State.FETCHING
         self._silent_since = min(self._silent_since, now)
@@ -172,7 +174,7 @@ class Account:
             run.twin.twin = None
         candidate = run.candidate
         candidate.running -= 1
-        candidate.host.released(now, self._limits)
+        candidate.host.released(now, self._limits, shares=self.shares)
         self._shared.hosts.freed.append(candidate.host)
         if (
             run.opened_at is not None

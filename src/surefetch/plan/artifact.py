@@ -11,6 +11,7 @@ from surefetch.events import (
     Differed,
     Disordered,
     Disproven,
+    Divide,
     Event,
     Failed,
     Failure,
@@ -86,7 +87,8 @@ class ArtifactPlan(Checking):
         if isinstance(event, Received):
             if run := self.running.get(event.id):
                 self._received(run, event, now)
-                return self._end_endless(run) if self.size is None else []
+                orders = self._end_endless(run) if self.size is None else []
+                return [*orders, *self._divide(run, event, now)] if self.shares else orders
             return []
         is_news = not (isinstance(event, Opened) and self.is_small)  # what is small is here next
         self._look_at = float("-inf") if is_news else now + LOOK_AGAIN
@@ -127,10 +129,11 @@ class ArtifactPlan(Checking):
         usual = candidate.host.first_byte if is_crowded else seconds
         is_back = candidate.host.is_away
         candidate.host.worked(usual, now, event.round_trip)
-        if self.is_small and candidate.host.answered_small(now, self._limits):
+        is_own = not (self.shares and candidate.host.is_multiplexed)
+        if self.is_small and is_own and candidate.host.answered_small(now, self._limits):
             self._shared.hosts.freed.append(candidate.host)
         if event.is_multiplexed and not candidate.host.is_multiplexed:
-            candidate.host.is_multiplexed = True
+            candidate.host.multiplexes()
             self._shared.hosts.freed.append(candidate.host)
         has_waited = run.served_at(self._limits) > run.began
         if has_waited or is_back or candidate.takes_ranges is None:  # it is no silence that ends, or ends now
@@ -242,6 +245,15 @@ class ArtifactPlan(Checking):
         host.in_row = candidate.silences = 0
         if candidate.failures and candidate.given - candidate.given_before >= self._progress():
             candidate.failures, candidate.asked = 0, 0.0
+
+    def _divide(self, run: Running, event: Received, now: float) -> list[Order]:
+        """Have those that share a connection use more of them where one is slow."""
+        host = run.candidate.host
+        if not host.is_multiplexed or not host.came_shared(
+            event.stop - event.start, self.artifact.bound, now
+        ):
+            return []
+        return [Divide(streams=max(1, self._limits.streams // self._limits.wire))]
 
     def _end_endless(self, run: Running) -> list[Order]:
         """Believe another mirror's size, put aside as too small, where a body seems to have no end."""
@@ -520,7 +532,7 @@ class ArtifactPlan(Checking):
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""
         return len(self._roster.candidates) > 1 or any(
-            run.candidate.host.room(self._limits) > 0 for run in self.running.values()
+            run.candidate.host.room(self._limits, shares=self.shares) > 0 for run in self.running.values()
         )
 
 

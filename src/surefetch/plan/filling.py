@@ -149,9 +149,9 @@ class Filling(Racing):
         """Mirrors that should have one more request than they have, each as often as it should."""
         is_busy = any(not (run.ending or run.asks_size) for run in self.running.values())
         asked = ready[:1] if ready and ready[0].mirror.is_local else ready
-        able = [c for c in asked if c.running or c.host.room(self._limits) > 0]
+        able = [c for c in asked if c.running or c.host.room(self._limits, shares=self.shares) > 0]
         if not able and self.is_small:
-            able = [c for c in asked if c.host.queue(self._limits) > 0]
+            able = [c for c in asked if c.host.queue(self._limits, shares=self.shares) > 0]
         if not able and not is_busy:
             self.blocked = [candidate.host for candidate in asked]
             if asked:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from surefetch.events import Failure
 from surefetch.plan.pace import Pace
 from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, missed_pause
-from surefetch.plan.spread import Spread
+from surefetch.plan.spread import Sharing, Spread
 
 if TYPE_CHECKING:
     from surefetch.plan.artifact import ArtifactPlan
@@ -33,6 +33,7 @@ class Host:
         dropped: The cause for which it is out for this fetch; "" while it is not.
         paused_until: Not asked before.
         open: Requests under way.
+        sharing: Those among them whose artifacts share a connection where the host multiplexes.
         spread: How many connections it may have while many small artifacts wait for it.
         most: Requests at once that it was seen to take, None while nothing is known.
         more_at: When it is given more than those.
@@ -43,10 +44,12 @@ class Host:
         last_byte: When it last gave a byte.
         cut_at: When it last broke a request off.
         was_asked: Whether it ever had a request.
+        shared_until: When one of those that share a connection last ended while others were under way.
         crowded_until: When one of its requests last ended while another one waited for a connection.
         in_row: Failures since it gave its last byte that speak of the host.
         is_away: It gave bytes, and cannot be reached since; it may come back.
-        waiting: Artifacts that would ask it if it had room.
+        waiting: Artifacts that would ask it if it had room for one more connection.
+        sharers: Likewise, for one more request over the connection that they share.
         plans: Artifacts that have a mirror here.
         pace: How many requests a second it takes, once it has refused some.
     """
@@ -55,8 +58,9 @@ class Host:
         self.origin = origin
         self.dropped = ""
         self.paused_until = 0.0
-        self.open = 0
+        self.open = self.sharing = 0
         self.spread = Spread()
+        self._sharing = Sharing()
         self.most: int | None = None
         self.more_at = float("inf")
         self.is_multiplexed = False
@@ -67,8 +71,9 @@ class Host:
         self.lanes = 1
         self.last_byte = self.cut_at = float("-inf")
         self.was_asked = False
-        self.crowded_until = float("-inf")
+        self.shared_until = self.crowded_until = float("-inf")
         self.waiting: deque[ArtifactPlan] = deque()
+        self.sharers: deque[ArtifactPlan] = deque()
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
         self.is_away = False
@@ -78,52 +83,92 @@ class Host:
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
 
-    def room(self, limits: Limits) -> int:
-        """How many more requests it may be given. One that failed gets one at a time until it works again."""
+    def room(self, limits: Limits, *, shares: bool = False) -> int:
+        """How many more requests it may be given. One that failed gets one at a time until it works again.
+
+        Args:
+            limits: The planner's.
+            shares: They are for artifacts that share a connection where the host multiplexes.
+        """
         if self.dropped:
             return 0
-        most = limits.streams if self.is_multiplexed else self.connections(limits)
-        if self.most is not None:
-            most = min(most, self.most)
-        room = (1 if self.in_row else most) - self.open
+        if self.in_row:
+            room = 1 - self.open
+        elif shares and self.is_multiplexed:
+            room = min(limits.streams, self.most or limits.streams) - self.sharing
+        else:
+            most = self.connections(limits)
+            room = (most if self.most is None else min(most, self.most)) - self.own
         return min(room, int(self.pace.room)) if self.pace.is_on else room
+
+    @property
+    def own(self) -> int:
+        """Requests under way that have a connection of their own, or wait for one."""
+        return self.open - self.sharing if self.is_multiplexed else self.open
 
     def connections(self, limits: Limits) -> int:
         """How many it may have."""
         return max(limits.connections, self.spread.connections)
 
-    def queue(self, limits: Limits) -> int:
+    def queue(self, limits: Limits, *, shares: bool) -> int:
         """How many more small requests it may be given, those counted that wait until a connection is free.
 
         They go out as soon as it is, not when the end of the one before has been taken in. As many as it has
         connections may wait, and only where that will not be for long and it has all that there are.
         """
         is_quick = 0 < self.first_byte <= QUICK and not self.in_row and self.most is None
-        may_wait = is_quick and not self.is_multiplexed and not self.dropped
+        may_wait = is_quick and not (shares and self.is_multiplexed) and not self.dropped
         waits = limits.wire if may_wait and self.connections(limits) >= limits.wire else 0
-        queue = self.room(limits) + waits
+        queue = self.room(limits, shares=shares) + waits
         return min(queue, int(self.pace.room)) if self.pace.is_on else queue
 
-    def asked(self) -> None:
+    def asked(self, *, shares: bool) -> None:
         """Note a request."""
         self.open += 1
+        self.sharing += shares
         self.was_asked = True
         self.pace.took()
 
-    def released(self, now: float, limits: Limits) -> None:
+    def released(self, now: float, limits: Limits, *, shares: bool) -> None:
         """Note the end of a request."""
         if self.is_crowded(limits):
             self.crowded_until = now
+        if shares and self.is_shared:
+            self.shared_until = now
         self.open -= 1
+        self.sharing -= shares
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several requests share a connection: others' bytes may be before those of each."""
+        return self.is_multiplexed and self.sharing > 1
+
+    def multiplexes(self) -> None:
+        """Note that it takes many requests over one connection."""
+        self.is_multiplexed = True
+        parked, self.waiting = self.waiting, deque()
+        for plan in parked:
+            (self.sharers if plan.shares else self.waiting).append(plan)
 
     def is_crowded(self, limits: Limits) -> bool:
         """Whether some of its requests wait until a connection is free."""
-        return self.open > limits.wire and not self.is_multiplexed
+        return self.own > limits.wire
+
+    def came_shared(self, count: int, size: int, now: float) -> bool:
+        """Note bytes over a shared connection; return whether more of them are needed from now on.
+
+        Args:
+            count: Bytes that came.
+            size: Bytes of their artifact at most: others that wait have as many, by guess.
+            now: The time.
+        """
+        is_free = self.most is None and not (self.in_row or self.pace.is_on)
+        return is_free and self._sharing.came(count, size * (len(self.sharers) + self.sharing), now)
 
     def answered_small(self, now: float, limits: Limits) -> bool:
         """Note an answer to a small request; return whether it may have more connections from now on."""
         has = self.connections(limits)
-        is_free = self.most is None and not (self.in_row or self.is_multiplexed or self.pace.is_on)
+        is_free = self.most is None and not (self.in_row or self.pace.is_on)
         return is_free and has < limits.wire and self.spread.answered(has, len(self.waiting), now, limits)
 
     def limit(self, began: float, now: float) -> None:
@@ -238,7 +283,7 @@ class Hosts:
     def _awaited(self) -> list[Host]:
         """Hosts that artifacts are parked at and of which no event will tell that they have room."""
         hosts = self._hosts.values()
-        return [host for host in hosts if host.waiting and (not host.open or host.pace.is_on)]
+        return [h for h in hosts if (h.waiting or h.sharers) and (not h.open or h.pace.is_on)]
 
     def _next_time(self, host: Host, now: float) -> float:
         return max(host.paused_until, host.pace.next_at(now) if host.pace.is_on else now)

@@ -82,6 +82,10 @@ GIVEN_UP: Final[dict[Phase, tuple[Failure, str]]] = {
 
 #: Artifacts up to this size are fetched by one request, and many of them at once.
 SMALL_BYTES: Final = 1 << 20
+#: Below this many bytes per second, and with SLOW_LEFT seconds to go, all connections are tried at once:
+#: loss holds a connection down (at 1 % and 80 ms to 0.2 MB/s), and trying them one by one takes too long.
+SLOW: Final = 2e6
+SLOW_LEFT: Final = 1.5
 #: Small artifacts that count as one large one.
 SMALL_JOBS: Final = 8
 #: A host is dropped for all artifacts when more than half of its requests fail, and more than this many.

@@ -91,12 +91,14 @@ class Running:
     def limit(self, limits: Limits) -> float:
         """When to give up on it unless something happens."""
         if self.opened_at is not None:
-            return self.last_byte + limits.stall_timeout
+            return max(self.last_byte, self.served_at(limits)) + limits.stall_timeout
         return max(self.began, self.served_at(limits)) + limits.first_byte_timeout
 
     def served_at(self, limits: Limits) -> float:
-        """When its host last had to do with a request before it, while this one may have waited for that."""
+        """When its host last had to do with another request, while this one may have waited for that."""
         host = self.candidate.host
+        if host.is_multiplexed and self.request.artifact.may_share:
+            return max(host.shared_until, host.last_byte if host.is_shared else -math.inf)
         if self.opened_at is not None:
             return -math.inf
         return max(host.crowded_until, host.last_byte if host.is_crowded(limits) else -math.inf)

@@ -54,7 +54,7 @@ class Turns:
         self._vacate(plan)
         plan.is_parked = True
         for host in dict.fromkeys(hosts):
-            host.waiting.append(plan)
+            (host.sharers if plan.shares and host.is_multiplexed else host.waiting).append(plan)
 
     def sleep(self, plan: ArtifactPlan, until: float, *, keeps_slot: bool) -> None:
         """Wake an artifact at a time."""
@@ -66,12 +66,15 @@ class Turns:
 
     def unpark(self, host: Host, limits: Limits) -> None:
         """Queue as many of the artifacts that wait for a host as it has room for; all, if it is dropped."""
-        count = len(host.waiting) if host.dropped else host.queue(limits)
-        while host.waiting and count > 0:
-            plan = host.waiting.popleft()
-            if plan.is_parked:
-                self.enqueue(plan)
-                count -= 1
+        for parked, shares in ((host.waiting, False), (host.sharers, True)):
+            if not parked:
+                continue
+            count = len(parked) if host.dropped else host.queue(limits, shares=shares)
+            while parked and count > 0:
+                plan = parked.popleft()
+                if plan.is_parked:
+                    self.enqueue(plan)
+                    count -= 1
 
     def awake(self, now: float) -> list[ArtifactPlan]:
         """Return the artifacts whose time has come."""

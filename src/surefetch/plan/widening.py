@@ -8,15 +8,11 @@ from typing import Final
 
 from surefetch.events import Disordered
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import CONNECTIONS, Limits
+from surefetch.plan.policy import CONNECTIONS, SLOW, SLOW_LEFT, Limits
 from surefetch.plan.running import Running
 
 #: Above this many bytes per second one connection is not what limits us (1 Gbit/s; then disk and hash do).
 FAST: Final = 100e6
-#: Below this many bytes per second, and with SLOW_LEFT seconds to go, all connections are tried at once:
-#: loss holds a connection down (at 1 % and 80 ms to 0.2 MB/s), and trying them one by one takes too long.
-SLOW: Final = 2e6
-SLOW_LEFT: Final = 1.5
 #: Over all mirrors of one artifact as many requests at once as so many hosts usually have, but USUAL of each:
 #: when one of three mirrors falls silent, the others take its place. Who sets more per host has them of each.
 HOSTS: Final = 2

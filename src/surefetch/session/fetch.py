@@ -18,6 +18,7 @@ from surefetch.events import (
     Discard,
     Discarded,
     Disproven,
+    Divide,
     Done,
     Event,
     Failed,
@@ -68,6 +69,10 @@ class Network(Protocol):
 
     def shorten(self, id: int, stop: int) -> None:  # noqa: A002 - the orders' own word
         """Let a request end at `stop`."""
+        ...
+
+    def divide(self, streams: int) -> None:
+        """Have a shared connection carry so many requests at most."""
         ...
 
     def cancel(self, id: int) -> None:  # noqa: A002 - the orders' own word
@@ -174,6 +179,8 @@ class Loop:
                 self._begin(order)
             case Shorten() if order.id in self._requests:
                 self._engine().shorten(order.id, order.stop)
+            case Divide():
+                self._engine().divide(order.streams)
             case Cancel() if order.id in self._requests:
                 self._cancel(order.id)
             case Look():

@@ -128,6 +128,10 @@ class Engine:
             if download.is_complete:
                 self._finish(download)
 
+    def divide(self, streams: int) -> None:
+        """Have a connection that requests share carry so many at once; further ones get more connections."""
+        self._wire.divide(streams)
+
     def cancel(self, request_id: int) -> None:
         """Break a request off; one that has ended already is passed over."""
         transfer = self._active.get(request_id)
@@ -313,7 +317,7 @@ class Engine:
                 route=route,
                 headers=headers,
                 byte_range=transfer.wanted.byte_range,
-                multiplex=_is_small(transfer, self._options.multiplex_below),
+                multiplex=_may_share(transfer),
                 may_be_private=transfer.may_be_private or self._is_named(url),
                 negotiate=transfer.has_negotiated,
             )
@@ -585,12 +589,11 @@ class Engine:
             self._share_rate()
 
 
-def _is_small(transfer: Transfer, bound: int) -> bool:
+def _may_share(transfer: Transfer) -> bool:
     """Whether it may share a connection. A part of a file may not: it is asked for to have one more."""
-    wanted = transfer.wanted
-    if isinstance(transfer, Page) or wanted.stop is None:
-        return isinstance(transfer, Page)
-    return not wanted.has_range and wanted.stop - wanted.start < bound
+    if isinstance(transfer, Page):
+        return True
+    return transfer.wanted.artifact.may_share and not transfer.wanted.has_range
 
 
 def _new_log(user_agent: str) -> NetworkLog:

@@ -19,7 +19,6 @@ class Options(Struct, frozen=True, kw_only=True):
     redirects: int = 8  # at most
     header_bytes: int = 64 << 10  # of one answer at most
     buffer_bytes: int = 512 << 10  # libcurl's receive buffer
-    multiplex_below: int = 4 << 20  # requests for fewer bytes share an HTTP/2 connection
     keep_exchanges: bool = False  # in a network log, `Engine.log`
 
 

@@ -34,6 +34,10 @@ class Wire:
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, connections)
         self._multi.setopt(pycurl.M_MAXCONNECTS, _KEPT_CONNECTIONS)
 
+    def divide(self, streams: int) -> None:
+        """Have an HTTP/2 connection carry so many requests at most, from the next one on."""
+        self._multi.setopt(pycurl.M_MAX_CONCURRENT_STREAMS, streams)
+
     def add(self, curl: Any) -> None:
         """Put a handle's request on the wire."""
         self._multi.add_handle(curl)
