@@ -256,6 +256,29 @@ def test_a_lost_packet_that_costs_little_brings_no_connection(habit: Habit, size
     assert joined == []
 
 
+@pytest.mark.parametrize(
+    ("habit", "size"),
+    [
+        # 0.45 round trips wait in the queue: enough for the whole link while the sender slows down.
+        (Habit(rate=250e3, latency=0.6, slow_start=True, loses_after=249, queued=0.27, used=0.5), 2_000_000),
+        # A short queue overflowed with half of the link used; soon the connection has nearly all of it.
+        (Habit(rate=1e6, latency=0.2, slow_start=True, loses_after=135, queued=0.04, used=0.46), 3_000_000),
+    ],
+)
+def test_a_connection_that_fills_its_link_after_a_lost_packet_stays_alone(habit: Habit, size: int) -> None:
+    one = world([habit], size=size)
+    assert one.run().missing == ()
+    assert len(one.asked(Request)) == 1
+
+
+def test_a_connection_that_falls_behind_what_its_link_carries_gets_others() -> None:
+    slow = Habit(rate=1e6, latency=0.2, slow_start=True, loses_after=135, slowed_to=3e5, used=0.46)
+    one = world([slow], size=6_000_000)
+    assert one.run().missing == ()
+    assert len(one.asked(Request)) > 1
+    assert one.now < 0.7 * 6_000_000 / 3e5
+
+
 def test_a_link_that_somebody_else_has_left_is_tried_again() -> None:
     filling, capped_one = Habit(rate=30e6, stalls_at=4.0), Habit(rate=6e6, per_connection=0.5e6, latency=0.1)
     assert seconds([capped_one, filling], client_rate=3e6, size=40 * MB) <= 1.2 * 40 * MB / 3e6

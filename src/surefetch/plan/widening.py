@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from surefetch.events import Disordered
+from surefetch.plan.hosts import TRY_AGAIN
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import CONNECTIONS, SLOW, SLOW_LEFT, Limits
 from surefetch.plan.running import Running
@@ -50,15 +51,19 @@ EMPTIED: Final = 0.6
 MATHIS: Final = 1.22
 SEGMENT_BYTES: Final = 1448
 #: Where packets wait for a larger share of the shortest round trip than this, they were lost to a queue that
-#: we have filled. At 50 Mbit/s and 80 ms, with 100 ms of buffer, it was 1.2; with random loss 0 to 0.3.
-FULL: Final = 0.5
+#: we have filled. At 50 Mbit/s and 80 ms, with 100 ms of buffer, it was 1.2; with random loss 0 to 0.3. What
+#: waits fills the link while the sender goes on with 0.7 of its window (1.36 * 0.7 = 0.95; RFC 9438, 4.6).
+FULL: Final = 0.36
 #: The same where a larger share of the link was used than this: a short queue overflows before the link is
 #: full. With 20 ms of buffer it was 0.37 to 0.62; with random loss mostly below 0.25.
 USED: Final = 0.3
 #: Where a larger share than this was used, one connection fills the link, and keeps so much of it after a
-#: loss (RFC 9438, 4.6).
+#: loss if nothing waited.
 ALL: Final = 0.6
 KEPT: Final = 0.7
+#: All that give more than this share of what the link can carry, by how fast packets came in a row, need no
+#: others: what they cost (new connections fill queues first) is more than what is left.
+NEARLY: Final = 0.7
 
 
 class Trial:
@@ -86,6 +91,8 @@ class Widening:
         self._queued: dict[Candidate, int] = {}  # requests of each mirror that have waited in a queue
         self._base = 0.0  # bytes per second of all before the last trial that waited in a queue
         self._full_rate = 0.0  # bytes per second of all when more requests brought nothing
+        self._capacity = 0.0  # bytes per second that the link can carry, 0 while unknown
+        self._capacity_until = 0.0
 
     def consider(self, now: float, left: int, runs: Sequence[Running], limits: Limits, reserve: bool) -> None:
         """Measure, and change the numbers of requests (`Candidate.lanes`, `breadth`) where that may pay.
@@ -199,12 +206,16 @@ class Widening:
             now: The time.
             limits: The planner's.
         """
-        if event.used > ALL:
+        if event.used:
+            self._capacity = event.recent * SEGMENT_BYTES / event.round_trip / event.used
+            self._capacity_until = now + TRY_AGAIN
+        is_queue_full = event.queued > FULL * event.round_trip
+        if is_queue_full or event.used > ALL:
             run.candidate.filled(now)
-            self._full_rate = KEPT * event.recent * SEGMENT_BYTES / event.round_trip
+            kept = 1.0 if is_queue_full else KEPT
+            self._full_rate = kept * event.recent * SEGMENT_BYTES / event.round_trip
             self._trial, self._marks, self._rates = None, {}, []
-        is_full = event.queued > FULL * event.round_trip or event.used > USED
-        if event.round_trip < NEAR or is_full:
+        if event.round_trip < NEAR or is_queue_full or event.used > USED:
             return
         rate = MATHIS * SEGMENT_BYTES * math.sqrt(event.segments) / event.round_trip
         if rate < SLOW and left > WORTHWHILE * rate:
@@ -253,6 +264,8 @@ class Widening:
         rate = sum(last) / len(last)
         seconds = left / max(rate, 1.0)
         if rate > FAST or seconds < WORTHWHILE:
+            return
+        if rate > NEARLY * self._capacity and self._began < self._capacity_until:
             return
         most = _most(rates, limits)
         able = [c for c, own in rates.items() if own and not c.is_full and c.host.room(limits) > 0]
