@@ -1,10 +1,11 @@
 """The engine against nginx: HTTP/1.1, TLS, HTTP/2, throttled connections."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from surefetch.events import Finished, Opened
+from surefetch.events import Failed, Finished, Opened
 from surefetch.transfer.trust import Trust
 from tests.fakes.driver import MemorySink, driving, ending, opened
 from tests.fakes.servers import Nginx, TestAuthority, nginx
@@ -78,6 +79,20 @@ def test_many_small_files_over_one_http2_connection(web: Nginx, trust: Trust) ->
         events = driver.until_ended(200)
     assert all(event.is_multiplexed for event in events if isinstance(event, Opened))
     assert [bytes(sink.data[:4]) for sink in sinks] == [f"{number:04}".encode() for number in range(200)]
+
+
+def test_a_server_that_ends_each_shared_connection_is_asked_over_connections_of_their_own(
+    tmp_path: Path, authority: TestAuthority, trust: Trust
+) -> None:
+    sinks = [MemorySink() for _ in range(60)]
+    with nginx(tmp_path, authority.leaf("localhost"), more="keepalive_timeout 0;") as web:
+        (web.root / "small.bin").write_bytes(b"x" * 4000)
+        with driving(trust=trust) as driver:
+            for sink in sinks:
+                driver.engine.begin(driver.request(f"{web.h2}/small.bin", 4000), sink)
+            events = driver.until_ended(60)
+    assert [event for event in events if isinstance(event, Failed)] == []
+    assert {bytes(sink.data) for sink in sinks} == {b"x" * 4000}
 
 
 def test_a_throttled_connection_is_told_bit_by_bit(web: Nginx) -> None:

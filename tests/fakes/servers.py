@@ -217,6 +217,7 @@ http {{
   uwsgi_temp_path {folder}/t4; scgi_temp_path {folder}/t5;
   keepalive_requests 100000;
   http2_max_requests 100000;
+  {more}
   server {{ listen 127.0.0.1:{plain}; root {root}; }}
   server {{ listen 127.0.0.1:{throttled}; root {root}; limit_rate {rate}; }}
   {secure}
@@ -246,8 +247,8 @@ class Nginx:
 
 
 @contextmanager
-def nginx(folder: Path, leaf: Leaf | None = None, rate: int = 1 << 19) -> Iterator[Nginx]:
-    """Run nginx over `folder`/root."""
+def nginx(folder: Path, leaf: Leaf | None = None, rate: int = 1 << 19, more: str = "") -> Iterator[Nginx]:
+    """Run nginx over `folder`/root; `more`: directives for all its hosts."""
     root = folder / "root"
     root.mkdir(parents=True, exist_ok=True)
     ports = {name: free_port() for name in ("plain", "throttled", "tls", "tls1")}
@@ -255,7 +256,7 @@ def nginx(folder: Path, leaf: Leaf | None = None, rate: int = 1 << 19) -> Iterat
     if leaf:
         secure = _NGINX_TLS.format(root=root, certificate=leaf.certificate, key=leaf.key, **ports)
     configuration = folder / "nginx.conf"
-    text = _NGINX.format(folder=folder, root=root, rate=rate, secure=secure, **ports)
+    text = _NGINX.format(folder=folder, root=root, rate=rate, secure=secure, more=more, **ports)
     configuration.write_text(text, encoding="utf-8")
     command = [program("nginx"), "-c", configuration, "-e", folder / "error.log"]
     for path in (folder, root):

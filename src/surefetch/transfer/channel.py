@@ -18,7 +18,8 @@ import pycurl
 from surefetch.buffers import Buffers
 from surefetch.transfer import addresses
 from surefetch.transfer.options import Options, Route
-from surefetch.transfer.sockets import LentSocket
+from surefetch.transfer.sockets import LentSocket, lend
+from surefetch.transfer.throttle import Throttle
 
 if TYPE_CHECKING:
     from surefetch.transfer.trust import Trust
@@ -58,12 +59,18 @@ class Channel:
     """Mutable: a libcurl handle, reused from request to request, with the last values of its options."""
 
     def __init__(
-        self, options: Options, trust: Callable[[], Trust], user_agent: str, staging: Staging
+        self,
+        options: Options,
+        trust: Callable[[], Trust],
+        user_agent: str,
+        staging: Staging,
+        throttle: Throttle,
     ) -> None:
         """Make a handle with everything set that stays the same for all requests."""
         self.head: list[bytes] = []
         self.take: Callable[[memoryview], None] | None = None  # valid until it returns
         self._staging = staging
+        self._ahead_bytes = throttle.ahead_bytes
         self.may_be_private = False
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
@@ -75,7 +82,7 @@ class Channel:
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
         self.curl = pycurl.Curl()
         self._trust: Callable[[], Trust] | None = trust  # None once libcurl was told
-        self._set_constants(options, user_agent)
+        self._set_constants(options, user_agent, throttle.read_bytes)
 
     def prepare(
         self,
@@ -106,10 +113,6 @@ class Channel:
             self._trust().apply(self.curl)  # plain http does without reading 200 authorities
             self._trust = None
 
-    def limit_rate(self, bytes_per_second: int) -> None:
-        """Limit how fast it receives; 0: no limit."""
-        self._put(pycurl.MAX_RECV_SPEED_LARGE, bytes_per_second)
-
     def info(self, name: int) -> Any:
         """Ask libcurl for a number or text about the current or last transfer."""
         return self.curl.getinfo(name)
@@ -118,7 +121,7 @@ class Channel:
         """Close the handle."""
         self.curl.close()
 
-    def _set_constants(self, options: Options, user_agent: str) -> None:
+    def _set_constants(self, options: Options, user_agent: str, read_bytes: int) -> None:
         setopt = self.curl.setopt
         setopt(pycurl.WRITEFUNCTION, partial(self._staging.add, self))
         setopt(pycurl.HEADERFUNCTION, self.head.append)
@@ -130,7 +133,7 @@ class Channel:
         setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
         setopt(pycurl.NOSIGNAL, 1)
         setopt(pycurl.USERAGENT, user_agent)
-        setopt(pycurl.BUFFERSIZE, options.buffer_bytes)
+        setopt(pycurl.BUFFERSIZE, read_bytes)
         setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(options.connect_timeout * 1000)))
         setopt(pycurl.TCP_KEEPALIVE, 1)
         setopt(pycurl.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
@@ -172,7 +175,7 @@ class Channel:
             self.refused_address = self.tried_address
             return int(pycurl.SOCKET_BAD)
         with contextlib.suppress(OSError):  # a family that this machine has not: libcurl tries the next
-            return LentSocket(address.family, address.socktype, address.protocol)
+            return lend(address.family, address.socktype, address.protocol, self._ahead_bytes)
         return int(pycurl.SOCKET_BAD)
 
     def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:

@@ -34,6 +34,7 @@ from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
+from surefetch.transfer.throttle import Throttle
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.wire import Wire
 
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _POOL: Final = 256
 _E_PROXY: Final = 97  # CURLE_PROXY, which pycurl does not name
+_DIED: Final = "Connection died"  # libcurl's words (lib/transfer.c); it has asked five times by then
 
 
 class Engine:
@@ -84,7 +86,8 @@ class Engine:
         self._pool: list[Channel] = []
         self._events: deque[Event] = deque()
         self._lookout = Lookout(self._events)
-        self._intake = Intake(options, self._events, self._active, self._lookout.expect)
+        self._throttle = Throttle(options.limit_rate)
+        self._intake = Intake(options, self._events, self._active, self._lookout.expect, self._throttle)
         self._staging = Staging(buffers or Buffers())
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
@@ -92,8 +95,9 @@ class Engine:
             Lookup, tuple[str, bool]
         ] = {}  # where a page was found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
+        self._unshared: set[str] = set()  # origins that do not answer over connections that requests share
         self._next_page = -1
-        self._wire = Wire(options.connections)
+        self._wire = Wire(options.connections, self._throttle)
         self._names = NameCheck(self.wake)
 
     def __enter__(self) -> Engine:
@@ -309,6 +313,7 @@ class Engine:
             return
         try:
             route = self._route(url)
+            transfer.shares = transfer.may_share and urls.origin(url) not in self._unshared
             headers = [*self._headers(transfer), *self._authorization(url, user, password)]
             transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
             channel = transfer.channel = transfer.channel or self._channel()
@@ -317,7 +322,7 @@ class Engine:
                 route=route,
                 headers=headers,
                 byte_range=transfer.wanted.byte_range,
-                multiplex=_may_share(transfer),
+                multiplex=transfer.shares,
                 may_be_private=transfer.may_be_private or self._is_named(url),
                 negotiate=transfer.has_negotiated,
             )
@@ -334,7 +339,6 @@ class Engine:
         transfer.asked_at = time.monotonic()
         self._by_curl[channel.curl] = transfer
         channel.take = partial(self._intake.take, transfer)
-        self._share_rate()
         self._wire.add(channel.curl)
 
     def _refuse(self, url: str, transfer: Transfer) -> Refused | None:
@@ -371,14 +375,7 @@ class Engine:
     def _channel(self) -> Channel:
         if self._pool:
             return self._pool.pop()
-        return Channel(self._options, lambda: self._trust, self._user_agent, self._staging)
-
-    def _share_rate(self) -> None:
-        if self._options.limit_rate:
-            share = max(1, self._options.limit_rate // max(1, len(self._by_curl)))
-            for transfer in self._by_curl.values():
-                if transfer.channel:
-                    transfer.channel.limit_rate(share)
+        return Channel(self._options, lambda: self._trust, self._user_agent, self._staging, self._throttle)
 
     def _let_go(self, transfer: Transfer) -> None:
         """Go on with an answer that begins elsewhere: the owner knows and has not cancelled."""
@@ -442,9 +439,20 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
+        elif message.startswith(_DIED) and self._ask_alone(transfer):
+            return
         elif code == _E_PROXY:
             transfer.refused = self._sightings().refused_by_socks(channel, message)
         self._fail(transfer, code, message)
+
+    def _ask_alone(self, transfer: Transfer) -> bool:
+        """Ask once more over HTTP/1.1 where a server ends each shared connection after its first answer."""
+        if not transfer.shares or not transfer.url.startswith("https:"):
+            return False
+        self._unshared.add(urls.origin(transfer.url))
+        transfer.restart(transfer.url)
+        self._ask(transfer)
+        return True
 
     def _negotiate(self, transfer: Transfer) -> bool:
         """Ask once more with Kerberos, if that is what the proxy wants and no password is known."""
@@ -586,14 +594,6 @@ class Engine:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
             self._wire.remove(transfer.channel.curl)
             self._lookout.forget(transfer)
-            self._share_rate()
-
-
-def _may_share(transfer: Transfer) -> bool:
-    """Whether it may share a connection. A part of a file may not: it is asked for to have one more."""
-    if isinstance(transfer, Page):
-        return True
-    return transfer.wanted.artifact.may_share and not transfer.wanted.has_range
 
 
 def _new_log(user_agent: str) -> NetworkLog:

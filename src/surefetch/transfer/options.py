@@ -18,7 +18,6 @@ class Options(Struct, frozen=True, kw_only=True):
     limit_rate: int = 0  # bytes per second over all connections; 0: no limit
     redirects: int = 8  # at most
     header_bytes: int = 64 << 10  # of one answer at most
-    buffer_bytes: int = 512 << 10  # libcurl's receive buffer
     keep_exchanges: bool = False  # in a network log, `Engine.log`
 
 

@@ -19,6 +19,24 @@ class LentSocket(socket):
         self.close()
 
 
+def lend(family: int, kind: int, protocol: int, ahead_bytes: int) -> LentSocket:
+    """Return a socket for libcurl.
+
+    Args:
+        family: Of the address.
+        kind: Of the socket.
+        protocol: Likewise.
+        ahead_bytes: What the system may take in before it is read; 0: as it thinks best.
+
+    Raises:
+        OSError: This machine has no such sockets.
+    """
+    made = LentSocket(family, kind, protocol)
+    if ahead_bytes:
+        made.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, ahead_bytes)
+    return made
+
+
 def pair() -> tuple[Any, Any]:
     """Return two sockets, connected, that never block."""
     try:

@@ -58,6 +58,7 @@ class Transfer:
         self.is_held = False  # until the owner has seen that it begins elsewhere
         self.held_ending: tuple[int, str] | None = None  # (libcurl's code, message) that came meanwhile
         self.has_negotiated = False
+        self.shares = False  # it may go over a connection that others use, too
         self.kept = bytearray()  # first bytes: not judged yet, or evidence
         self.received = 0  # bytes of the current answer's body
         self.position = wanted.start  # of the next byte to write
@@ -74,6 +75,11 @@ class Transfer:
         if artifact.size is not None:
             return artifact.size
         return artifact.max_size or _UNBOUNDED
+
+    @property
+    def may_share(self) -> bool:
+        """Whether it may share a connection. A part of a file may not: it is asked for to have one more."""
+        return self.wanted.artifact.may_share and not self.wanted.has_range
 
     @property
     def reach(self) -> int:
@@ -132,3 +138,8 @@ class Page(Transfer):
         )
         self.lookup, self.headers = lookup, headers
         self.content = bytearray()
+
+    @property
+    def may_share(self) -> bool:
+        """Whether it may share a connection."""
+        return True
