@@ -220,9 +220,11 @@ class Bench:
         """Keep what has arrived for the next time; say how much that is."""
         if self._learns:
             return "nothing is kept, because nothing proves a part"
-        kept = self.received
+        if not self.received:
+            return "nothing had come yet"
         proven = len(self.digests)
-        return f"{proven} proven files and {human_size(kept)} are kept; the same command goes on from there"
+        whole = f", {proven} whole file{'s' * (proven > 1)} among them" if proven else ""
+        return f"{human_size(self.received)} are kept{whole}"
 
     def named(self, event: Failed) -> Failed:
         """Say which known file came whole in another's place, if one did."""
