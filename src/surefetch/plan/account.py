@@ -128,6 +128,10 @@ class Account:
         """Mirrors that may be asked, now or after a pause."""
         return [c for c in self._roster.candidates if not c.is_out]
 
+    def _room(self, candidate: Candidate) -> int:
+        """How many more requests of this artifact a mirror's host may be given."""
+        return candidate.host.room(self._limits, shares=self.shares)
+
     def _usable(self) -> list[Candidate]:
         """Mirrors that may be asked in this round, the best first; those that take no ranges last."""
         allowed = [

@@ -532,7 +532,7 @@ class ArtifactPlan(Checking):
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""
         return len(self._roster.candidates) > 1 or any(
-            run.candidate.host.room(self._limits, shares=self.shares) > 0 for run in self.running.values()
+            self._room(run.candidate) > 0 for run in self.running.values()
         )
 
 

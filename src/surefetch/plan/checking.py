@@ -52,9 +52,7 @@ class Checking(Filling):
             return [] if self.running else self._ask_third(check, check.doubt, able, now)
         orders: list[Order] = []
         for candidate in able:
-            room = min(
-                candidate.lanes - candidate.running, candidate.host.room(self._limits, shares=self.shares)
-            )
+            room = min(candidate.lanes - candidate.running, self._room(candidate))
             if room <= 0 and not candidate.running and self._stretch(check, candidate, len(able)):
                 self.blocked.append(candidate.host)
             for _ in range(max(0, room)):
@@ -100,7 +98,7 @@ class Checking(Filling):
     def _ask_third(self, check: Check, doubt: Differed, able: list[Candidate], now: float) -> list[Order]:
         others = [candidate for candidate in able if candidate not in (check.giver, check.checker)]
         for candidate in others:
-            if candidate.host.room(self._limits, shares=self.shares) > 0:
+            if self._room(candidate) > 0:
                 return self._begin(candidate, doubt.start, doubt.stop, now, compares=True)
         self.blocked = [candidate.host for candidate in others]
         return []

@@ -149,7 +149,7 @@ class Filling(Racing):
         """Mirrors that should have one more request than they have, each as often as it should."""
         is_busy = any(not (run.ending or run.asks_size) for run in self.running.values())
         asked = ready[:1] if ready and ready[0].mirror.is_local else ready
-        able = [c for c in asked if c.running or c.host.room(self._limits, shares=self.shares) > 0]
+        able = [c for c in asked if c.running or self._room(c) > 0]
         if not able and self.is_small:
             able = [c for c in asked if c.host.queue(self._limits, shares=self.shares) > 0]
         if not able and not is_busy:
@@ -162,13 +162,13 @@ class Filling(Racing):
         for candidate in able[: self._breadth()]:
             lanes = 1 if candidate.takes_ranges is False else candidate.lanes
             wanted = lanes - candidate.running
-            idle += [candidate] * max(0, min(wanted, candidate.host.room(self._limits)))
+            idle += [candidate] * max(0, min(wanted, self._room(candidate)))
         return idle
 
     def _give_front(self, ready: list[Candidate], now: float, belief: float) -> list[Order]:
         """Have a mirror that takes no ranges bring the first bytes, and the others those behind."""
         runs = [run for run in self.running.values() if not (run.ending or run.asks_size)]
-        plain = [c for c in ready if c.takes_ranges is False and c.host.room(self._limits) > 0]
+        plain = [c for c in ready if c.takes_ranges is False and self._room(c) > 0]
         if not (plain and runs and self._is_splittable()):
             return []
         if any(run.candidate.takes_ranges is False for run in runs):
@@ -262,6 +262,6 @@ class Filling(Racing):
         """Begin a request for each part, as far as there is room; what is left over is a gap."""
         orders: list[Order] = []
         for part, candidate in zip(parts, takers, strict=False):
-            if candidate.host.room(self._limits) > 0:
+            if self._room(candidate) > 0:
                 orders += self._begin(candidate, *self._portion(part, candidate), now)
         return orders

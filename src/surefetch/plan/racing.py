@@ -75,9 +75,7 @@ class Racing(Account):
                 continue
             slower, faster = sorted((run, twin), key=lambda one: -self._eta(one, now, belief))
             others = [c for c in ready if c not in (run.candidate, twin.candidate)]
-            able = [
-                c for c in others if c.running < c.lanes and c.host.room(self._limits, shares=self.shares) > 0
-            ]
+            able = [c for c in others if c.running < c.lanes and self._room(c) > 0]
             is_silent = now - max(run.last_byte, twin.last_byte) >= SAME_AGAIN
             if (is_silent or self._is_in_budget()) and self._eta(faster, now, belief) > ANEW:
                 rival = self._best_rival(able, faster, now, belief)
@@ -95,7 +93,7 @@ class Racing(Account):
             self._shared.hosts.races += 1
 
     def _may_race(self, rival: Candidate, victim: Running, now: float) -> bool:
-        if rival.host.room(self._limits, shares=self.shares) <= 0:
+        if self._room(rival) <= 0:
             return False
         if rival is victim.candidate:
             heard = max(victim.last_byte, victim.served_at(self._limits))
@@ -127,11 +125,7 @@ class Racing(Account):
     def _ask_one_more(self, ready: list[Candidate], now: float) -> list[Order]:
         """Ask a mirror that nobody asked yet where all that were asked are silent."""
         runs = [r for r in self.running.values() if not r.ending]
-        fresh = [
-            c
-            for c in ready
-            if not (c.running or c.failures) and c.host.room(self._limits, shares=self.shares) > 0
-        ]
+        fresh = [c for c in ready if not (c.running or c.failures) and self._room(c) > 0]
         if not runs or not fresh or any(now - run.last_byte < ONE_MORE for run in runs):
             return []
         self._count_race()
@@ -148,7 +142,7 @@ class Racing(Account):
             return []
         for candidate in ready:
             is_fresh = candidate.takes_ranges is None and not (candidate.failures or candidate.running)
-            if is_fresh and candidate.host.room(self._limits, shares=self.shares) > 0:
+            if is_fresh and self._room(candidate) > 0:
                 orders = self._begin(candidate, 0, 1, now)
                 self._newest().asks_size = True
                 return orders
