@@ -217,7 +217,7 @@ def test_a_slow_shared_connection_gets_others_beside_it(rate: float, is_divided:
 def test_large_files_of_a_host_that_multiplexes_have_connections_of_their_own() -> None:
     dataset = files(100, 300_000)
     planner = Planner(want(dataset), [FakeSource("http", known=at("two.example", dataset))], Limits())
-    shared(planner, Limits().connections)
+    assert len(shared(planner, Limits().connections)) == Limits().connections
 
 
 class CountingSource(FakeSource):

@@ -91,9 +91,7 @@ class Engine:
         self._staging = Staging(buffers or Buffers())
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
-        self._pages: dict[
-            Lookup, tuple[str, bool]
-        ] = {}  # where a page was found, and whether inside this network
+        self._pages: dict[Lookup, tuple[str, bool]] = {}  # where found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._unshared: set[str] = set()  # origins that do not answer over connections that requests share
         self._next_page = -1
