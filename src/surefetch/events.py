@@ -215,7 +215,10 @@ class Differed(Struct, frozen=True, kw_only=True):
 
 
 class Finished(Struct, frozen=True, kw_only=True):
-    """A request has delivered all that was asked of it (or of what `Shorten` left to it)."""
+    """A request has delivered all that was asked of it (or of what `Shorten` left to it).
+
+    Bytes before `stop` that no `Received` told have arrived with it.
+    """
 
     id: int
     stop: int

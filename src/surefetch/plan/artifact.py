@@ -29,6 +29,7 @@ from surefetch.plan import segments
 from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.checking import Checking
+from surefetch.plan.hosts import Host
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, weighed
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
@@ -85,11 +86,8 @@ class ArtifactPlan(Checking):
     def handle(self, event: Event, now: float) -> list[Order]:
         """Take in an event that concerns this artifact and say what follows from it alone."""
         if isinstance(event, Received):
-            if run := self.running.get(event.id):
-                self._received(run, event, now)
-                orders = self._end_endless(run) if self.size is None else []
-                return [*orders, *self._divide(run, event, now)] if self.shares else orders
-            return []
+            run = self.running.get(event.id)
+            return self._received(run, event.start, event.stop, now) if run else []
         is_news = not (isinstance(event, Opened) and self.is_small)  # what is small is here next
         self._look_at = float("-inf") if is_news else now + LOOK_AGAIN
         match event:
@@ -111,8 +109,9 @@ class ArtifactPlan(Checking):
         match event:
             case Opened():
                 return self._opened(run, event, now)
-            case Finished():
-                return self._finished(run, event.stop, now)
+            case Finished():  # it tells the last bytes, too
+                orders = self._received(run, run.position, event.stop, now) if event.stop > run.position else []
+                return [*orders, *self._finished(run, event.stop, now)]
             case Disordered():
                 self._disordered(run, event, now)
             case Differed():
@@ -237,21 +236,20 @@ class ArtifactPlan(Checking):
         better = any(c.takes_ranges is not False and c is not run.candidate for c in self._usable())
         return self._break_off(run, Ending.NO_RANGES) if others or better else []
 
-    def _received(self, run: Running, event: Received, now: float) -> None:
+    def _received(self, run: Running, start: int, stop: int, now: float) -> list[Order]:
         candidate, host = run.candidate, run.candidate.host
-        self._add(run, event.start, event.stop)
-        run.advanced(event.stop, now)
+        self._add(run, start, stop)
+        run.advanced(stop, now)
         self.last_byte = self._silent_since = host.last_byte = now
         host.in_row = candidate.silences = 0
         if candidate.failures and candidate.given - candidate.given_before >= self._progress():
             candidate.failures, candidate.asked = 0, 0.0
+        orders = self._end_endless(run) if self.size is None else []
+        return [*orders, *self._divide(host, stop - start, now)] if self.shares else orders
 
-    def _divide(self, run: Running, event: Received, now: float) -> list[Order]:
+    def _divide(self, host: Host, count: int, now: float) -> list[Order]:
         """Have those that share a connection use more of them where one is slow."""
-        host = run.candidate.host
-        if not host.is_multiplexed or not host.came_shared(
-            event.stop - event.start, self.artifact.bound, now
-        ):
+        if not host.is_multiplexed or not host.came_shared(count, self.artifact.bound, now):
             return []
         return [Divide(streams=max(1, self._limits.streams // self._limits.wire))]
 
@@ -291,7 +289,6 @@ class ArtifactPlan(Checking):
 
     def _finished(self, run: Running, stop: int, now: float) -> list[Order]:
         candidate = run.candidate
-        self._add(run, run.position, stop)
         self.last_byte = self._silent_since = candidate.host.last_byte = now
         if self.size is None and run.stop is None and not run.ending and stop >= self.spans.end:
             self.size = candidate.size = stop

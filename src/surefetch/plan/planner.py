@@ -191,12 +191,13 @@ class Planner:
         if plan is None:
             return []
         if isinstance(event, Received):
-            self._since = self._last_byte = now
-            self._bytes += event.stop - event.start
+            self._came(event.stop - event.start, now)
             orders = plan.handle(event, now)
             if plan.is_due(now):
                 self._touch(plan)
             return orders
+        if isinstance(event, Finished) and id in plan.running:
+            self._came(event.stop - plan.running[id].position, now)
         orders = plan.handle(event, now)
         if id not in plan.running:
             del self._owner[id]
@@ -205,6 +206,11 @@ class Planner:
         if orders or plan.is_due(now):
             self._touch(plan)
         return orders
+
+    def _came(self, count: int, now: float) -> None:
+        if count > 0:
+            self._since = self._last_byte = now
+            self._bytes += count
 
     def _judged(self, event: Proven | Disproven | PieceJudged, now: float) -> list[Order]:
         plan = self._plans[event.artifact.name]

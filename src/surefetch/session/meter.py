@@ -6,41 +6,53 @@ from surefetch.events import Cancelled, Event, Failed, Finished, Opened, Receive
 from surefetch.history import History
 
 
+class _Account:
+    """Mutable: one request under way."""
+
+    __slots__ = ("connect", "opened_at", "origin", "start", "stop")
+
+    def __init__(self, request: Request) -> None:
+        self.origin = request.mirror.origin
+        self.opened_at: float | None = None  # time of the first byte
+        self.connect: float | None = None  # seconds until then
+        self.start = self.stop = request.start  # what has come
+
+
 class Meter:
     """Mutable: the requests under way, with when their first byte came and how many there were."""
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._requests: dict[int, Request] = {}
-        self._opened: dict[int, tuple[float, float]] = {}  # time of the first byte, seconds until then
-        self._bytes: dict[int, int] = {}
+        self._accounts: dict[int, _Account] = {}
 
     def begin(self, request: Request) -> None:
         """Note a request; files of this machine have no history."""
         if not request.mirror.is_local:
-            self._requests[request.id] = request
+            self._accounts[request.id] = _Account(request)
 
     def notice(self, event: Event, now: float) -> None:
         """Take in what happened to a request."""
         if not isinstance(event, Opened | Received | Finished | Failed | Cancelled):
             return
-        if event.id not in self._requests:
+        account = self._accounts.get(event.id)
+        if account is None:
             return
         match event:
             case Opened():
-                self._opened[event.id] = (now, event.seconds)
+                account.opened_at, account.connect = now, event.seconds
+                account.start = account.stop = event.start
             case Received():
-                self._bytes[event.id] = self._bytes.get(event.id, 0) + event.stop - event.start
+                account.stop = event.stop
             case Finished():
+                account.stop = max(account.stop, event.stop)
                 self._end(event.id, now, None)
             case Failed():
                 self._end(event.id, now, event.failure.value)
             case Cancelled():  # our own doing: only what arrived speaks of the origin
-                self._end(event.id, now, None if event.id in self._opened else "timeout")
+                self._end(event.id, now, "timeout" if account.opened_at is None else None)
 
     def _end(self, number: int, now: float, failure: str | None) -> None:
-        request = self._requests.pop(number)
-        opened, connect = self._opened.pop(number, (now, None))
-        self._history.record(
-            request.mirror.origin, self._bytes.pop(number, 0), now - opened, failure, connect=connect
-        )
+        account = self._accounts.pop(number)
+        seconds = 0.0 if account.opened_at is None else now - account.opened_at
+        count = account.stop - account.start
+        self._history.record(account.origin, count, seconds, failure, connect=account.connect)

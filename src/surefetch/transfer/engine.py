@@ -506,7 +506,6 @@ class Engine:
             self._fail(transfer, pycurl.E_OPERATION_TIMEDOUT, "the time for it is used up")
 
     def _finish(self, transfer: Transfer) -> None:
-        self._intake.tell(transfer, is_last=True)
         if self.log:
             self._remember(transfer)
         if isinstance(transfer, Page):
