@@ -416,7 +416,7 @@ class Network:
             return [*events, Failed(id=number, failure=Failure.CUT, cause="body.truncated")]
         if at >= flow.stop:
             self._end(flow, keeps=flow.stop >= flow.end)
-            return [*events, Finished(id=number, stop=flow.stop)]
+            return [Finished(id=number, stop=flow.stop)]  # it tells the last bytes, too
         flow.interval = min(RAREST_REPORT, flow.interval * RARER)
         flow.report_at = self.now + flow.interval
         if flow.then == "stall" and at >= flow.limit:
