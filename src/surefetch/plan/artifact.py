@@ -459,9 +459,20 @@ class ArtifactPlan(Checking):
 
     # --- what is to be done -------------------------------------------------------------------------------
 
-    def line_up(self, now: float) -> None:
-        """Note that it waits for its turn: meanwhile nobody is silent."""
+    def line_up(self, now: float) -> list[Host]:
+        """Note that it waits for its turn: meanwhile nobody is silent.
+
+        Returns:
+            Hosts whose room it is that it waits for: what a step would find, for less. Empty where it takes one.
+        """
         self._lined_up = now if self._lined_up is None else self._lined_up
+        if self._began or not self.is_small or self.spans.total or self.size == 0:
+            return []
+        asked = self._waiting()
+        if any(c.ready() > now or c.host.queue(self._limits, shares=self.shares) > 0 for c in asked):
+            return []
+        self._began = now
+        return [candidate.host for candidate in asked]
 
     def step(self, now: float) -> list[Order]:
         """Say what is to be done now: begin requests, shorten or break off others, prove."""

@@ -396,8 +396,7 @@ class Planner:
             self._turns.leave(plan)
             return plan.stop()
         if plan.state is not State.PROVING and not plan.has_slot:
-            plan.line_up(now)
-            return self._line_up(plan)
+            return self._line_up(plan, now)
         orders = plan.step(now)
         for order in orders:
             if isinstance(order, Request):
@@ -406,12 +405,16 @@ class Planner:
         self._place(plan, now)
         return orders
 
-    def _line_up(self, plan: ArtifactPlan) -> list[Order]:
-        """Let an artifact wait for a slot; look for mirrors if it has none."""
+    def _line_up(self, plan: ArtifactPlan, now: float) -> list[Order]:
+        """Let an artifact wait for a slot, or for room; look for mirrors if it has none."""
         self._note(plan)
         if plan.is_usable:
-            self._turns.enqueue(plan)
+            if hosts := plan.line_up(now):
+                self._turns.park(plan, hosts)
+            else:
+                self._turns.enqueue(plan)
             return []
+        plan.line_up(now)
         self._turns.leave(plan)
         return [] if self._is_scanning else self._look(plan)
 

@@ -52,6 +52,7 @@ class Turns:
     def park(self, plan: ArtifactPlan, hosts: list[Host]) -> None:
         """Let an artifact wait until one of the hosts has room."""
         self._vacate(plan)
+        self.live.add(plan)
         plan.is_parked = True
         for host in dict.fromkeys(hosts):
             (host.sharers if plan.shares and host.is_multiplexed else host.waiting).append(plan)
