@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -115,6 +116,7 @@ class History:
         return known.failures * math.pow(0.5, age / HALF_LIFE)
 
 
+@lru_cache(maxsize=1024)
 def _clean(origin: str) -> str:
     """Cut an origin to scheme, host and port: no path, no query, no name or password."""
     scheme, separator, rest = origin.lower().partition("://")

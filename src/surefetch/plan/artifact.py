@@ -527,11 +527,11 @@ class ArtifactPlan(Checking):
         times = [run.limit(self._limits) for run in self.running.values() if not run.ending]
         if times:
             times.append(now + (HELP_AFTER if self._could_help() else HELP_RARELY))
-            hushed = self._hushed_at()
-            times += [hushed] if now < hushed < math.inf else []
-        times += [ready for c in self._waiting() if (ready := c.ready()) > now]
-        times += [until] if now < (until := self._patient_until()) < math.inf else []
-        return min(times, default=None)
+            times.append(self._hushed_at())
+        times += [candidate.ready() for candidate in self._waiting()]
+        times.append(self._patient_until())
+        soonest = min([time for time in times if time > now], default=math.inf)
+        return soonest if soonest < math.inf else None
 
     def is_paused(self, now: float) -> bool:
         """Whether a mirror has asked to be left alone for a while, and is."""

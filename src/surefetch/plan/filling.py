@@ -45,16 +45,23 @@ class Filling(Racing):
 
     def _patient_until(self) -> float:
         """When all have been silent for too long to be waited for; a pause that was asked for counts not."""
-        asked = max((c.ready() for c in self._waiting() if c.asked), default=0.0)
-        served = max((run.served_at(self._limits) for run in self.running.values()), default=-math.inf)
-        gone = max((c.host.last_byte for c in self._waiting() if c.host.is_away), default=-math.inf)
-        silent = max(self._silent_since, asked, served)
+        silent, gone = max(0.0, self._silent_since), -math.inf
+        for candidate in self._waiting():
+            if candidate.asked:
+                silent = max(silent, candidate.ready())
+            if candidate.host.is_away:
+                gone = max(gone, candidate.host.last_byte)
+        for run in self.running.values():
+            silent = max(silent, run.served_at(self._limits))
         return max(silent + self._limits.patience, gone + self._limits.missed)
 
     def _stop_dropped(self) -> list[Order]:
         """Do not wait for an answer of a host that is known to be no good."""
-        waiting = [r for r in self.running.values() if r.candidate.host.dropped and r.opened_at is None]
-        return [order for run in waiting for order in self._break_off(run, Ending.DROPPED)]
+        orders: list[Order] = []
+        for run in self.running.values():
+            if run.candidate.host.dropped and run.opened_at is None:
+                orders += self._break_off(run, Ending.DROPPED)
+        return orders
 
     def _cull(self, now: float) -> list[Order]:
         """Break off requests whose bytes others have brought, or that may not be used any more."""

@@ -45,7 +45,9 @@ class Racing(Account):
             return self._ask_one_more(ready, now) if self._is_in_budget() else []
         victim = max(runs, key=lambda run: self._eta(run, now, belief))
         silence = now - victim.last_byte
-        if silence < SAME_AGAIN and (not self._is_in_budget() or self._is_answering(victim)):
+        if silence < SAME_AGAIN and (
+            ready == [victim.candidate] or not self._is_in_budget() or self._is_answering(victim)
+        ):
             return []
         count = victim.left
         if victim.stop is not None and not count:

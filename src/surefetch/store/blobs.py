@@ -129,7 +129,7 @@ class Blobs:
         if is_private:
             layout.make_private(self.folder)
         with self._lock:
-            if sha256 in self._pending or self._is_settling(sha256) or _stands(place, size):
+            if sha256 in self._pending or self._is_settling(sha256):
                 part.abandon()
             else:
                 self._pending[sha256] = _Finished(part, place, size)
@@ -241,7 +241,8 @@ class Blobs:
 
     def _settle(self, batch: dict[str, _Finished]) -> None:
         """Sync and name a batch, which is empty then. One thread at a time is here."""
-        while some := self._seal(batch, list(islice(batch, self._open))):
+        while batch:
+            some = self._seal(batch, list(islice(batch, self._open)))
             if len(some) > 1:  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
                 for sha256 in some:
                     files.start_writeback(batch[sha256].part.fileno(), 0, batch[sha256].size)
@@ -254,16 +255,21 @@ class Blobs:
                     del batch[sha256]  # not before: `find` waits for what stands here
 
     def _seal(self, batch: dict[str, _Finished], some: list[str]) -> list[str]:
-        """Make parts final; return those that are: fewer where this process may open no more files."""
-        for number, sha256 in enumerate(some):
+        """Make parts final that have no blob yet; return those: fewer where no more files may be opened."""
+        sealed: list[str] = []
+        for sha256 in some:
+            if _stands(batch[sha256].place, batch[sha256].size):
+                self._drop(batch, sha256)
+                continue
             try:
                 batch[sha256].part.seal()
             except StoreError as error:
-                if number and error.details.get("errno") == errno.EMFILE:
-                    return some[:number]
+                if sealed and error.details.get("errno") == errno.EMFILE:
+                    break
                 self._drop(batch, sha256)
                 raise
-        return some
+            sealed.append(sha256)
+        return sealed
 
     def _sync(self, batch: dict[str, _Finished], sha256: str) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import sys
 import threading
@@ -60,6 +61,7 @@ _SYNCS: Final = 8
 _FOLDERS_PER_SYNC: Final = 8
 #: One position per open file where writes carry none: one at a time.
 _position = threading.Lock()
+_numbers = itertools.count()  # one step: needs no lock
 
 
 @contextmanager
@@ -416,7 +418,12 @@ def most_open() -> int:
 
 
 def nonce() -> str:
-    """Return 16 hexadecimal digits that nobody else draws."""
+    """Return 22 hexadecimal digits that nobody else draws: some of this process's own, and a number."""
+    return f"{_seed(os.getpid())}{next(_numbers):06x}"
+
+
+@cache
+def _seed(pid: int) -> str:  # by number, because a fork is another process
     return os.urandom(8).hex()
 
 

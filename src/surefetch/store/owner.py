@@ -41,9 +41,19 @@ def me() -> Owner:
     return _process(os.getpid())
 
 
+def my_name() -> str:
+    """Return the text of `me()`."""
+    return _name(os.getpid())
+
+
 @cache
 def _process(pid: int) -> Owner:  # by number, because a fork is another process
     return Owner(machine(), pid, _started(pid))
+
+
+@cache
+def _name(pid: int) -> str:
+    return str(_process(pid))
 
 
 def parse(text: str) -> Owner | None:

@@ -83,7 +83,7 @@ class Parts:
                 yield Name(path, key, whose)
 
     def _own_name(self, key: str) -> str:
-        return os.path.join(self._root, f"{layout.short_key(key)}.{owner.me()}.{files.nonce()}.part")  # noqa: PTH118 - of thousands, `Path` would cost most
+        return os.path.join(self._root, f"{layout.short_key(key)}.{owner.my_name()}.{files.nonce()}.part")  # noqa: PTH118 - of thousands, `Path` would cost most
 
     def _received(self, name: Name) -> int:
         journal = read_journal(journal_of(name.path))

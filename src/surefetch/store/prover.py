@@ -97,10 +97,11 @@ class Prover:
             on_piece: Called once for each piece that is complete, with its index and whether it is right.
         """
         self._tasks[part] = _Task(part, self._buffers, algorithms, pieces, on_piece)
-        if part.bound > INLINE_BYTES:  # hashed while more arrives
-            part.on_written = partial(self._advance, part)
-            with self._changed:
-                self._start_thread()  # before the bytes: they come faster than it starts
+        if part.bound <= INLINE_BYTES:  # hashed by `finish`
+            return
+        part.on_written = partial(self._advance, part)
+        with self._changed:
+            self._start_thread()  # before the bytes: they come faster than it starts
         if part.frontier(0) > INLINE_BYTES:
             self._enqueue(self._tasks[part])
 
@@ -136,7 +137,7 @@ class Prover:
     def forget(self, part: Part) -> None:
         """Stop hashing a part, e.g. to close it; returns when no thread reads it any more."""
         task = self._tasks.pop(part, None)
-        if task is None:
+        if task is None or part.bound <= INLINE_BYTES:  # no thread ever has it
             return
         with self._changed:
             task.is_forgotten = True
@@ -230,8 +231,8 @@ class _Task:
         self._on_piece = on_piece or (lambda index, is_right: None)
         self._judged, self._right = Ranges(), Ranges()  # in indices of pieces
         self._position = 0
-        self._hashes = [hashlib.new(name, usedforsecurity=False) for name in self._algorithms]
-        self._checkpoints = [(0, self._copies())]
+        self._hashes = self._fresh()
+        self._checkpoints: list[tuple[int, list[_Hash]]] = []  # beside the beginning
         self._spacing = CHECKPOINT_BYTES
         self._written_back = 0
         self._buffers = buffers
@@ -359,12 +360,13 @@ class _Task:
         return block
 
     def _keep_checkpoint(self) -> None:
-        if self._position - self._checkpoints[-1][0] < self._spacing:
+        last = self._checkpoints[-1][0] if self._checkpoints else 0
+        if self._position - last < self._spacing:
             return
         self._checkpoints.append((self._position, self._copies()))
         if len(self._checkpoints) > CHECKPOINTS:
             self._spacing *= 2
-            del self._checkpoints[1::2]
+            del self._checkpoints[::2]
 
     def _go_back(self, discarded: Ranges) -> None:
         for start, stop in discarded.as_pairs():
@@ -378,8 +380,14 @@ class _Task:
     def _rewind(self, limit: int) -> None:
         """Take the last hash state that has seen nothing from `limit` on."""
         self._checkpoints = [pair for pair in self._checkpoints if pair[0] <= limit]
+        if not self._checkpoints:
+            self._position, self._hashes = 0, self._fresh()
+            return
         self._position, self._hashes = self._checkpoints[-1]
         self._hashes = self._copies()
+
+    def _fresh(self) -> list[_Hash]:
+        return [hashlib.new(name, usedforsecurity=False) for name in self._algorithms]
 
     def _copies(self) -> list[_Hash]:
         return [state.copy() for state in self._hashes]

@@ -115,10 +115,12 @@ def misfit(size: int | None, artifact: Artifact) -> Refused | None:
     if size is None:
         return None
     promised = artifact.size if artifact.size is not None else artifact.max_size
-    detail = f"the server has {size:,} bytes, the file {promised:,}" if promised is not None else ""
-    if promised is not None and size > promised:
+    if promised is None or size == promised:
+        return None
+    detail = f"the server has {size:,} bytes, the file {promised:,}"
+    if size > promised:
         return Refused(cause="body.too-large", detail=detail)
-    if artifact.size is not None and size < artifact.size:
+    if artifact.size is not None:
         # Said beforehand, it is no cut connection: asking again will not help.
         cause = "body.empty" if size == 0 else "body.truncated"
         return Refused(cause=cause, detail=detail, failure=Failure.CORRUPT)
@@ -232,12 +234,8 @@ def _length(head: Head) -> int | None:
 
 
 def _fields(lines: Sequence[bytes]) -> tuple[tuple[str, str], ...]:
-    fields = []
-    for line in lines:
-        name, colon, value = line.decode("latin-1").partition(":")
-        if colon:
-            fields.append((name.strip().lower(), value.strip()))
-    return tuple(fields)
+    parted = [line.partition(":") for line in b"".join(lines).decode("latin-1").split("\n")]
+    return tuple([(name.strip().lower(), value.strip()) for name, colon, value in parted if colon])
 
 
 def _text(line: bytes) -> str:
