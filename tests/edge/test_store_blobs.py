@@ -2,11 +2,12 @@
 
 import os
 import stat
+import threading
 
 import pytest
 
 from surefetch.errors import IntegrityError, StoreError
-from surefetch.store import Store, files, layout
+from surefetch.store import Beside, Store, files, layout
 from tests.edge.storekit import MIB, publish, sha256, some_bytes, weak
 
 DATA = some_bytes(100_000)
@@ -90,8 +91,34 @@ def test_a_batch_names_many_files_with_one_flush(store, monkeypatch):
         assert flushed == []
     assert [path.read_bytes() for path in paths] == contents
     assert len(flushed) == len(set(flushed))
-    assert {path.parent for path in paths} <= set(flushed)
-    assert store.folder in flushed
+    assert {str(path.parent) for path in paths} <= set(flushed)
+    assert str(store.folder) in flushed
+
+
+def test_a_batch_may_be_flushed_beside_what_is_done_with_its_names(store, monkeypatch):
+    flushed, may_go_on = [], threading.Event()
+    monkeypatch.setattr(files, "sync_folder", lambda path: (may_go_on.wait(10), flushed.append(path)))
+    beside = Beside()
+    with store.batch(beside):
+        path = publish(store, DATA)
+    assert path.read_bytes() == DATA
+    assert flushed == []
+    may_go_on.set()
+    beside.wait()
+    assert str(path.parent) in flushed
+
+
+def test_a_name_that_could_not_be_flushed_beside_is_told_at_the_end(store, monkeypatch):
+    def refuse(path):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files, "sync_folder", refuse)
+    beside = Beside()
+    with store.batch(beside):
+        publish(store, DATA)
+    with pytest.raises(StoreError) as caught:
+        beside.wait()
+    assert caught.value.code == "local.io"
 
 
 def test_data_is_on_the_disk_before_it_has_a_name(store, monkeypatch):

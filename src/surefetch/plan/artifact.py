@@ -109,9 +109,8 @@ class ArtifactPlan(Checking):
         match event:
             case Opened():
                 return self._opened(run, event, now)
-            case Finished():  # it tells the last bytes, too
-                orders = self._received(run, run.position, event.stop, now) if event.stop > run.position else []
-                return [*orders, *self._finished(run, event.stop, now)]
+            case Finished():
+                return self._finished(run, event.stop, now)
             case Disordered():
                 self._disordered(run, event, now)
             case Differed():
@@ -289,6 +288,7 @@ class ArtifactPlan(Checking):
 
     def _finished(self, run: Running, stop: int, now: float) -> list[Order]:
         candidate = run.candidate
+        orders = self._received(run, run.position, stop, now) if stop > run.position else []
         self.last_byte = self._silent_since = candidate.host.last_byte = now
         if self.size is None and run.stop is None and not run.ending and stop >= self.spans.end:
             self.size = candidate.size = stop
@@ -296,9 +296,9 @@ class ArtifactPlan(Checking):
         is_short = run.stop is not None and stop < run.stop and stop != run.shortest
         if is_short and run.gained < segments.GRAIN:
             self._judge(run, Failure.CUT, "body.truncated", f"{stop:,} of {run.stop:,} bytes came", now, None)
-            return []
+            return orders
         candidate.failures = 0
-        return self._compared(run) if run.request.compares and not run.ending else []
+        return orders + (self._compared(run) if run.request.compares and not run.ending else [])
 
     def _failed(
         self,
@@ -463,7 +463,7 @@ class ArtifactPlan(Checking):
         """Note that it waits for its turn: meanwhile nobody is silent.
 
         Returns:
-            Hosts whose room it is that it waits for: what a step would find, for less. Empty where it takes one.
+            Hosts whose room it waits for: what a step would find, for less. Empty where it takes one.
         """
         self._lined_up = now if self._lined_up is None else self._lined_up
         if self._began or not self.is_small or self.spans.total or self.size == 0:

@@ -26,6 +26,7 @@ from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
+from surefetch.store import Beside
 from surefetch.transfer import urls
 
 if TYPE_CHECKING:
@@ -56,8 +57,7 @@ def get(
         fetch_tensors(session, target.dataset, target=target, local=local)
         return write_form(session, target.dataset, form, output)
     began = time.monotonic()
-    bench, done = obtain(session, target, local)
-    files = write_view(session, target, bench)
+    bench, done, files = _put_in_place(session, target, local)
     if output is not None:
         try:
             files = _copied_out(session, files, target, output)
@@ -66,8 +66,8 @@ def get(
                 raise
             for file in files:  # what is damaged is moved aside, and fetched anew
                 session.store.verify_blob(file.sha256)
-            bench, done = obtain(session, target, local)
-            files = _copied_out(session, write_view(session, target, bench), target, output)
+            bench, done, files = _put_in_place(session, target, local)
+            files = _copied_out(session, files, target, output)
     return _receipt(target, bench, done, files, time.monotonic() - began)
 
 
@@ -89,17 +89,37 @@ def fetch_tensors(
     if record is not None and set(record["tensors"]) == set(dataset.tensors):
         return record
     target = target or Target(dataset=dataset)
-    bench, _ = obtain(session, target, local)
-    write_view(session, target, bench)
+    _put_in_place(session, target, local)
     record = find_record(dataset.name, session.environ, session.store.folder)
     assert record is not None, "what was just published is there"
     return record
 
 
+def _put_in_place(
+    session: Session, target: Target, local: Sequence[str | os.PathLike[str]]
+) -> tuple[Bench, Done, list[File]]:
+    """Fetch what is missing of a target, and put its files into its readable folder."""
+    beside = Beside()
+    try:
+        bench, done = obtain(session, target, local, beside)
+        return bench, done, write_view(session, target, bench)
+    finally:
+        beside.wait()
+
+
 def obtain(
-    session: Session, target: Target, local: Sequence[str | os.PathLike[str]] = ()
+    session: Session,
+    target: Target,
+    local: Sequence[str | os.PathLike[str]] = (),
+    beside: Beside | None = None,
 ) -> tuple[Bench, Done]:
     """Fetch what is missing of a target.
+
+    Args:
+        session: Has the store.
+        target: What is wanted.
+        local: Places on this machine to look at first.
+        beside: Flushes the last names while the caller goes on, who waits for it.
 
     Raises:
         FetchError: Not everything could be had.
@@ -137,7 +157,7 @@ def obtain(
         total=_total(goal),
     )
     try:
-        with session.store.batch():
+        with session.store.batch(beside):
             done = _masked(loop.run())
     finally:
         history.save()
@@ -182,11 +202,9 @@ def _last_transfer(
 
 def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
     dataset, store = target.dataset, session.store
-    held = {
-        artifact.name: path
-        for artifact in dataset.artifacts
-        if artifact.digest is not None and (path := store.find(artifact.digest)) is not None
-    }
+    proven = {artifact.name: artifact.digest for artifact in dataset.artifacts if artifact.digest is not None}
+    found = store.find_all(proven.values())
+    held = {name: found[digest] for name, digest in proven.items() if digest in found}
     here = _tensors_here(session, dataset) if not target.artifacts else {}
     bench = Bench(dataset, store, held, session.known_file, learns=target.learns)
     bench.tensors.update(here)

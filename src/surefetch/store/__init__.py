@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from surefetch.store.blobs import Beside as Beside
     from surefetch.store.part import Part as Part
     from surefetch.store.prover import Proof as Proof
     from surefetch.store.prover import Prover as Prover
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Public name -> module that has it.
 _PUBLIC = {
+    "Beside": "surefetch.store.blobs",
     "Part": "surefetch.store.part",
     "Proof": "surefetch.store.prover",
     "Prover": "surefetch.store.prover",

@@ -7,8 +7,9 @@ import hashlib
 import os
 import threading
 from _thread import start_new_thread
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -39,19 +40,18 @@ class _Finished(msgspec.Struct, frozen=True):
     size: int
 
 
-class _Settling:
-    """Syncs and names a batch in a thread beside the transfer; waited for before anybody needs its blobs."""
+class _Aside:
+    """Work for the disk in a thread beside the transfer; waited for before anybody needs what comes of it."""
 
-    def __init__(self, settle: Callable[[dict[str, _Finished]], None], batch: dict[str, _Finished]) -> None:
-        self.batch = batch
-        self.error: BaseException | None = None  # what the disk refused stays in the batch
-        self._settle = settle
+    def __init__(self, work: Callable[[], None]) -> None:
+        self.error: BaseException | None = None  # what the disk refused
+        self._work = work
         self._over = threading.Event()
         start_new_thread(self._run, ())  # `threading` would wait until it runs
 
     @property
     def is_over(self) -> bool:
-        """Whether the thread is through with the batch."""
+        """Whether the thread is through."""
         return self._over.is_set()
 
     def wait(self) -> None:
@@ -60,11 +60,34 @@ class _Settling:
 
     def _run(self) -> None:
         try:
-            self._settle(self.batch)
+            self._work()
         except BaseException as error:  # raised where it is waited for
             self.error = error
         finally:
             self._over.set()
+
+
+class Beside:
+    """Mutable: flushes of names in threads, beside what is done with the names."""
+
+    def __init__(self) -> None:
+        self._under_way: list[_Aside] = []
+
+    def begin(self, folders: Sequence[str]) -> None:
+        """Begin to have the names of folders on the disk."""
+        self._under_way.append(_Aside(partial(files.sync_folders, folders)))
+
+    def wait(self) -> None:
+        """Return when they are there.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
+        while self._under_way:
+            aside = self._under_way.pop()
+            aside.wait()
+            if aside.error is not None:
+                raise aside.error
 
 
 class Blobs:
@@ -79,7 +102,7 @@ class Blobs:
         self._lock = threading.RLock()
         self._pending: dict[str, _Finished] = {}
         self._pending_bytes = self._pending_open = 0
-        self._settling: _Settling | None = None
+        self._settling: tuple[_Aside, dict[str, _Finished]] | None = None  # and what it settles
         self._touched: dict[str, None] = {}
         self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
@@ -95,6 +118,14 @@ class Blobs:
         sha256 = digest.hex if digest.algorithm == "sha256" else self._strong(digest)
         found = self.locate(sha256, size) if sha256 is not None else None
         return Path(found[0]) if found is not None else None
+
+    def find_all(self, digests: Iterable[Digest]) -> dict[Digest, Path]:
+        """Find many: in a store that is empty yet none is looked for one by one."""
+        if self._pending or self._settling:
+            self.settle()
+        if not any(map(os.path.isdir, (*self._own, *self._others))):
+            return {}
+        return {digest: path for digest in digests if (path := self.find(digest)) is not None}
 
     def locate(self, sha256: str, size: int | None = None) -> tuple[str, os.stat_result] | None:
         """Return the path, as text, and the status of the bytes of a digest; see `find`."""
@@ -170,8 +201,12 @@ class Blobs:
             raise
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
-        """Flush what is published inside together: data first, then the names, then the folders once."""
+    def batch(self, beside: Beside | None = None) -> Iterator[None]:
+        """Flush what is published inside together: data first, then the names, then the folders once.
+
+        Args:
+            beside: Has the folders flushed while the caller goes on, who waits for it.
+        """
         with self._lock:
             self._batches += 1
         try:
@@ -179,7 +214,10 @@ class Blobs:
         finally:
             with self._lock:
                 self._batches -= 1
-            self.flush()
+            if beside is None:
+                self.flush()
+            else:
+                beside.begin(self._settled())
 
     def flush(self) -> None:
         """Have all that was published so far on the disk, names included.
@@ -187,10 +225,14 @@ class Blobs:
         Raises:
             StoreError: The disk refuses.
         """
+        files.sync_folders(self._settled())
+
+    def _settled(self) -> list[str]:
+        """Settle everything; return the folders whose names are not flushed yet, each once."""
         with self._lock:
             self.settle()
             touched, self._touched = list(self._touched), {}
-        files.sync_folders([Path(folder) for folder in touched])
+        return touched
 
     def settle(self) -> None:
         """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`."""
@@ -212,11 +254,11 @@ class Blobs:
         self.touch(path.parent)
 
     def _is_settling(self, sha256: str) -> bool:
-        return self._settling is not None and sha256 in self._settling.batch
+        return self._settling is not None and sha256 in self._settling[1]
 
     def _is_time(self) -> bool:
         """Whether what waits should go to the disk now, if need be after what is on its way there."""
-        count, is_free = len(self._pending), self._settling is None or self._settling.is_over
+        count, is_free = len(self._pending), self._settling is None or self._settling[0].is_over
         most, most_bytes = (BATCH, BATCH_BYTES) if is_free else (MOST, MOST_BYTES)
         is_much = count >= most or (count > 1 and self._pending_bytes >= most_bytes)
         return is_much or self._pending_open >= self._open
@@ -226,18 +268,19 @@ class Blobs:
         self._join_settling()
         batch, self._pending = self._pending, {}
         self._pending_bytes = self._pending_open = 0
-        self._settling = _Settling(self._settle, batch)
+        self._settling = _Aside(partial(self._settle, batch)), batch
 
     def _join_settling(self) -> None:
         settling, self._settling = self._settling, None
         if settling is None:
             return
-        settling.wait()
-        if settling.error is not None:
-            self._pending = settling.batch | self._pending  # its other files: none of them is lost
+        aside, batch = settling
+        aside.wait()
+        if aside.error is not None:
+            self._pending = batch | self._pending  # its other files: none of them is lost
             self._pending_bytes = sum(item.size for item in self._pending.values())
             self._pending_open = sum(item.part.fileno() >= 0 for item in self._pending.values())
-            raise settling.error
+            raise aside.error
 
     def _settle(self, batch: dict[str, _Finished]) -> None:
         """Sync and name a batch, which is empty then. One thread at a time is here."""

@@ -263,7 +263,7 @@ def sync_path(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_folder(path: Path) -> None:
+def sync_folder(path: str | os.PathLike[str]) -> None:
     """Have a folder's names on the disk before returning. Windows journals names by itself."""
     if sys.platform == "win32":
         return
@@ -277,7 +277,7 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_folders(folders: Sequence[Path]) -> None:
+def sync_folders(folders: Sequence[str | os.PathLike[str]]) -> None:
     """Have the names of several folders on the disk, many side by side: each waits for the disk alike.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from surefetch.errors import StoreError
 from surefetch.model import Dataset, Digest
 from surefetch.store import files, layout, views, warm
-from surefetch.store.blobs import Blobs
+from surefetch.store.blobs import Beside, Blobs
 from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.parts import Parts
 from surefetch.store.prover import Proof
@@ -132,9 +132,9 @@ class Store:
 
         return adopt_copy(self.blobs, self._parts, path, digest, bound=bound, is_private=is_private)
 
-    def batch(self) -> AbstractContextManager[None]:
+    def batch(self, beside: Beside | None = None) -> AbstractContextManager[None]:
         """Publish many small files with one flush at the end; see `Blobs.batch`."""
-        return self.blobs.batch()
+        return self.blobs.batch(beside)
 
     def flush(self) -> None:
         """Have everything published so far on the disk, names included. Call it once per fetch.
@@ -149,6 +149,10 @@ class Store:
     def find(self, digest: Digest, size: int | None = None) -> Path | None:
         """Return where the bytes of a digest lie, here or in a layer; see `Blobs.find`."""
         return self.blobs.find(digest, size)
+
+    def find_all(self, digests: Iterable[Digest]) -> dict[Digest, Path]:
+        """Return where the bytes of those digests lie that are here or in a layer; see `Blobs.find_all`."""
+        return self.blobs.find_all(digests)
 
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Whether the bytes of a digest are here or in a layer."""
