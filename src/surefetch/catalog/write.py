@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 
@@ -120,4 +119,6 @@ def _text(value: str) -> str:
 
 
 def _escaped(value: str) -> str:
+    import json  # most gets write no catalog
+
     return json.dumps(value, ensure_ascii=False)[1:-1].replace("\x7f", "\\u007F")

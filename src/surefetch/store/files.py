@@ -318,8 +318,11 @@ def start_writeback(descriptor: int, start: int, length: int) -> None:
         function(descriptor, start, length, 2)  # SYNC_FILE_RANGE_WRITE; a refusal costs nothing
 
 
-def clone(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> bool:
-    """Make `target` a reflink of `source`: bytes shared, copied on write; return whether the disk can."""
+def clone(source: str | os.PathLike[str], target: str | os.PathLike[str], device: int | None = None) -> bool:
+    """Make `target` a reflink of `source`: bytes shared, copied on write; return whether the disk can.
+
+    `device` is the source's, where that is known: of one that cannot, thousands are not looked at.
+    """
     if sys.platform == "darwin":
         import ctypes
 
@@ -329,7 +332,7 @@ def clone(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> boo
         return False
     import fcntl
 
-    device = os.stat(source).st_dev  # noqa: PTH116 - of thousands, `Path` would cost most
+    device = os.stat(source).st_dev if device is None else device  # noqa: PTH116 - likewise
     if device in _NEVER_CLONES:
         return False
     with Path(source).open("rb") as original:

@@ -42,7 +42,7 @@ def build(
     tell = on_finding or (lambda path, what: None)
     sources = {name: _source(blobs, name, sha256) for name, sha256 in names.items()}
     inside = os.path.join(blobs.folder, layout.PRIVATE, "")  # noqa: PTH118 - text, to compare with
-    private = any(place.startswith(inside) for place in sources.values())
+    private = any(place.startswith(inside) for place, _ in sources.values())
     root = view_folder(blobs.folder, dataset, version, is_private=private)
     if private:
         layout.make_private(blobs.folder)
@@ -66,7 +66,7 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
     Raises:
         StoreError: It is not here, something else stands at `destination`, or the disk refuses.
     """
-    source = Path(_source(blobs, destination.name, sha256))
+    source = Path(_source(blobs, destination.name, sha256)[0])
     hint = "choose another place, or another disk, for the copy"
     if destination.is_dir():
         message = f"`{destination}` is a folder, and a file should go there"
@@ -97,15 +97,16 @@ def foreign_files(root: Path, names: Mapping[str, str]) -> Iterator[Path]:
         yield from (path for path in paths if path not in ours)
 
 
-def _source(blobs: Blobs, name: str, sha256: str) -> str:
-    """Return the path of the blob that a published name stands for."""
+def _source(blobs: Blobs, name: str, sha256: str) -> tuple[str, int]:
+    """Return the path of the blob that a published name stands for, and its device."""
     parts = name.split("/")  # of thousands, `PurePosixPath` would cost most
     if not parts[0] or ".." in parts or {*parts} <= {"", "."} or "\\" in name or ":" in name:
         raise StoreError(f"`{name}` would not stay inside its folder", code="body.unsafe-archive")
     found = blobs.locate(sha256)
     if found is None:
         raise StoreError(f"`{name}` is not in the store, or not whole", code="local.cache-corrupt")
-    return found[0]
+    place, status = found
+    return place, status.st_dev
 
 
 def _folders(names: Iterable[str]) -> set[str]:
@@ -113,7 +114,7 @@ def _folders(names: Iterable[str]) -> set[str]:
     return {folder for name in names if (folder := name.rpartition("/")[0])}
 
 
-def _build_new(root: Path, sources: Mapping[str, str]) -> bool:
+def _build_new(root: Path, sources: Mapping[str, tuple[str, int]]) -> bool:
     """Build the view beside its place and move it there whole; False if somebody was faster."""
     temporary = root.with_name(f".{files.nonce()}.tmp")
     try:
@@ -121,8 +122,8 @@ def _build_new(root: Path, sources: Mapping[str, str]) -> bool:
         for folder in _folders(sources):
             (temporary / folder).mkdir(parents=True, exist_ok=True)
         inside = os.path.join(temporary, "")  # noqa: PTH118 - text, to put names behind
-        for name, source in sources.items():
-            _put(source, inside + name)
+        for name, (source, device) in sources.items():
+            _put(source, inside + name, device)
         try:
             temporary.rename(root)
         except OSError:
@@ -139,9 +140,9 @@ def _build_new(root: Path, sources: Mapping[str, str]) -> bool:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _mend(root: Path, sources: Mapping[str, str], tell: OnFinding) -> None:
+def _mend(root: Path, sources: Mapping[str, tuple[str, int]], tell: OnFinding) -> None:
     with files.told(root, "mended"):
-        for name, place in sources.items():
+        for name, (place, _) in sources.items():
             source, target = Path(place), root / name
             if _is_right(source, target):
                 continue
@@ -181,9 +182,9 @@ def _place(source: Path, target: Path) -> None:
     files.remove(temporary)  # rename(2) does nothing where both are links to one file
 
 
-def _put(source: str, target: str) -> None:
-    """Put a file where nothing is and nobody looks yet."""
-    if files.clone(source, target):
+def _put(source: str, target: str, device: int | None = None) -> None:
+    """Put a file where nothing is and nobody looks yet; `device` is the source's."""
+    if files.clone(source, target, device):
         _dress(Path(source), Path(target))
     elif not (_linked(source, target) or _symlinked(source, target)):
         files.copy(Path(source), Path(target))
