@@ -18,7 +18,7 @@ import pytest
 
 from surefetch.catalog.metalink import write_metalink
 from surefetch.errors import FetchError
-from surefetch.events import Opened, Received, Request
+from surefetch.events import Finished, Opened, Received, Request
 from surefetch.model import PIECE_BYTES, Artifact, Dataset, Mirror
 from surefetch.receipts import FileReceipt
 from surefetch.reporters import SilentReporter
@@ -239,10 +239,11 @@ def test_who_wrote_a_byte_first_is_told_first() -> None:
         for server, letter, script in ((one, b"a", early), (two, b"b", fast)):
             url = server.serve(NAME, letter * MIB, script)
             driver.engine.begin(driver.request(url, MIB), sink)
-        givers = bytearray(MIB)
+        givers, told = bytearray(MIB), {1: 0, 2: 0}
         for event in driver.until_ended(2):
-            if isinstance(event, Received):
-                new = [at for at in range(event.start, event.stop) if not givers[at]]
+            if isinstance(event, Received | Finished):
+                new = [at for at in range(told[event.id], event.stop) if not givers[at]]
+                told[event.id] = event.stop
                 for at in new:
                     givers[at] = b"ab"[event.id - 1]
     assert set(sink.data) == set(b"ab")

@@ -12,6 +12,7 @@ from typing import Final
 
 from surefetch.errors import SurefetchError
 from surefetch.events import Event, Opened, Received
+from surefetch.model import Artifact
 from surefetch.transfer import answers
 from surefetch.transfer.answers import Accepted, Redirected, Refused
 from surefetch.transfer.options import Options
@@ -148,7 +149,7 @@ class Intake:
         transfer.position = transfer.told = verdict.start
         transfer.told_at = now
         if isinstance(transfer, Download):
-            self._tell_all()
+            self._tell_of(transfer.wanted.artifact)
             self._events.append(
                 Opened(
                     id=transfer.id,
@@ -185,10 +186,10 @@ class Intake:
         self._validators[transfer.asked_url] = validator
         return before not in (None, validator)
 
-    def _tell_all(self) -> None:
+    def _tell_of(self, artifact: Artifact) -> None:
         """Tell what has come so far: an answer of another file makes the planner forget bytes it knows of."""
         for transfer in self._active.values():
-            if transfer.position > transfer.told:
+            if transfer.position > transfer.told and transfer.wanted.artifact is artifact:
                 self.tell(transfer, is_last=True)
 
     def _complete(self, transfer: Transfer) -> None:
