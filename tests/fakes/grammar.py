@@ -55,6 +55,14 @@ LARGE: Final = 0.1
 HAS_IT: Final = 0.8
 #: A kind of host beside those of mirrors: it takes so many requests a second, beyond so many at once.
 LIMITED: Final = 0.15
+#: Hosts of many artifacts that fail some requests by chance, and which share of them.
+MOODY: Final = 0.06
+BY_CHANCE: Final = (0.02, 0.3)
+BREAKDOWNS: Final = (
+    (Failure.BUSY, "http.unavailable"),
+    (Failure.SERVER, "http.server-error"),
+    (Failure.GATEWAY, "http.bad-gateway"),
+)
 PER_SECOND: Final = (5.0, 500.0)
 AT_ONCE: Final = (1, 2, 5, 20, 100)
 
@@ -199,6 +207,7 @@ KINDS: Final[dict[str, tuple[float, bool, Change]]] = {
     "other": (0.02, False, _other),
     "replaced": (0.01, False, _replaced),
 }
+GOOD: Final = frozenset(kind for kind, (_, is_good, _) in KINDS.items() if is_good)
 
 
 def draw(seed: int, limits: Limits | None = None, *, keeps_log: bool = False) -> Drawn:
@@ -254,7 +263,7 @@ def draw_many(seed: int) -> DrawnMany:
         chance.shuffle(places)
         known[name] = [f"https://host{place}.example/{name}" for place in places]
         habits |= {url: hosts[place] for url, place in zip(known[name], places, strict=True)}
-        if any(kinds[place] == "limited" or KINDS[kinds[place]][1] for place in places):
+        if any(kinds[place] == "limited" or kinds[place] in GOOD for place in places):
             good.add(name)
     artifacts = tuple(
         Artifact(name=name, form="any", sha256="a" * 64, **_promise(chance, size))  # type: ignore[arg-type] # two keys
@@ -290,17 +299,21 @@ def _promise(chance: random.Random, size: int) -> dict[str, int]:
 
 def _host_kinds(chance: random.Random) -> list[str]:
     count = chance.choice(HOSTS)
-    shares = [*(share for share, _, _ in KINDS.values()), LIMITED]
-    drawn = chance.choices([*KINDS, "limited"], shares, k=count)
+    shares = [*(share for share, _, _ in KINDS.values()), LIMITED, MOODY]
+    drawn = chance.choices([*KINDS, "limited", "moody"], shares, k=count)
     if chance.random() < HONEST_FIRST:
         drawn[chance.randrange(count)] = chance.choice(["good", "limited", "few", "slow"])
     return drawn
 
 
 def _host(chance: random.Random, kind: str, least: int, is_restless: bool, is_cold: bool) -> Habit:
-    if kind != "limited":
+    if kind in KINDS:
         return _habit(chance, kind, least, is_restless, is_cold)
     habit = _habit(chance, "good", least, is_restless, is_cold)
+    if kind == "moody":
+        habit.moody = _spread(chance, *BY_CHANCE), *chance.choice(BREAKDOWNS)
+        return habit
+    habit.told = chance.choice(["http.rate-limited", "http.unavailable"])
     habit.most_requests = _spread(chance, *PER_SECOND), chance.choice(AT_ONCE)
     habit.retry_after = chance.choice([None, 1.0])
     return habit

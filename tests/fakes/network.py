@@ -58,6 +58,7 @@ class Habit:
         None  # breaks all off at this time and cannot be reached until that one
     )
     away_as: tuple[Failure, str] = (Failure.CONNECT, "connect.refused")  # what is told then
+    moody: tuple[float, Failure, str] | None = None  # share of requests that fail with this before any byte
     flaky: float = 0.0  # share of requests that break, half of them before the first byte
     is_silent: bool = False  # takes the request and never answers
     stalls_after: int | None = None  # bytes of each request
@@ -75,6 +76,7 @@ class Habit:
     most_requests: tuple[float, int] | None = (
         None  # per second, beyond so many at once; more are told that, too
     )
+    told: str = "http.rate-limited"  # the cause, then
 
     def __post_init__(self) -> None:
         self.flows: list[Flow] = []  # that give bytes
@@ -259,7 +261,9 @@ class Network:
         if habit.most is not None and habit.busy > habit.most and self.now < habit.most_until:
             return self._fail(flow, Failure.BUSY, "http.unavailable")
         if habit.is_too_much(self.now):
-            return self._fail(flow, Failure.BUSY, "http.rate-limited", retry_after=habit.retry_after)
+            return self._fail(flow, Failure.BUSY, habit.told, retry_after=habit.retry_after)
+        if habit.moody and self._chance.random() < habit.moody[0]:
+            return self._fail(flow, *habit.moody[1:])
         if habit.is_silent or (habit.stalls_at is not None and self.now >= habit.stalls_at):
             return None
         breaks = self._chance.random() < habit.flaky

@@ -434,6 +434,7 @@ def many_from(habit: Habit, count: int = 300) -> World:
     return World(want(data), [FakeSource("http", known=known)], habits, limits=limits, sizes=sizes)
 
 
+@pytest.mark.parametrize("told", ["http.rate-limited", "http.unavailable"])
 @pytest.mark.parametrize(
     ("rate", "at_once", "latency", "retry_after", "most"),
     [
@@ -444,15 +445,44 @@ def many_from(habit: Habit, count: int = 300) -> World:
     ],
 )
 def test_a_host_that_limits_requests_is_asked_nearly_as_often_as_it_allows(
-    rate: float, at_once: int, latency: float, retry_after: float | None, most: float
+    rate: float, at_once: int, latency: float, retry_after: float | None, most: float, told: str
 ) -> None:
-    habit = Habit(rate=1e8, latency=latency, setup=1, most_requests=(rate, at_once + 1))
+    habit = Habit(rate=1e8, latency=latency, setup=1, most_requests=(rate, at_once + 1), told=told)
     habit.retry_after = retry_after
     one = many_from(habit)
     done = one.run()
     assert done.missing == ()
     assert one.now <= most * (300 - at_once) / rate + 1
     assert len(one.asked(Request)) <= 1.4 * 300
+
+
+@pytest.mark.parametrize("share", [0.03, 0.1, 0.3])
+@pytest.mark.parametrize("latency", [0.005, 0.1])
+def test_a_host_that_refuses_some_by_chance_is_not_asked_more_slowly(share: float, latency: float) -> None:
+    """Such is a name behind which one of many machines is out of order; 300 files took it 74 s."""
+    one = many_from(Habit(rate=1e8, latency=latency, moody=(share, Failure.BUSY, "http.unavailable")))
+    assert one.run().missing == ()
+    assert one.now < 20
+    assert len(one.asked(Request)) <= 1.3 * 300 / (1 - share)
+
+
+@pytest.mark.parametrize(
+    "failure", [(Failure.SERVER, "http.server-error"), (Failure.GATEWAY, "http.gateway")]
+)
+def test_failures_by_chance_drop_no_file(failure: tuple[Failure, str]) -> None:
+    one = many_from(Habit(rate=1e8, latency=0.02, moody=(0.25, *failure)), count=1000)
+    assert one.run().missing == ()
+    assert one.now < 30
+
+
+def test_a_file_that_always_fails_is_given_up_soon_where_others_do_not() -> None:
+    data = files(300)
+    known = at("h.example", data)
+    habits = {url: Habit(rate=1e8, latency=0.02) for (url,) in known.values()}
+    habits[known["file7"][0]] = Habit(fails=(Failure.SERVER, "http.server-error"))
+    one = World(want(data), [FakeSource("http", known=known)], habits)
+    assert one.run().missing == ("file7",)
+    assert one.now < 5
 
 
 def test_a_host_that_refuses_everything_is_given_up_by_those_who_wait_for_their_turn_too() -> None:

@@ -316,13 +316,21 @@ class ArtifactPlan(Checking):
         if failure is Failure.CONNECT:
             is_giving &= host.last_byte > run.began
         is_patient = (retry_after or 0.0) <= self._limits.longest_pause
-        if failure is Failure.BUSY and self.is_small and is_patient and host.pace.refused(run.began, now):
+        is_odd = cause == "http.unavailable" and not retry_after and run.beside <= 1
+        if (
+            failure is Failure.BUSY
+            and self.is_small
+            and is_patient
+            and host.pace.refused(run.began, now, is_odd=is_odd)
+        ):
             # It takes so many requests a second, over however few connections.
             self._shared.hosts.paced[host] = None
             host.unlimit()
             host.leave(now + asked_pause(retry_after or 0.0, self._shared.jitter()))
             return
-        if failure in (Failure.BUSY, Failure.CONNECT) and is_giving:
+        if host.pace.is_by_chance:
+            host.unlimit()
+        elif failure in (Failure.BUSY, Failure.CONNECT) and is_giving:
             # It gives over other connections: it is not gone, it does not want more of us at once.
             host.limit(run.began, now)
             self._shared.hosts.limited[host] = None

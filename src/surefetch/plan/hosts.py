@@ -23,6 +23,11 @@ TRY_AGAIN: Final = 60.0
 TRY_RARELY: Final = 4
 #: Seconds between two looks at hosts that are waited for.
 LOOK_AGAIN: Final = 0.002
+#: A host that has answered so often and fails some requests by chance may fail an artifact so often in a row,
+#: at most, unless that is less likely than this.
+ANSWERS: Final = 20
+IN_ROW: Final = 10
+CHANCE: Final = 1e-6
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
 
 
@@ -213,7 +218,7 @@ class Host:
         """
         if self.dropped or failure in _NO_FAULT_OF_THE_HOST or self.origin == LOCAL:
             return False
-        if failure is not Failure.BUSY or began >= self._failed_at:
+        if failure is not Failure.BUSY or began >= self._failed_at or self.pace.is_by_chance:
             self._failed += 1
         patience = PATIENCE[failure]
         if patience.spoils_host and began >= self._failed_at:
@@ -223,6 +228,13 @@ class Host:
         if is_spoiled or self._failed > HOST_BUDGET + self._worked:
             self.dropped = cause
         return bool(self.dropped)
+
+    def explains(self, failures: int) -> bool:
+        """Whether so many failures of one artifact in a row are no wonder: it fails others as often."""
+        others = self._failed - failures
+        if self._worked < ANSWERS or others <= 0 or failures >= IN_ROW:
+            return False
+        return (others / (others + self._worked)) ** failures > CHANCE
 
     def is_missed(self, now: float, limits: Limits) -> bool:
         """Whether it gave a byte a moment ago: if it is away now, it is waited for."""

@@ -8,7 +8,7 @@ from math import inf
 from surefetch.events import Failure
 from surefetch.model import Mirror
 from surefetch.plan.hosts import LOCAL, Host, Hosts, next_try
-from surefetch.plan.policy import Limits, asked_pause, pause
+from surefetch.plan.policy import BY_CHANCE, CHANCE_PAUSE, Limits, asked_pause, pause
 
 #: Validators of one mirror that may differ before they say nothing: several machines answer under its name.
 FICKLE = 2
@@ -99,6 +99,8 @@ class Candidate:
             self.failures += 1
             self.failed_at = now
         seconds = pause(failure, self.failures, jitter)
+        if failure in BY_CHANCE and self.host.explains(self.failures):
+            seconds = min(CHANCE_PAUSE * (0.5 + jitter), inf if seconds is None else seconds)
         if retry_after is not None:
             asked = asked_pause(retry_after, jitter)
             self.asked += 0.0 if is_known else retry_after
@@ -108,7 +110,7 @@ class Candidate:
             self.is_dropped = True
             return
         self.ready_at = now + seconds
-        if failure is Failure.BUSY:
+        if failure is Failure.BUSY and not self.host.pace.is_by_chance:
             self.host.leave(self.ready_at)
 
 

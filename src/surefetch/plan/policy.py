@@ -65,6 +65,9 @@ PATIENCE: Final[dict[Failure, Patience]] = {
     Failure.LOCAL: Patience(retries=0, pause=0),
 }
 
+#: Failures of which some hosts have a few among many answers, and the longest pause after one, then.
+BY_CHANCE: Final = frozenset({Failure.BUSY, Failure.SERVER, Failure.GATEWAY})
+CHANCE_PAUSE: Final = 2.0
 #: The longest pause between two tries of a host that is away.
 MISSED_PAUSE: Final = 2.0
 #: Causes that say so beside failures of names and connections.

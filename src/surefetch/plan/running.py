@@ -60,8 +60,8 @@ class Running:
     """Mutable account of one request under way."""
 
     __slots__ = (
-        "asks_size", "at", "began", "candidate", "ending", "gained", "last_byte", "meter", "opened_at",
-        "overlaps", "position", "request", "shortest", "stop", "twin", "went_on",
+        "asks_size", "at", "began", "beside", "candidate", "ending", "gained", "last_byte", "meter",
+        "opened_at", "overlaps", "position", "request", "shortest", "stop", "twin", "went_on",
     )  # fmt: skip
 
     def __init__(
@@ -74,6 +74,7 @@ class Running:
         self.stop = stop  # as it stands; None: to an end that nobody knows
         self.shortest: int | None = None  # an end that was ordered before `stop` was, and may have come about
         self.began = self.last_byte = now
+        self.beside = candidate.host.open  # other requests of its host, when it began
         self.opened_at: float | None = None
         self.ending: Ending | None = None  # set when it was broken off
         self.went_on = -math.inf  # when it was let go on over what others had
