@@ -70,6 +70,21 @@ def test_a_thousand_small_files_come_over_few_connections(home: Path, server: Fa
     assert len(FILES) <= len(server.seen) <= len(FILES) + 20
 
 
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_host_that_fails_some_requests_by_chance_gives_all_files(
+    home: Path, server: FaultyServer, status: int
+) -> None:
+    """Two files fail three times, as some do where every eighth request fails: no file is to blame."""
+    files = dict(list(FILES.items())[:200])
+    for number, (name, data) in enumerate(files.items()):
+        failures = 3 if number in (50, 150) else int(number % 8 == 3)
+        server.serve(f"/{name}", data, *[Script(status=status)] * failures, Script())
+    receipt = session(home, catalog(home, files, server.origin), server.origin).get("many")
+    assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == files
+    asked = [target for target in server.targets() if target.removeprefix("/") in files]  # a store has others
+    assert 200 + 2 * 3 + 25 <= len(asked) <= 200 + 2 * 3 + 25 + 10
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="what a process may have open is limited by ulimit here")
 def test_files_come_where_few_may_be_open(home: Path, server: FaultyServer) -> None:
     """And where a host has none of them: a file is open for each only while it is asked for."""
