@@ -8,7 +8,7 @@ import pytest
 from surefetch.events import Failed, Finished, Opened
 from surefetch.transfer.trust import Trust
 from tests.fakes.driver import MemorySink, driving, ending, opened
-from tests.fakes.servers import Nginx, TestAuthority, nginx
+from tests.fakes.servers import Nginx, TestAuthority, TlsFront, free_port, nginx
 
 CONTENT = bytes(range(256)) * 4000
 SIZE = len(CONTENT)
@@ -93,6 +93,26 @@ def test_a_server_that_ends_each_shared_connection_is_asked_over_connections_of_
             events = driver.until_ended(60)
     assert [event for event in events if isinstance(event, Failed)] == []
     assert {bytes(sink.data) for sink in sinks} == {b"x" * 4000}
+
+
+@pytest.mark.parametrize("size", [4000, SIZE])
+def test_a_server_that_speaks_http2_alone_gives_files_of_any_size(
+    tmp_path: Path, authority: TestAuthority, trust: Trust, size: int
+) -> None:
+    """Large ones are asked for without it at first, for the sake of connections of their own."""
+    port, context = free_port(), authority.leaf("localhost").context()
+    context.set_alpn_protocols(["h2"])
+    more = f"server {{ listen 127.0.0.1:{port} http2; root {tmp_path}/root; }}"
+    sinks = [MemorySink() for _ in range(4)]
+    with nginx(tmp_path, more=more) as web, TlsFront(port, context, only="h2") as front:
+        (web.root / "file.bin").write_bytes(CONTENT[:size])
+        with driving(trust=trust) as driver:
+            for sink in sinks:
+                driver.engine.begin(driver.request(f"https://localhost:{front.port}/file.bin", size), sink)
+            events = driver.until_ended(4)
+    assert [event for event in events if isinstance(event, Failed)] == []
+    assert all(event.is_multiplexed for event in events if isinstance(event, Opened))
+    assert {bytes(sink.data) for sink in sinks} == {CONTENT[:size]}
 
 
 def test_a_throttled_connection_is_told_bit_by_bit(web: Nginx) -> None:

@@ -460,6 +460,7 @@ class TlsFront:
 
     port_behind: int
     context: ssl.SSLContext
+    only: str = ""  # the one protocol that it speaks (RFC 7301), e.g. `h2`
     _sockets: list[socket.socket] = field(default_factory=list)
 
     def __enter__(self) -> TlsFront:
@@ -491,6 +492,9 @@ class TlsFront:
         self._sockets.append(plain)
         try:
             front = self.context.wrap_socket(plain, server_side=True)
+            if self.only and front.selected_alpn_protocol() != self.only:
+                front.close()
+                return
             behind = socket.create_connection(("127.0.0.1", self.port_behind))
         except OSError:
             plain.close()

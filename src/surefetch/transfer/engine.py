@@ -34,6 +34,7 @@ from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
+from surefetch.transfer.sharing import Sharing
 from surefetch.transfer.throttle import Throttle
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 from surefetch.transfer.wire import Wire
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 _POOL: Final = 256
 _E_PROXY: Final = 97  # CURLE_PROXY, which pycurl does not name
-_DIED: Final = "Connection died"  # libcurl's words (lib/transfer.c); it has asked five times by then
 
 
 class Engine:
@@ -87,13 +87,13 @@ class Engine:
         self._events: deque[Event] = deque()
         self._lookout = Lookout(self._events)
         self._throttle = Throttle(options.limit_rate)
-        self._intake = Intake(options, self._events, self._active, self._lookout.expect, self._throttle)
+        self._sharing = Sharing()
+        self._intake = Intake(options, self._events, self._active, self._opened, self._throttle)
         self._staging = Staging(buffers or Buffers())
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
         self._pages: dict[Lookup, tuple[str, bool]] = {}  # where found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
-        self._unshared: set[str] = set()  # origins that do not answer over connections that requests share
         self._next_page = -1
         self._wire = Wire(options.connections, self._throttle)
         self._names = NameCheck(self.wake)
@@ -257,6 +257,10 @@ class Engine:
         self._check_deadlines()
         return is_awake
 
+    def _opened(self, download: Download) -> None:
+        self._sharing.answered(download)
+        self._lookout.expect(download)
+
     def _carry_out(self) -> None:
         """End what the intake has found an outcome for."""
         due, self._intake.due[:] = list(self._intake.due), []
@@ -311,7 +315,7 @@ class Engine:
             return
         try:
             route = self._route(url)
-            transfer.shares = transfer.may_share and urls.origin(url) not in self._unshared
+            transfer.shares = self._sharing.suits(transfer, urls.origin(url))
             headers = [*self._headers(transfer), *self._authorization(url, user, password)]
             transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
             channel = transfer.channel = transfer.channel or self._channel()
@@ -437,20 +441,13 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
-        elif message.startswith(_DIED) and self._ask_alone(transfer):
+        elif self._sharing.is_to_be_turned(transfer, code, message):
+            transfer.restart(transfer.url)
+            self._ask(transfer)
             return
         elif code == _E_PROXY:
             transfer.refused = self._sightings().refused_by_socks(channel, message)
         self._fail(transfer, code, message)
-
-    def _ask_alone(self, transfer: Transfer) -> bool:
-        """Ask once more over HTTP/1.1 where a server ends each shared connection after its first answer."""
-        if not transfer.shares or not transfer.url.startswith("https:"):
-            return False
-        self._unshared.add(urls.origin(transfer.url))
-        transfer.restart(transfer.url)
-        self._ask(transfer)
-        return True
 
     def _negotiate(self, transfer: Transfer) -> bool:
         """Ask once more with Kerberos, if that is what the proxy wants and no password is known."""
