@@ -77,6 +77,15 @@ def test_a_wrong_file_of_a_view_is_moved_aside_and_a_foreign_one_left_alone(stor
     assert [path.read_bytes() for path in view.glob("labels.gz.*.aside")] == [b"mine"]
 
 
+def test_each_wrong_file_that_was_ever_moved_aside_stays(store):
+    view = store.view("mnist", "1", NAMES)
+    for mine in (b"mine", b"mine again"):
+        (view / "labels.gz").unlink()
+        (view / "labels.gz").write_bytes(mine)
+        check(store.view("mnist", "1", NAMES))
+    assert {path.read_bytes() for path in view.glob("labels.gz.*.aside")} == {b"mine", b"mine again"}
+
+
 def test_a_file_with_the_right_bytes_is_taken_for_what_it_is(store):
     view = store.view("mnist", "1", NAMES)
     (view / "labels.gz").unlink()

@@ -328,7 +328,7 @@ class ArtifactPlan(Checking):
             host.unlimit()
             host.leave(now + asked_pause(retry_after or 0.0, self._shared.jitter()))
             return
-        if host.pace.is_by_chance:
+        if failure is Failure.BUSY and host.pace.is_by_chance:
             host.unlimit()
         elif failure in (Failure.BUSY, Failure.CONNECT) and is_giving:
             # It gives over other connections: it is not gone, it does not want more of us at once.

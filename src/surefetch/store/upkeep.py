@@ -169,7 +169,7 @@ class Upkeep:
 
     def _quarantine(self, path: Path) -> str:
         layout.make_private(self._folder)
-        target = layout.quarantine(self._folder) / f"{path.name}.{files.nonce()[:6]}"
+        target = layout.quarantine(self._folder) / f"{path.name}.{files.nonce()}"
         files.make_folder(target.parent)
         self._forget_links(path)
         with files.told(path, "moved aside"):

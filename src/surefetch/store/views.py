@@ -168,7 +168,7 @@ def _is_right(source: Path, target: Path) -> bool:
 
 
 def _move_aside(path: Path) -> Path:
-    aside = path.with_name(f"{path.name}.{files.nonce()[:6]}{ASIDE}")
+    aside = path.with_name(f"{path.name}.{files.nonce()}{ASIDE}")
     path.rename(aside)
     return aside
 
