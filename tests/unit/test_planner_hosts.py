@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from surefetch.events import (
@@ -472,6 +474,21 @@ def test_a_host_that_refuses_some_by_chance_is_not_asked_more_slowly(share: floa
 def test_failures_by_chance_drop_no_file(failure: tuple[Failure, str]) -> None:
     one = many_from(Habit(rate=1e8, latency=0.02, moody=(0.25, *failure)), count=1000)
     assert one.run().missing == ()
+    assert one.now < 30
+
+
+def test_a_host_that_fails_everything_for_a_while_is_waited_for() -> None:
+    away = {"away": (0.1, 6.0), "away_as": (Failure.SERVER, "http.server-error")}
+    one = many_from(Habit(rate=1e8, latency=0.02, **away))  # type: ignore[arg-type] # two keys
+    assert one.run().missing == ()
+    assert 6 < one.now < 12
+    assert len(one.asked(Request)) < 400
+
+
+def test_a_host_that_fails_everything_for_good_is_not_waited_for_long() -> None:
+    away = {"away": (0.1, math.inf), "away_as": (Failure.SERVER, "http.server-error")}
+    done = (one := many_from(Habit(rate=1e8, latency=0.02, **away))).run()  # type: ignore[arg-type] # two keys
+    assert done.missing
     assert one.now < 30
 
 

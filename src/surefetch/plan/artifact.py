@@ -354,7 +354,8 @@ class ArtifactPlan(Checking):
         if failure is Failure.CUT:
             candidate.host.cut_at = now
         is_there = failure is Failure.GATEWAY and candidate.host.last_byte >= run.began  # for others
-        if is_away(failure, cause) and candidate.host.is_missed(now, self._limits) and not is_there:
+        may_return = candidate.host.is_out_of_order(failure) or is_away(failure, cause)
+        if may_return and candidate.host.is_missed(now, self._limits) and not is_there:
             candidate.host.missed(run.began, now, self._shared.jitter())
             return
         if candidate.host.failed(failure, cause, run.began, now):

@@ -28,6 +28,8 @@ LOOK_AGAIN: Final = 0.002
 ANSWERS: Final = 20
 IN_ROW: Final = 10
 CHANCE: Final = 1e-6
+#: A host that gave bytes, and fails so many requests in a row since, is out of order as a whole.
+OUT_OF_ORDER: Final = 8
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
 
 
@@ -87,6 +89,7 @@ class Host:
         self._limited_at = float("-inf")
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
+        self._server_failures = 0  # since its last answer
 
     def room(self, limits: Limits, *, shares: bool = False) -> int:
         """How many more requests it may be given. One that failed gets one at a time until it works again.
@@ -207,6 +210,7 @@ class Host:
         if round_trip:
             self.round_trip = min(round_trip, self.round_trip or round_trip)
         self.in_row, self.is_away = 0, False
+        self._server_failures = 0
         self.pace.answered(now)
         self._worked += 1
         self.first_byte = seconds if not self.first_byte else 0.7 * self.first_byte + 0.3 * seconds
@@ -235,6 +239,11 @@ class Host:
         if self._worked < ANSWERS or others <= 0 or failures >= IN_ROW:
             return False
         return (others / (others + self._worked)) ** failures > CHANCE
+
+    def is_out_of_order(self, failure: Failure) -> bool:
+        """Note a failure; return whether it is one of many in a row inside the server, whatever was asked."""
+        self._server_failures += failure is Failure.SERVER
+        return failure is Failure.SERVER and self._server_failures >= OUT_OF_ORDER
 
     def is_missed(self, now: float, limits: Limits) -> bool:
         """Whether it gave a byte a moment ago: if it is away now, it is waited for."""
