@@ -34,9 +34,9 @@ from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
 from surefetch.transfer.names import NameCheck
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
-from surefetch.transfer.sharing import Sharing
 from surefetch.transfer.throttle import Throttle
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
+from surefetch.transfer.versions import Versions
 from surefetch.transfer.wire import Wire
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Engine:
         self._events: deque[Event] = deque()
         self._lookout = Lookout(self._events)
         self._throttle = Throttle(options.limit_rate)
-        self._sharing = Sharing()
+        self._versions = Versions()
         self._intake = Intake(options, self._events, self._active, self._opened, self._throttle)
         self._staging = Staging(buffers or Buffers())
         self._seen: Sightings | None = None  # nothing has failed yet
@@ -258,7 +258,7 @@ class Engine:
         return is_awake
 
     def _opened(self, download: Download) -> None:
-        self._sharing.answered(download)
+        self._versions.answered(download)
         self._lookout.expect(download)
 
     def _carry_out(self) -> None:
@@ -315,7 +315,7 @@ class Engine:
             return
         try:
             route = self._route(url)
-            transfer.shares = self._sharing.suits(transfer, urls.origin(url))
+            transfer.shares = self._versions.shares(transfer, urls.origin(url))
             headers = [*self._headers(transfer), *self._authorization(url, user, password)]
             transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
             channel = transfer.channel = transfer.channel or self._channel()
@@ -441,7 +441,7 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
-        elif self._sharing.is_to_be_turned(transfer, code, message):
+        elif self._versions.is_to_be_turned(transfer, code, message):
             transfer.restart(transfer.url)
             self._ask(transfer)
             return

@@ -1,4 +1,4 @@
-"""Which requests share a connection with others (HTTP/2), where a server takes that, or nothing else."""
+"""Which version of HTTP an origin is asked in: 2, where requests share a connection, or 1.1."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HUNG_UP: Final = frozenset(
 )
 
 
-class Sharing:
+class Versions:
     """Mutable: what is known of the origins of one engine."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Sharing:
         self._both: set[str] = set()  # have answered without
         self._only: dict[str, bool] = {}  # hung up without -> whether they may answer with
 
-    def suits(self, transfer: Transfer, origin: str) -> bool:
+    def shares(self, transfer: Transfer, origin: str) -> bool:
         """Whether a request is to share a connection."""
         return self._only.get(origin, transfer.may_share and origin not in self._alone)
 
