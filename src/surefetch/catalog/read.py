@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -59,10 +60,11 @@ _SHARED = frozenset(Dataset.__struct_fields__)
 
 
 def _artifact(entry: ArtifactEntry) -> Artifact:
-    fields = {
-        name: getattr(entry, name) for name in entry.__struct_fields__ if name not in ("carrier", "gives")
-    }
-    return Artifact(**fields, is_carrier=entry.carrier)
+    return Artifact(**dict(zip(_KEPT, _kept(entry), strict=True)), is_carrier=entry.carrier)
+
+
+_KEPT = tuple(name for name in ArtifactEntry.__struct_fields__ if name not in ("carrier", "gives"))
+_kept = attrgetter(*_KEPT)
 
 
 def _forms(file: CatalogFile) -> tuple[Form, ...]:

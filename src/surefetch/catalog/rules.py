@@ -15,6 +15,7 @@ RESERVED: Final = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$"}
     | {f"{device}{digit}" for device in ("com", "lpt") for digit in "0123456789¹²³"}
 )
+_UNFIT: Final = frozenset('<>:"/\\|?*\x7f') | {chr(code) for code in range(32)}
 NAME_BYTES: Final = 200  # leaves room for a part's suffix below the 255 bytes of common file systems
 
 
@@ -30,8 +31,9 @@ def check_file(file: CatalogFile) -> None:
         if not is_tensor_name(name):
             raise Problem(f"tensors.{quote_key(name)}", "a name such as `train/image`", name)
     for index, entry in enumerate(file.artifact):
+        key = f"artifact[{index}]"
         for check in _ARTIFACT_CHECKS:
-            check(f"artifact[{index}]", entry, file)
+            check(key, entry, file)
     _check_distinct_files(file)
     _check_forms(file)
     if not file.artifact:
@@ -62,7 +64,7 @@ def is_file_name(name: str) -> bool:
     """Whether it is a plain file name that every system takes."""
     if not name or name in (".", "..") or name[-1] in ". " or name[0] == " ":
         return False
-    if re.search(r'[\x00-\x1f\x7f<>:"/\\|?*]', name) or len(name.encode("utf-8")) > NAME_BYTES:
+    if not _UNFIT.isdisjoint(name) or len(name.encode("utf-8")) > NAME_BYTES:
         return False
     return name.split(".")[0].rstrip().lower() not in RESERVED
 
@@ -94,16 +96,15 @@ def _check_artifact_name(key: str, entry: ArtifactEntry, _: CatalogFile) -> None
     if not is_file_name(entry.name):
         expected = f"a plain file name that every system takes, at most {NAME_BYTES} bytes"
         raise Problem(f"{key}.name", expected, entry.name)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,49}", entry.form):
+    if entry.form != "files" and not re.fullmatch(r"[a-z0-9][a-z0-9._-]{0,49}", entry.form):
         raise Problem(f"{key}.form", "a name such as `idx` or `keras-npz`", entry.form)
 
 
 def _check_digests(key: str, entry: ArtifactEntry, _: CatalogFile) -> None:
     for algorithm in ALGORITHMS:
-        value = getattr(entry, algorithm)
-        if value is not None:
+        if (value := getattr(entry, algorithm)) is not None:
             _check_digest(f"{key}.{algorithm}", algorithm, value)
-    has_digest = any(getattr(entry, algorithm) for algorithm in ALGORITHMS)
+    has_digest = bool(entry.sha256 or entry.sha1 or entry.md5)
     if has_digest and entry.unproven:
         raise Problem(f"{key}.unproven", "no `unproven` beside a digest: the digest proves it")
     if not has_digest and not entry.unproven:
@@ -127,8 +128,9 @@ def _check_size(key: str, entry: ArtifactEntry, _: CatalogFile) -> None:
 
 
 def _check_places(key: str, entry: ArtifactEntry, _: CatalogFile) -> None:
-    _check_urls(f"{key}.urls", entry.urls, _SCHEMES)
-    _check_urls(f"{key}.known_as", entry.known_as, _KNOWN_SCHEMES)
+    if entry.urls or entry.known_as:
+        _check_urls(f"{key}.urls", entry.urls, _SCHEMES)
+        _check_urls(f"{key}.known_as", entry.known_as, _KNOWN_SCHEMES)
     if entry.package is not None and not re.fullmatch(r"pypi:[\w.-]+==[\w.!+-]+", entry.package):
         raise Problem(f"{key}.package", "`pypi:NAME==VERSION`", entry.package)
     if entry.deb is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.+-]+=[\w.+:~-]+", entry.deb):

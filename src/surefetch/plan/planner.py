@@ -41,7 +41,7 @@ from surefetch.sources import Source, misses
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
 #: Artifacts whose sources are asked before the first request; then half as many at each look at the network.
-FIRST = 128
+FIRST = 64
 #: How far away a form is whose mirrors nobody knows before an index is asked (`_distance`).
 BEHIND_LOOKUP = 2
 #: A form crawls when so many seconds are left at its rate, and no more than CRAWL bytes come per second.
@@ -300,11 +300,13 @@ class Planner:
         idle = [
             form
             for form in self._ways.forms
-            if not form.is_active and self._ways.is_promising(form) and self._distance(form)[0] >= nearness
+            if not form.is_active
+            and self._ways.is_promising(form)
+            and (not nearness or self._distance(form)[0] >= nearness)
         ]
         if not idle:
             return False
-        self._ways.activate(min(idle, key=self._distance))
+        self._ways.activate(min(idle, key=self._distance) if len(idle) > 1 else idle[0])
         self._since = now
         return True
 
