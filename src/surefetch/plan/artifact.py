@@ -31,7 +31,7 @@ from surefetch.plan.blame import Measure
 from surefetch.plan.checking import Checking
 from surefetch.plan.hosts import Host
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, weighed
+from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, is_refusal, takes_back, weighed
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.running import QUIET, Ending, Running
 
@@ -116,7 +116,7 @@ class ArtifactPlan(Checking):
             case Differed():
                 return self._differed(run, event)
             case Failed():
-                self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
+                return self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
             case Cancelled():
                 self._cancelled(run, event, now)
         return []
@@ -138,6 +138,7 @@ class ArtifactPlan(Checking):
             self._silent_since = now
         if self._is_range(run.request):
             candidate.takes_ranges = event.takes_ranges and not candidate.has_lied
+            candidate.gave_range |= candidate.takes_ranges
         elif not event.takes_ranges:  # it does not say that it would: nothing is risked on it
             candidate.is_full = True
         elif candidate.takes_ranges is None:
@@ -239,7 +240,7 @@ class ArtifactPlan(Checking):
         candidate, host = run.candidate, run.candidate.host
         self._add(run, start, stop)
         run.advanced(stop, now)
-        self.last_byte = self._silent_since = host.last_byte = now
+        self.last_byte = self._silent_since = host.last_byte = candidate.last_byte = now
         host.in_row = candidate.silences = 0
         if candidate.failures and candidate.given - candidate.given_before >= self._progress():
             candidate.failures, candidate.asked = 0, 0.0
@@ -308,7 +309,7 @@ class ArtifactPlan(Checking):
         detail: str,
         now: float,
         retry_after: float | None,
-    ) -> None:
+    ) -> list[Order]:
         self._release(run, now)
         failure = weighed(failure, cause)
         host = run.candidate.host
@@ -327,17 +328,25 @@ class ArtifactPlan(Checking):
             self._shared.hosts.paced[host] = None
             host.unlimit()
             host.leave(now + asked_pause(retry_after or 0.0, self._shared.jitter()))
-            return
+            return []
         if failure is Failure.BUSY and host.pace.is_by_chance:
             host.unlimit()
-        elif failure in (Failure.BUSY, Failure.CONNECT) and is_giving:
+        elif (failure in (Failure.BUSY, Failure.CONNECT) and is_giving) or (
+            is_refusal(failure, cause) and self._is_given_beside(run)
+        ):
             # It gives over other connections: it is not gone, it does not want more of us at once.
-            host.limit(run.began, now)
+            host.limit(run.began, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
             self._shared.hosts.limited[host] = None
             self._widening.refused(run.candidate)
             host.leave(now + max(0.5, asked_pause(retry_after or 0.0, self._shared.jitter())))
-            return
+            return self._take_in(run.candidate)
         self._judge(run, failure, cause, detail, now, retry_after)
+        return []
+
+    def _is_given_beside(self, run: Running) -> bool:
+        """Whether a mirror gave no byte of its answer, and gives this very file over other connections."""
+        others = [o for o in self.running.values() if o.candidate is run.candidate and not o.ending]
+        return run.opened_at is None and any(other.opened_at is not None for other in others)
 
     def _judge(
         self,
@@ -355,6 +364,9 @@ class ArtifactPlan(Checking):
             candidate.host.cut_at = now
         is_there = failure is Failure.GATEWAY and candidate.host.last_byte >= run.began  # for others
         may_return = candidate.host.is_out_of_order(failure) or is_away(failure, cause)
+        is_fresh = now < candidate.last_byte + self._limits.missed
+        may_return |= failure is Failure.CUT and not run.gained and candidate.is_dead
+        may_return |= failure is Failure.SERVER and is_fresh and not self.is_small
         if may_return and candidate.host.is_missed(now, self._limits) and not is_there:
             candidate.host.missed(run.began, now, self._shared.jitter())
             return
@@ -362,6 +374,12 @@ class ArtifactPlan(Checking):
             self._shared.hosts.dropped.append(candidate.host)
         if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
             candidate.has_lied, candidate.takes_ranges = True, False  # the whole file may be right
+            return
+        if self._is_range(run.request) and candidate.minds_ranges(failure):
+            candidate.takes_ranges, candidate.failures = False, 0  # likewise
+            return
+        is_fresh &= takes_back(failure, cause)
+        if is_fresh and candidate.took_back(failure, run.began, self._shared.jitter(), now):
             return
         has_others = any(other is not candidate for other in self._waiting())
         if failure is Failure.CUT and run.gained >= segments.GRAIN and not has_others:

@@ -97,7 +97,7 @@ class Filling(Racing):
             self._widening.consider(now, left, runs, self._limits, reserve)
         is_hushed = self._hushed_at() <= now
         quiet = {run.candidate for run in runs if run.is_quiet(now) and not is_hushed}
-        ready = [c for c in usable if c not in quiet and (c.running or c.ready() <= now)]
+        ready = [c for c in usable if c not in quiet and self._may_ask(c, now)]
         belief = self._belief(runs, now)
         orders += self._give_front(ready, now, belief)
         idle = self._idle(ready)
@@ -107,9 +107,16 @@ class Filling(Racing):
                 break
             orders += work
             idle = self._idle(ready)
-        ready += [c for c in usable if c in quiet and (c.running or c.ready() <= now)]
+        ready += [c for c in usable if c in quiet and self._may_ask(c, now)]
         beside = self._ask_size(ready, now) or self._race(ready, now, belief)
         return orders + (beside or self._race_anew(ready, now, belief))
+
+    def _may_ask(self, candidate: Candidate, now: float) -> bool:
+        """Whether a mirror may be asked: while it gives, pauses after its failures do not count."""
+        if candidate.ready() <= now:
+            return True
+        runs = [run for run in self.running.values() if run.candidate is candidate]
+        return any(run.opened_at is not None for run in runs) if candidate.failures else bool(runs)
 
     def _hushed_at(self) -> float:
         """When more may be asked for while all are silent; inf: never."""

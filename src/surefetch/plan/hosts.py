@@ -19,6 +19,8 @@ LOCAL = "file"
 QUICK: Final = 0.5
 #: Seconds after which more requests at once are tried again that a host refused, or that brought nothing.
 TRY_AGAIN: Final = 60.0
+#: The same where it did not say that they are too many.
+TRY_SOON: Final = 4.0
 #: They double each time, so often at most.
 TRY_RARELY: Final = 4
 #: Seconds between two looks at hosts that are waited for.
@@ -179,11 +181,17 @@ class Host:
         is_free = self.most is None and not (self.in_row or self.pace.is_on)
         return is_free and has < limits.wire and self.spread.answered(has, len(self.waiting), now, limits)
 
-    def limit(self, began: float, now: float) -> None:
-        """Note that it takes no more requests at once beside those it has: it refused one that began then."""
+    def limit(self, began: float, now: float, *, is_said: bool = True) -> None:
+        """Note that it takes no more requests at once beside those it has: it refused one that began then.
+
+        Args:
+            began: When the request began that it refused.
+            now: The time.
+            is_said: By what it answered. Otherwise it may have failed by chance: more are tried again soon.
+        """
         self.most = max(1, min(self.open, self.most or self.open))
         if began >= self._limited_at:  # the others are of the same incident
-            self.more_at = next_try(self._refusals, now)
+            self.more_at = next_try(self._refusals, now, TRY_AGAIN if is_said else TRY_SOON)
             self._refusals += 1
         self._limited_at = now
 
@@ -262,9 +270,9 @@ class Host:
         self.paused_until = max(until, self.paused_until)
 
 
-def next_try(times: int, now: float) -> float:
+def next_try(times: int, now: float, first: float = TRY_AGAIN) -> float:
     """When to try again what brought nothing so many times before."""
-    return now + TRY_AGAIN * 2.0 ** min(times, TRY_RARELY)
+    return now + first * 2.0 ** min(times, TRY_RARELY)
 
 
 class Hosts:

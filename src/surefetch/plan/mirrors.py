@@ -8,7 +8,7 @@ from math import inf
 from surefetch.events import Failure
 from surefetch.model import Mirror
 from surefetch.plan.hosts import LOCAL, Host, Hosts, next_try
-from surefetch.plan.policy import BY_CHANCE, CHANCE_PAUSE, Limits, asked_pause, pause
+from surefetch.plan.policy import BY_CHANCE, CHANCE_PAUSE, SHUT_OUT, TAKEN_BACK, Limits, asked_pause, pause
 
 #: Validators of one mirror that may differ before they say nothing: several machines answer under its name.
 FICKLE = 2
@@ -18,9 +18,10 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "failed_at", "failures", "full_times", "full_until", "given", "given_before",
-        "has_lied", "host", "is_dropped", "is_full", "is_suspect", "lanes", "mirror", "rank", "rate",
-        "ready_at", "running", "silences", "sips", "size", "strikes", "takes_ranges", "validator",
+        "asked", "changes", "failed_at", "failing_since", "failures", "full_times", "full_until",
+        "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full", "is_suspect",
+        "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "running", "silences", "sips", "size",
+        "strikes", "takes_ranges", "validator",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -31,6 +32,7 @@ class Candidate:
         self.is_suspect = False  # it may have given wrong bytes
         self.failures = 0  # in a row; of requests that were under way together only the first
         self.failed_at = -inf  # when the last one was counted
+        self.failing_since = inf  # when the first of them was
         self.given_before = 0  # bytes of the artifact, when the first of them was
         self.ready_at = 0.0
         self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte
@@ -41,10 +43,12 @@ class Candidate:
         self.full_times = 0
         self.sips = False  # each request has some bytes at once, then none for a while
         self.given = 0  # bytes of the artifact
+        self.last_byte = -inf  # when it gave the last of them
         self.silences = 0  # requests that were broken off because nothing came, since it gave a byte
         self.strikes = 0  # pieces that it gave wrong
         self.rate = 0.0  # bytes per second of one connection, 0 while unknown
         self.takes_ranges: bool | None = None
+        self.gave_range = False  # at least once
         self.has_lied = False  # it sent another stretch than it was asked for: it is not asked for any again
         self.size: int | None = None  # of the artifact, as it says
         self.validator: str | None = None
@@ -93,11 +97,7 @@ class Candidate:
         limits: Limits,
     ) -> None:
         """Note the failure of a request: leave it alone for a while, or for good."""
-        is_known = self.failures > 0 and began < self.failed_at  # the others of the same incident
-        if not is_known:
-            self.given_before = self.given_before if self.failures else self.given
-            self.failures += 1
-            self.failed_at = now
+        is_known = self._counted(began, now)
         seconds = pause(failure, self.failures, jitter)
         if failure in BY_CHANCE and self.host.explains(self.failures):
             seconds = min(CHANCE_PAUSE * (0.5 + jitter), inf if seconds is None else seconds)
@@ -112,6 +112,39 @@ class Candidate:
         self.ready_at = now + seconds
         if failure is Failure.BUSY and not self.host.pace.is_by_chance:
             self.host.leave(self.ready_at)
+
+    def took_back(self, failure: Failure, began: float, jitter: float, now: float) -> bool:
+        """Note that it refuses a file of which it gave bytes a moment ago; return whether to ask again."""
+        self._counted(began, now)
+        pauses = SHUT_OUT if failure is Failure.AUTH else TAKEN_BACK
+        if self.failures > len(pauses):
+            return False
+        self.ready_at = max(self.ready_at, now + pauses[self.failures - 1] * (1 + jitter / 4))
+        self.asked = max(self.asked, self.ready_at - now)  # silence does not count meanwhile
+        return True
+
+    def minds_ranges(self, failure: Failure) -> bool:
+        """Whether it may be the range that it failed at: it never gave one, and is not known to fail."""
+        if self.gave_range or self.takes_ranges is False:
+            return False
+        is_plain = failure in (Failure.MISSING, Failure.AUTH, Failure.CORRUPT)
+        may_be = failure in (Failure.SERVER, Failure.GATEWAY, Failure.CUT, Failure.TIMEOUT)
+        return is_plain or (may_be and self.failures > 0)
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its host has given nobody a byte since it began to fail."""
+        return self.failures > 0 and self.host.last_byte < self.failing_since
+
+    def _counted(self, began: float, now: float) -> bool:
+        """Count a failure; return whether it is one of an incident that is known."""
+        if self.failures > 0 and began < self.failed_at:  # the others of the same incident
+            return True
+        if not self.failures:
+            self.given_before, self.failing_since = self.given, now
+        self.failures += 1
+        self.failed_at = now
+        return False
 
 
 class Roster:

@@ -70,6 +70,11 @@ BY_CHANCE: Final = frozenset({Failure.BUSY, Failure.SERVER, Failure.GATEWAY})
 CHANCE_PAUSE: Final = 2.0
 #: The longest pause between two tries of a host that is away.
 MISSED_PAUSE: Final = 2.0
+#: Seconds that a mirror is left alone that has no more of a file of which it gave bytes, try by try.
+TAKEN_BACK: Final = (0.5, 1.0, 2.0, 4.0, 8.0)
+#: The same where it refuses. Servers that shut somebody out for too many requests do so for 10 s, by default,
+#: and anew at each request (Apache's mod_evasive).
+SHUT_OUT: Final = (0.5, 2.0, 11.0)
 #: Causes that say so beside failures of names and connections.
 _AWAY: Final = frozenset({"proxy.name", "proxy.unreachable", "proxy.upstream"})
 
@@ -125,6 +130,16 @@ def missed_pause(tries: int, jitter: float) -> float:
 def is_away(failure: Failure, cause: str) -> bool:
     """Whether a failure says that a host, or the way to it, is away: it can come back."""
     return failure in (Failure.NAME, Failure.CONNECT, Failure.GATEWAY) or cause in _AWAY
+
+
+def takes_back(failure: Failure, cause: str) -> bool:
+    """Whether a failure says that a mirror has no such file: no last word of one that gave some of it."""
+    return failure in (Failure.MISSING, Failure.AUTH) or cause == "body.html"
+
+
+def is_refusal(failure: Failure, cause: str) -> bool:
+    """Whether a failure may be a server's way to say that it takes no further request beside others."""
+    return failure in (Failure.SERVER, Failure.GATEWAY, Failure.CUT) or takes_back(failure, cause)
 
 
 def weighed(failure: Failure, cause: str) -> Failure:

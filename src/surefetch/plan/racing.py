@@ -227,6 +227,21 @@ class Racing(Account):
                 return [*self._break_off(run, Ending.UNWANTED), shorten]
         return []
 
+    def _take_in(self, candidate: Candidate) -> list[Order]:
+        """Let the requests of a mirror that takes no more beside them go on over what none is asked for."""
+        if self.size is None or any(other is not candidate for other in self._usable()):
+            return []
+        orders: list[Order] = []
+        gaps = dict(self._gaps())
+        for run in self.running.values():
+            stop = min(gaps.get(run.stop or 0, 0), run.request.stop or self.size)
+            may_end = run.left < TOLD * run.meter.rate(run.last_byte, 0.0)  # before it is told
+            if run.opened_at is None or run.ending or run.twin or may_end or stop <= (run.stop or 0):
+                continue
+            run.shortest, run.stop, run.overlaps = run.stop, stop, True
+            orders.append(Shorten(id=run.request.id, stop=stop))
+        return orders
+
     def _is_slower(self, run: Running, candidate: Candidate) -> bool:
         """Whether another mirror would give a request's bytes much sooner than it does."""
         rate = run.meter.rate(run.last_byte, 0.0)
