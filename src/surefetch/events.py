@@ -74,6 +74,7 @@ class Request(Struct, frozen=True, kw_only=True):
     stop: int | None = None
     validator: str | None = None  # a strong ETag or a date, sent as If-Range (RFC 9110, 13.1.5)
     compares: bool = False  # hold the bytes against those of the part instead of keeping them; see `Differed`
+    is_anew: bool = False  # over a new connection: another machine may answer under the mirror's name
 
 
 class Shorten(Struct, frozen=True, kw_only=True):

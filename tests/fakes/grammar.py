@@ -63,6 +63,16 @@ BREAKDOWNS: Final = (
     (Failure.SERVER, "http.server-error"),
     (Failure.GATEWAY, "http.bad-gateway"),
 )
+#: What a server answers that takes no further request, or no ranges.
+REFUSALS: Final = (
+    (Failure.BUSY, "http.unavailable"),
+    (Failure.SERVER, "http.server-error"),
+    (Failure.GATEWAY, "http.bad-gateway"),
+    (Failure.CUT, "connect.reset"),
+    (Failure.AUTH, "http.forbidden"),
+    (Failure.MISSING, "http.not-found"),
+    (Failure.CORRUPT, "body.html"),
+)
 PER_SECOND: Final = (5.0, 500.0)
 AT_ONCE: Final = (1, 2, 5, 20, 100)
 
@@ -141,12 +151,15 @@ def _restarting(habit: Habit, chance: random.Random, size: int) -> None:
             (Failure.CONNECT, "connect.refused"),
             (Failure.GATEWAY, "http.server-error"),
             (Failure.NAME, "dns.unavailable"),
+            (Failure.SERVER, "http.server-error"),
+            (Failure.CUT, "connect.reset"),
         ]
     )
 
 
 def _few(habit: Habit, chance: random.Random, size: int) -> None:
     habit.most = chance.choice([1, 2])
+    habit.most_as = chance.choice(REFUSALS)
 
 
 def _corrupt(habit: Habit, chance: random.Random, size: int) -> None:
@@ -167,7 +180,8 @@ def _plain(habit: Habit, chance: random.Random, size: int) -> None:
 
 
 def _lying(habit: Habit, chance: random.Random, size: int) -> None:
-    habit.lies_about_ranges = True
+    habit.ranges_as = chance.choice([None, *REFUSALS])
+    habit.lies_about_ranges = habit.ranges_as is None
 
 
 def _chunked(habit: Habit, chance: random.Random, size: int) -> None:

@@ -68,10 +68,13 @@ class Habit:
     wrong: tuple[tuple[int, int], ...] = ()  # serves other bytes here
     takes_ranges: bool = True
     lies_about_ranges: bool = False
+    ranges_as: tuple[Failure, str] | None = None  # what requests for a range get
+    spoils_ranges: bool = False  # answers them with other bytes
     tells_size: bool = True
     other_size: int | None = None  # serves a file of this size, and not ours
     replaced_at: float | None = None  # serves another file of the same size from this time on
     most: int | None = None  # connections at once; more are told to come back later
+    most_as: tuple[Failure, str] = (Failure.BUSY, "http.unavailable")  # or this is what they get
     most_until: float = math.inf  # takes as many as come from this time on
     most_requests: tuple[float, int] | None = (
         None  # per second, beyond so many at once; more are told that, too
@@ -259,7 +262,7 @@ class Network:
         if habit.away and habit.away[0] <= self.now < habit.away[1]:
             return self._fail(flow, *habit.away_as)
         if habit.most is not None and habit.busy > habit.most and self.now < habit.most_until:
-            return self._fail(flow, Failure.BUSY, "http.unavailable")
+            return self._fail(flow, *habit.most_as)
         if habit.is_too_much(self.now):
             return self._fail(flow, Failure.BUSY, habit.told, retry_after=habit.retry_after)
         if habit.moody and self._chance.random() < habit.moody[0]:
@@ -270,8 +273,9 @@ class Network:
         if breaks and self._chance.random() < 0.5:
             return self._fail(flow, Failure.SERVER, "http.server-error")
         size = habit.other_size or self._sizes(request)
-        if habit.lies_about_ranges and (request.start or request.stop not in (None, request.artifact.size)):
-            return self._fail(flow, Failure.CORRUPT, "http.range-lie")
+        is_range = bool(request.start) or request.stop not in (None, request.artifact.size)
+        if is_range and (habit.lies_about_ranges or habit.ranges_as):
+            return self._fail(flow, *(habit.ranges_as or (Failure.CORRUPT, "http.range-lie")))
         return self._open_flow(flow, size, breaks)
 
     def _open_flow(self, flow: Flow, size: int, breaks: bool) -> Event:
@@ -286,6 +290,7 @@ class Network:
         flow.stop = min(flow.stop or request.stop or flow.end, flow.end)
         flow.at, flow.told, flow.since, flow.phase = float(start), start, self.now, Phase.BODY
         is_wrong = habit.is_wrong or bool(habit.other_size) or version > 0
+        is_wrong |= habit.spoils_ranges and is_range
         flow.giver = Giver(habit, version, ALL if is_wrong else habit.wrong)
         self._set_trap(flow, start, breaks)
         if habit.slow_start and not flow.is_warm:

@@ -11,10 +11,13 @@ from surefetch.events import (
     Discard,
     Discarded,
     Disordered,
+    Disproven,
+    Done,
     Failure,
     Finished,
     Opened,
     Phase,
+    Prove,
     Received,
     Request,
     Shorten,
@@ -23,6 +26,7 @@ from surefetch.events import (
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal, Held
 from surefetch.plan.policy import Limits
+from tests.fakes.grammar import REFUSALS
 from tests.fakes.network import ALL, Habit
 from tests.fakes.world import FakeSource, World
 
@@ -713,6 +717,15 @@ def test_wrong_bytes_of_an_earlier_run_are_found() -> None:
     assert isinstance(one.done.attempts[0], Attempt)
 
 
+def test_wrong_bytes_of_an_earlier_run_are_no_fault_of_the_only_mirror() -> None:
+    url = "https://mirror0.example/file"
+    one = world([Habit(rate=20e6)], held=Held(ranges=((0, 20 * MB),), validators={url: '"v0"'}))
+    one.part("file").spans.add(0, 20 * MB, one.giver(url, is_wrong=True))
+    assert one.run().missing == ()
+    assert one.done
+    assert [attempt.mirror for attempt in one.done.attempts] == ["an earlier run"]
+
+
 def test_orders_speak_of_requests_that_are_under_way() -> None:
     one = world([capped(), capped(stalls_after=MB), capped()])
     assert one.run().missing == ()
@@ -720,3 +733,65 @@ def test_orders_speak_of_requests_that_are_under_way() -> None:
     assert {order.id for order in one.asked(Shorten)} <= begun  # type: ignore[union-attr] # a Shorten
     assert {order.id for order in one.asked(Cancel)} <= begun  # type: ignore[union-attr] # a Cancel
     assert any(isinstance(event, Opened) for _, event in one.events)
+
+
+# --- refusals ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[1])
+def test_who_takes_no_further_connection_goes_on_over_those_it_has(refusal: tuple[Failure, str]) -> None:
+    alone = seconds([capped(rate=5e6)])
+    one = world([capped(most=1, most_as=refusal)])
+    assert one.run().missing == ()
+    assert one.now <= 1.25 * alone
+    assert len(one.asked(Request)) < 30
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[1])
+@pytest.mark.parametrize("count", [1, 2])
+def test_who_fails_at_ranges_is_asked_for_the_whole_file(refusal: tuple[Failure, str], count: int) -> None:
+    one = world([capped(ranges_as=refusal) for _ in range(count)])
+    assert one.run().missing == ()
+
+
+def test_what_came_wrong_in_parts_from_its_only_mirror_is_asked_for_as_a_whole() -> None:
+    assert world([capped(spoils_ranges=True)]).run().missing == ()
+    one = world([capped(is_wrong=True)])
+    assert one.run().missing
+    assert one.now <= 1.2 * (SIZE / 30e6 + SIZE / 5e6)  # once in parts, once over one connection
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        (Failure.SERVER, "http.server-error"),
+        (Failure.CUT, "connect.reset"),
+        (Failure.AUTH, "http.forbidden"),
+        (Failure.MISSING, "http.not-found"),
+        (Failure.CORRUPT, "body.html"),
+    ],
+    ids=lambda failure: failure[1],
+)
+def test_who_gave_bytes_and_has_none_for_a_while_is_waited_for(failure: tuple[Failure, str]) -> None:
+    assert world([capped(away=(1.0, 6.0), away_as=failure)]).run().missing == ()
+    one = world([capped(away=(1.0, 999.0), away_as=failure)])
+    assert one.run().missing
+    assert one.now < 30.0
+    assert failure[1] in {cause for _, cause in told(one)}
+    assert len(one.asked(Request)) < 60
+
+
+def test_who_failed_is_asked_over_a_new_connection() -> None:
+    one = world([capped(fails=(Failure.SERVER, "http.server-error"), fails_until=0.1)], size=MB)
+    one.run()
+    first, second, *_ = one.asked(Request)
+    assert isinstance(first, Request) and isinstance(second, Request)
+    assert (first.is_anew, second.is_anew) == (False, True)
+
+
+def test_a_file_of_no_bytes_whose_digest_says_otherwise_is_given_up() -> None:
+    planner = world([capped()], size=0).planner
+    (prove,) = (order for order in planner.start(0.0) if isinstance(order, Prove))
+    orders = planner.handle(Disproven(artifact=prove.artifact, actual="0" * 64), 0.0)
+    (done,) = (order for order in orders if isinstance(order, Done))
+    assert done.missing == ("file",)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import answers, hops
 from surefetch.diagnose import bytes as naming
@@ -46,7 +48,7 @@ def judge(seen: Observation, *, digest: str = "", lookup: naming.Lookup | None =
         )
     for rule in RULES:
         if finding := rule(seen):
-            return judgement(_after_redirect(seen, finding), seen)
+            return _after_redirect(seen, finding)
     return judgement(Finding(cause="body.corrupt", detail="what came is not the promised file"), seen)
 
 
@@ -61,16 +63,14 @@ def judgement(finding: Finding, seen: Observation) -> Judgement:
     )
 
 
-def _after_redirect(seen: Observation, finding: Finding) -> Finding:
+def _after_redirect(seen: Observation, finding: Finding) -> Judgement:
     """A dead end behind a redirect to another host is the redirecting server's."""
     target = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
-    dead = finding.cause in (
-        "dns.nxdomain",
-        "connect.refused",
-        "connect.unreachable",
-        "http.not-found",
-        "http.gone",
-    )
-    if not seen.redirects or not dead or seen.proxy or host_of(target) == host_of(seen.url):
-        return finding
-    return Finding(cause="http.redirect-dead", detail=f"it redirects to `{clean(target)}`: {finding.detail}")
+    is_down = finding.cause in ("dns.nxdomain", "connect.refused", "connect.unreachable")
+    is_dead = is_down or finding.cause in ("http.not-found", "http.gone")
+    if not seen.redirects or not is_dead or seen.proxy or host_of(target) == host_of(seen.url):
+        return judgement(finding, seen)
+    detail = f"it redirects to `{clean(target)}`: {finding.detail}"
+    told = judgement(Finding(cause="http.redirect-dead", detail=detail), seen)
+    # It may send us to another machine the next time, as a gateway may pass us on to another.
+    return replace(told, failure=Failure.GATEWAY) if is_down else told

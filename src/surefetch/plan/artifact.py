@@ -22,18 +22,17 @@ from surefetch.events import (
     Prove,
     Proven,
     Received,
-    Shorten,
 )
 from surefetch.model import PIECE_BYTES, Mirror
 from surefetch.plan import segments
 from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
-from surefetch.plan.checking import Checking
 from surefetch.plan.hosts import Host
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, is_refusal, takes_back, weighed
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.running import QUIET, Ending, Running
+from surefetch.plan.sizing import OTHER, Sizing
 
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.
 SILENT: Final = 3.0
@@ -44,17 +43,13 @@ LOOK_RARELY: Final = 0.2
 HELP_AFTER: Final = 0.2
 #: The same where nobody could, when we looked last.
 HELP_RARELY: Final = 1.0
-#: The size of a mirror that tells none, once it is known not to be what another one tells.
-OTHER: Final = -1
-#: A mirror that tells no size and gives more than so many times the size that another one tells, and so many
-#: bytes more, has no end.
-ENDLESS_TIMES: Final = 4
-ENDLESS_BYTES: Final = 64 << 20
+#: A file of so many bytes, wrong as it came in parts from its only mirror, is asked for once more as a whole.
+ONCE_MORE: Final = 64 << 20
 #: Pieces that several mirrors may have spoilt are fetched again so often before one of them is dropped.
 PIECE_ROUNDS: Final = 6
 
 
-class ArtifactPlan(Checking):
+class ArtifactPlan(Sizing):
     """State machine for one artifact; changes with each event."""
 
     @property
@@ -76,7 +71,7 @@ class ArtifactPlan(Checking):
         """Take in what an earlier run left; called once the mirrors are known, before the first step."""
         for url, validator in held.validators.items():
             self._roster.earlier(url, validator)
-        giver = self._roster.earlier(next(iter(held.validators)) if len(held.validators) == 1 else "", None)
+        giver = self._roster.earlier("", None)  # nobody's yet: the disk may have changed it since
         limit = self.size if self.size is not None else self.artifact.bound
         for start, stop in held.ranges:
             giver.given += self.spans.add(start, min(stop, limit) if limit else stop, giver)
@@ -150,7 +145,7 @@ class ArtifactPlan(Checking):
         if ending := self._weigh_size(candidate, event.size):
             return self._break_off(run, ending)
         size = candidate.size
-        orders = self._change_size(size) if size is not None and self._is_outvoted(size) else []
+        orders = self._change_size(size, run) if size is not None and self._is_outvoted(size) else []
         orders += self._weigh_validator(run, event.validator)
         if was_unknown and self.size is not None:
             orders += self._bound_others(run, self.size)
@@ -161,61 +156,6 @@ class ArtifactPlan(Checking):
         elif run.stop is None:
             run.stop = self.size
         return orders
-
-    def _weigh_size(self, candidate: Candidate, size: int | None) -> Ending | None:
-        """Hold the size that a mirror tells against what is known."""
-        if size is None:
-            return None
-        candidate.size = size
-        has_room = not self.artifact.bound or size <= self.artifact.bound
-        if self.size is None and has_room and size >= self.spans.end:
-            self.size = size
-        if size == self.size or (has_room and self._is_outvoted(size)):
-            return None
-        return Ending.OTHER_SIZE if self.artifact.size is None else Ending.WRONG_SIZE
-
-    def _is_outvoted(self, size: int) -> bool:
-        """Whether more mirrors tell another size than the one that was believed, which nobody promised."""
-        is_over = self._size_changes >= len(self._roster.candidates)  # one may tell another size each time
-        if self.artifact.size is not None or self.size in (None, size) or is_over:
-            return False
-        told = [candidate.size for candidate in self._waiting()]
-        return told.count(size) > told.count(self.size)
-
-    def _change_size(self, size: int) -> list[Order]:
-        """Believe the size that most mirrors tell, and nothing of what came from others."""
-        orders: list[Order] = []
-        self._size_changes += 1
-        for run in self.running.values():
-            if run.candidate.size not in (None, size):
-                orders += self._break_off(run, Ending.OTHER_SIZE)
-        orders += self._start_over()
-        self.size = size
-        right = {candidate.mirror.url for candidate in self._waiting() if candidate.size == size}
-        attempts = self._shared.attempts
-        attempts[:] = [one for one in attempts if one.cause != "body.wrong-file" or one.mirror not in right]
-        for run in self.running.values():
-            if run.ending or run.stop is None or run.stop <= size:
-                continue
-            if run.at >= size:
-                orders += self._break_off(run, Ending.LOST)
-            else:
-                orders += self._shorten(run, size)
-        return orders
-
-    def _bound_others(self, run: Running, size: int) -> list[Order]:
-        """Let requests that began while nobody knew the size end there; what has come beyond is forgotten.
-
-        One that has given nothing yet keeps enough to show that it lives: all of it can be shared now.
-        """
-        endless = [other for other in self.running.values() if other is not run and other.stop is None]
-        orders: list[Order] = []
-        for other in endless:
-            other.stop = min(size, segments.ROPE) if other.opened_at is None else size
-            if twin := other.twin:
-                twin.twin = other.twin = None
-            orders.append(Shorten(id=other.request.id, stop=other.stop))
-        return [*orders, self._forget(size, self.artifact.bound)] if endless else []
 
     def _weigh_validator(self, run: Running, validator: str | None) -> list[Order]:
         """Forget what a mirror gave of a file that it has replaced since."""
@@ -252,17 +192,6 @@ class ArtifactPlan(Checking):
         if not host.is_multiplexed or not host.came_shared(count, self.artifact.bound, now):
             return []
         return [Divide(streams=max(1, self._limits.streams // self._limits.wire))]
-
-    def _end_endless(self, run: Running) -> list[Order]:
-        """Believe another mirror's size, put aside as too small, where a body seems to have no end."""
-        told = max((c.size or 0 for c in self._waiting()), default=0)
-        if told <= 0 or run.position < ENDLESS_TIMES * told + ENDLESS_BYTES:
-            return []
-        detail = f"{run.position:,} bytes came and no end, another mirror has {told:,}"
-        self._drop(run.candidate, "body.too-large", detail)
-        orders = [*self._break_off(run, Ending.LOST), *self._start_over()]
-        self.size = told
-        return orders
 
     def _disordered(self, run: Running, event: Disordered, now: float) -> None:
         is_alone = not run.ending and len(self.running) == 1
@@ -332,7 +261,7 @@ class ArtifactPlan(Checking):
         if failure is Failure.BUSY and host.pace.is_by_chance:
             host.unlimit()
         elif (failure in (Failure.BUSY, Failure.CONNECT) and is_giving) or (
-            is_refusal(failure, cause) and self._is_given_beside(run)
+            is_refusal(failure) and self._is_given_beside(run)
         ):
             # It gives over other connections: it is not gone, it does not want more of us at once.
             host.limit(run.began, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
@@ -378,7 +307,7 @@ class ArtifactPlan(Checking):
         if self._is_range(run.request) and candidate.minds_ranges(failure):
             candidate.takes_ranges, candidate.failures = False, 0  # likewise
             return
-        is_fresh &= takes_back(failure, cause)
+        is_fresh &= takes_back(failure) and run.opened_at is None
         if is_fresh and candidate.took_back(failure, run.began, self._shared.jitter(), now):
             return
         has_others = any(other is not candidate for other in self._waiting())
@@ -420,6 +349,11 @@ class ArtifactPlan(Checking):
 
     def _disproven(self, event: Disproven) -> list[Order]:
         self.state = State.IDLE
+        if not self.spans.total:  # nobody need be asked for no bytes, and they are not it
+            for candidate in self._waiting():
+                self._drop(candidate, event.cause, event.detail or "a file of no bytes has another digest")
+            self.state = State.EXHAUSTED
+            return []
         if event.wrong_pieces:
             return [order for index in event.wrong_pieces for order in self._piece_wrong(index, event.cause)]
         self._disproof = event
@@ -434,6 +368,11 @@ class ArtifactPlan(Checking):
         if verdict.measure is Measure.DROP and self._is_cut_short(verdict.candidate):
             verdict.candidate.size = OTHER
             return self._start_over()
+        if verdict.measure is Measure.DROP and self._may_be_another(verdict.candidate):
+            return self._start_over()
+        if verdict.measure is Measure.DROP and self._may_spoil_ranges(verdict.candidate, others):
+            verdict.candidate.takes_ranges = False
+            return self._start_over()
         if verdict.measure is Measure.DROP:
             is_known = event.actual in self._seen  # another mirror gave just the same
             self._seen.append(event.actual)
@@ -443,6 +382,12 @@ class ArtifactPlan(Checking):
         for giver in self.spans.givers():
             giver.is_suspect = True
         return self._carry_out(verdict)
+
+    def _may_spoil_ranges(self, candidate: Candidate, others: list[Candidate]) -> bool:
+        """Whether the whole file may be right that nobody else has, and whose parts were wrong together."""
+        is_alone = all(other is candidate for other in others)
+        can_be = candidate.gave_range and candidate.takes_ranges is not False
+        return is_alone and can_be and not candidate.is_out and self.artifact.bound <= ONCE_MORE
 
     def _is_cut_short(self, candidate: Candidate) -> bool:
         """Whether its bytes may be wrong only because they end where another mirror says."""

@@ -30,11 +30,16 @@ class Filling(Racing):
     def _watch(self, now: float) -> list[Order]:
         orders = self._stop_dropped()
         for run in self.running.values():
-            if not run.ending and now >= run.limit(self._limits):
+            if not run.ending and now >= run.limit(self._limits) and not self._is_last_hope(run):
                 orders += self._break_off(run, Ending.SILENT)
         if now < self._silent_since + self._limits.patience:  # as at nearly every look: no more to weigh
             return orders
         return orders + (self.give_up(Ending.SILENT) if now >= self._patient_until() else [])
+
+    def _is_last_hope(self, run: Running) -> bool:
+        """Whether nobody else can be asked: who takes long to begin would take as long again."""
+        has_begun = run.opened_at is not None or run.candidate.host.last_byte > run.began
+        return not has_begun and all(one is run.candidate for one in self._waiting())
 
     def give_up(self, ending: Ending) -> list[Order]:
         """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""

@@ -20,8 +20,8 @@ class Candidate:
     __slots__ = (
         "asked", "changes", "failed_at", "failing_since", "failures", "full_times", "full_until",
         "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full", "is_suspect",
-        "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "running", "silences", "sips", "size",
-        "strikes", "takes_ranges", "validator",
+        "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "resizes", "running", "silences",
+        "sips", "size", "strikes", "takes_ranges", "validator", "wholes",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -51,6 +51,8 @@ class Candidate:
         self.gave_range = False  # at least once
         self.has_lied = False  # it sent another stretch than it was asked for: it is not asked for any again
         self.size: int | None = None  # of the artifact, as it says
+        self.resizes = 0  # times that it said something else than before
+        self.wholes = 0  # whole files of it that were wrong since
         self.validator: str | None = None
         self.changes = 0  # of the validator
 
@@ -128,7 +130,7 @@ class Candidate:
         if self.gave_range or self.takes_ranges is False:
             return False
         is_plain = failure in (Failure.MISSING, Failure.AUTH, Failure.CORRUPT)
-        may_be = failure in (Failure.SERVER, Failure.GATEWAY, Failure.CUT, Failure.TIMEOUT)
+        may_be = failure in (Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.CUT, Failure.TIMEOUT)
         return is_plain or (may_be and self.failures > 0)
 
     @property

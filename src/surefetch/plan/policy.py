@@ -56,8 +56,8 @@ PATIENCE: Final[dict[Failure, Patience]] = {
     Failure.AUTH: Patience(retries=0, pause=0),
     Failure.MISSING: Patience(retries=0, pause=0),
     Failure.BUSY: Patience(retries=4, pause=1.0, spoils_host=True, host_retries=8),
-    Failure.SERVER: Patience(retries=2, pause=0.5),
-    Failure.GATEWAY: Patience(retries=2, pause=0.5),
+    Failure.SERVER: Patience(retries=3, pause=0.5),
+    Failure.GATEWAY: Patience(retries=3, pause=0.5),
     Failure.TIMEOUT: Patience(retries=1, pause=0.5, spoils_host=True, host_retries=1),
     Failure.CUT: Patience(retries=4, pause=0.2),
     Failure.CORRUPT: Patience(retries=0, pause=0),
@@ -132,14 +132,14 @@ def is_away(failure: Failure, cause: str) -> bool:
     return failure in (Failure.NAME, Failure.CONNECT, Failure.GATEWAY) or cause in _AWAY
 
 
-def takes_back(failure: Failure, cause: str) -> bool:
+def takes_back(failure: Failure) -> bool:
     """Whether a failure says that a mirror has no such file: no last word of one that gave some of it."""
-    return failure in (Failure.MISSING, Failure.AUTH) or cause == "body.html"
+    return failure in (Failure.MISSING, Failure.AUTH, Failure.CORRUPT)
 
 
-def is_refusal(failure: Failure, cause: str) -> bool:
+def is_refusal(failure: Failure) -> bool:
     """Whether a failure may be a server's way to say that it takes no further request beside others."""
-    return failure in (Failure.SERVER, Failure.GATEWAY, Failure.CUT) or takes_back(failure, cause)
+    return failure in (Failure.SERVER, Failure.GATEWAY, Failure.CUT) or takes_back(failure)
 
 
 def weighed(failure: Failure, cause: str) -> Failure:

@@ -94,6 +94,7 @@ class Channel:
         multiplex: bool,
         may_be_private: bool,
         negotiate: bool = False,
+        is_anew: bool = False,
     ) -> None:
         """Make ready for a request; only what differs from the last one is set."""
         self.head.clear()
@@ -102,6 +103,8 @@ class Channel:
         self.may_be_private = may_be_private or route.proxy is not None
         self.curl.setopt(pycurl.URL, url)
         self._put(pycurl.RANGE, byte_range)
+        if is_anew or pycurl.FRESH_CONNECT in self._set:
+            self._put(pycurl.FRESH_CONNECT, int(is_anew))
         self._put(pycurl.HTTPHEADER, ("Accept-Encoding: identity", *headers))
         version = pycurl.CURL_HTTP_VERSION_2TLS if multiplex else pycurl.CURL_HTTP_VERSION_1_1
         self._put(pycurl.HTTP_VERSION, version)

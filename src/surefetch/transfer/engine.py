@@ -327,6 +327,7 @@ class Engine:
                 multiplex=transfer.shares,
                 may_be_private=transfer.may_be_private or self._is_named(url),
                 negotiate=transfer.has_negotiated,
+                is_anew=transfer.is_anew,
             )
         except (SurefetchError, ValueError, UnicodeError, pycurl.error) as error:
             cause = error.code if isinstance(error, SurefetchError) else "policy.scheme"

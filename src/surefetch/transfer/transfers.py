@@ -58,6 +58,7 @@ class Transfer:
         self.is_held = False  # until the owner has seen that it begins elsewhere
         self.held_ending: tuple[int, str] | None = None  # (libcurl's code, message) that came meanwhile
         self.has_negotiated = False
+        self.is_anew = False  # over a new connection
         self.shares = False  # it may go over a connection that others use, too
         self.kept = bytearray()  # first bytes: not judged yet, or evidence
         self.received = 0  # bytes of the current answer's body
@@ -116,7 +117,7 @@ class Download(Transfer):
         has_range = request.start > 0 or (stop is not None and stop != artifact.size)
         wanted = Wanted(artifact=artifact, start=request.start, stop=stop, has_range=has_range)
         super().__init__(request.id, url, wanted, request.mirror.may_be_private, began, request.validator)
-        self.sink = sink
+        self.sink, self.is_anew = sink, request.is_anew
 
 
 class Page(Transfer):
