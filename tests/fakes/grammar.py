@@ -321,9 +321,9 @@ def _host_kinds(chance: random.Random) -> list[str]:
 
 
 def _host(chance: random.Random, kind: str, least: int, is_restless: bool, is_cold: bool) -> Habit:
-    if kind in KINDS:
-        return _habit(chance, kind, least, is_restless, is_cold)
-    habit = _habit(chance, "good", least, is_restless, is_cold)
+    habit = _habit(chance, kind if kind in KINDS else "good", least, is_restless, is_cold)
+    if habit.most_as[0] is Failure.MISSING:  # what many mirrors say of some of their files
+        habit.most_as = REFUSALS[0]
     if kind == "moody":
         habit.moody = _spread(chance, *BY_CHANCE), *chance.choice(BREAKDOWNS)
         return habit

@@ -156,7 +156,7 @@ class Account:
             stop=self.artifact.size if is_plain else stop,
             validator=None if candidate.is_fickle else candidate.validator,
             compares=compares,
-            is_anew=candidate.failures > 0,
+            is_anew=candidate.wants_anew,
         )
         run = self.running[request.id] = Running(request, candidate, start, stop, now)
         run.overlaps = is_plain

@@ -31,8 +31,9 @@ from surefetch.plan.hosts import Host
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, is_refusal, takes_back, weighed
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
+from surefetch.plan.refusals import BESIDE, Refusals
 from surefetch.plan.running import QUIET, Ending, Running
-from surefetch.plan.sizing import OTHER, Sizing
+from surefetch.plan.sizing import OTHER
 
 #: A request that lost its race after so many seconds of silence counts as a failure of its mirror.
 SILENT: Final = 3.0
@@ -49,7 +50,7 @@ ONCE_MORE: Final = 64 << 20
 PIECE_ROUNDS: Final = 6
 
 
-class ArtifactPlan(Sizing):
+class ArtifactPlan(Refusals):
     """State machine for one artifact; changes with each event."""
 
     @property
@@ -260,22 +261,18 @@ class ArtifactPlan(Sizing):
             return []
         if failure is Failure.BUSY and host.pace.is_by_chance:
             host.unlimit()
-        elif (failure in (Failure.BUSY, Failure.CONNECT) and is_giving) or (
+        elif (failure in (Failure.BUSY, Failure.CONNECT) and is_giving and is_patient) or (
             is_refusal(failure) and self._is_given_beside(run)
         ):
             # It gives over other connections: it is not gone, it does not want more of us at once.
-            host.limit(run.began, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
-            self._shared.hosts.limited[host] = None
-            self._widening.refused(run.candidate)
+            self._limit(run, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
             host.leave(now + max(0.5, asked_pause(retry_after or 0.0, self._shared.jitter())))
             return self._take_in(run.candidate)
+        may_give = is_giving or (host.open > 0 and host.last_byte < 0)  # to others
+        if may_give and self._is_one_too_many(run, failure, cause, now):
+            return []
         self._judge(run, failure, cause, detail, now, retry_after)
         return []
-
-    def _is_given_beside(self, run: Running) -> bool:
-        """Whether a mirror gave no byte of its answer, and gives this very file over other connections."""
-        others = [o for o in self.running.values() if o.candidate is run.candidate and not o.ending]
-        return run.opened_at is None and any(other.opened_at is not None for other in others)
 
     def _judge(
         self,
@@ -289,15 +286,24 @@ class ArtifactPlan(Sizing):
         """Say what a failure means for the mirror and for its host."""
         candidate = run.candidate
         self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
-        if failure is Failure.CUT:
+        if not candidate.host.open and failure in BESIDE:
+            candidate.host.failed_alone()
+        if failure is Failure.CUT and run.opened_at is not None:
             candidate.host.cut_at = now
         is_there = failure is Failure.GATEWAY and candidate.host.last_byte >= run.began  # for others
-        may_return = candidate.host.is_out_of_order(failure) or is_away(failure, cause)
+        is_empty = not run.gained
+        may_return = candidate.host.is_out_of_order(failure, cause, is_empty=is_empty) or is_away(
+            failure, cause
+        )
         is_fresh = now < candidate.last_byte + self._limits.missed
-        may_return |= failure is Failure.CUT and not run.gained and candidate.is_dead
+        may_return |= failure is Failure.CUT and is_empty and candidate.is_dead
         may_return |= failure is Failure.SERVER and is_fresh and not self.is_small
         if may_return and candidate.host.is_missed(now, self._limits) and not is_there:
             candidate.host.missed(run.began, now, self._shared.jitter())
+            if failure is Failure.AUTH:
+                self._is_shut_out(run, now)
+            return
+        if self._may_be_shut_out(candidate, failure, cause, now):
             return
         if candidate.host.failed(failure, cause, run.began, now):
             self._shared.hosts.dropped.append(candidate.host)
@@ -322,6 +328,8 @@ class ArtifactPlan(Sizing):
         self._release(run, now)
         run.candidate.silences += silence >= (QUIET if run.opened_at is None else RACE_SILENCE)
         is_silent = run.ending is Ending.SILENT or (run.ending is Ending.LOST and silence >= SILENT)
+        if is_silent and self._has_waited_for_others(run, now):
+            return
         if is_silent:
             failure, cause = GIVEN_UP[event.phase]
             self._judge(run, failure, cause, f"nothing for {silence:.0f} s", now, None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from surefetch.events import Failure
 from surefetch.plan.pace import Pace
-from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, missed_pause
+from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, is_page, missed_pause
 from surefetch.plan.spread import Sharing, Spread
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ IN_ROW: Final = 10
 CHANCE: Final = 1e-6
 #: A host that gave bytes, and fails so many requests in a row since, is out of order as a whole.
 OUT_OF_ORDER: Final = 8
+#: It takes no more requests at once when it has failed so many, with hardly an answer between them.
+CROWD: Final = 3.0
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
 
 
@@ -91,7 +93,10 @@ class Host:
         self._limited_at = float("-inf")
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
-        self._server_failures = 0  # since its last answer
+        self._failures_of_all = 0  # since its last answer
+        self._is_moody = False  # fails now and then, however few it has
+        self._is_guess = False  # the number of requests that it takes: it did not say that they are too many
+        self._crowd = 0.0  # refusals beside others, less by half with each answer
 
     def room(self, limits: Limits, *, shares: bool = False) -> int:
         """How many more requests it may be given. One that failed gets one at a time until it works again.
@@ -190,6 +195,7 @@ class Host:
             is_said: By what it answered. Otherwise it may have failed by chance: more are tried again soon.
         """
         self.most = max(1, min(self.open, self.most or self.open))
+        self._is_guess = not is_said
         if began >= self._limited_at:  # the others are of the same incident
             self.more_at = next_try(self._refusals, now, TRY_AGAIN if is_said else TRY_SOON)
             self._refusals += 1
@@ -218,7 +224,8 @@ class Host:
         if round_trip:
             self.round_trip = min(round_trip, self.round_trip or round_trip)
         self.in_row, self.is_away = 0, False
-        self._server_failures = 0
+        self._failures_of_all = 0
+        self._crowd /= 2
         self.pace.answered(now)
         self._worked += 1
         self.first_byte = seconds if not self.first_byte else 0.7 * self.first_byte + 0.3 * seconds
@@ -248,10 +255,34 @@ class Host:
             return False
         return (others / (others + self._worked)) ** failures > CHANCE
 
-    def is_out_of_order(self, failure: Failure) -> bool:
-        """Note a failure; return whether it is one of many in a row inside the server, whatever was asked."""
-        self._server_failures += failure is Failure.SERVER
-        return failure is Failure.SERVER and self._server_failures >= OUT_OF_ORDER
+    def is_out_of_order(self, failure: Failure, cause: str, *, is_empty: bool) -> bool:
+        """Note a failure; return whether it is one of many in a row that may be of all it has to do with.
+
+        Args:
+            failure: Its class.
+            cause: What it is.
+            is_empty: No byte of the file came.
+        """
+        is_general = failure in (Failure.SERVER, Failure.AUTH) or is_page(cause)
+        is_general |= failure is Failure.CUT and is_empty
+        self._failures_of_all += is_general
+        return is_general and self._failures_of_all >= OUT_OF_ORDER
+
+    @property
+    def gave_many(self) -> bool:
+        """Whether it has answered many requests."""
+        return self._worked >= ANSWERS
+
+    def refused_beside(self) -> bool:
+        """Note that it failed a request while it gave others; return whether it does so again and again."""
+        self._crowd += 1.0
+        return not self._is_moody and (self._crowd >= CROWD or self._refusals > 0)
+
+    def failed_alone(self) -> None:
+        """Note that it failed the only request it had: what it failed beside others was no matter of them."""
+        if self.most is not None and self._is_guess and self.last_byte > self._limited_at:
+            self._is_moody = True
+            self.unlimit()
 
     def is_missed(self, now: float, limits: Limits) -> bool:
         """Whether it gave a byte a moment ago: if it is away now, it is waited for."""
@@ -260,6 +291,8 @@ class Host:
     def missed(self, began: float, now: float, jitter: float) -> None:
         """Note that a request found it away; the others that were under way are of the same incident."""
         self.is_away = True
+        if self._limited_at >= self.last_byte:  # that was the beginning of it
+            self.unlimit()
         if began >= self._failed_at:
             self.in_row += 1
             self._failed_at = now

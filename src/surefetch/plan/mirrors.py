@@ -8,20 +8,33 @@ from math import inf
 from surefetch.events import Failure
 from surefetch.model import Mirror
 from surefetch.plan.hosts import LOCAL, Host, Hosts, next_try
-from surefetch.plan.policy import BY_CHANCE, CHANCE_PAUSE, SHUT_OUT, TAKEN_BACK, Limits, asked_pause, pause
+from surefetch.plan.policy import (
+    BUSY_PAUSE,
+    BY_CHANCE,
+    CHANCE_PAUSE,
+    SHUT_OUT,
+    TAKEN_BACK,
+    Limits,
+    asked_pause,
+    pause,
+)
 
 #: Validators of one mirror that may differ before they say nothing: several machines answer under its name.
 FICKLE = 2
+#: Failures that a machine has told itself: behind the same name there may be others.
+ANSWERS = frozenset(
+    {Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.AUTH, Failure.MISSING, Failure.CORRUPT}
+)
 
 
 class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "failed_at", "failing_since", "failures", "full_times", "full_until",
-        "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full", "is_suspect",
-        "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "resizes", "running", "silences",
-        "sips", "size", "strikes", "takes_ranges", "validator", "wholes",
+        "asked", "changes", "excuses", "failed_at", "failing_since", "failures", "full_times",
+        "full_until", "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full",
+        "is_suspect", "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "resizes", "running",
+        "silences", "sips", "size", "strikes", "takes_ranges", "validator", "was_answered", "wholes",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -33,6 +46,8 @@ class Candidate:
         self.failures = 0  # in a row; of requests that were under way together only the first
         self.failed_at = -inf  # when the last one was counted
         self.failing_since = inf  # when the first of them was
+        self.was_answered = False  # the last one was an answer
+        self.excuses = 0  # failures that were not counted
         self.given_before = 0  # bytes of the artifact, when the first of them was
         self.ready_at = 0.0
         self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte
@@ -99,8 +114,12 @@ class Candidate:
         limits: Limits,
     ) -> None:
         """Note the failure of a request: leave it alone for a while, or for good."""
-        is_known = self._counted(began, now)
+        is_known = self._counted(failure, began, now)
         seconds = pause(failure, self.failures, jitter)
+        if (
+            failure is Failure.BUSY and seconds is not None
+        ):  # each file of a host that refuses all is its first
+            seconds = max(seconds, min(BUSY_PAUSE, 2.0 ** (self.host.in_row - 1)) * (0.5 + jitter))
         if failure in BY_CHANCE and self.host.explains(self.failures):
             seconds = min(CHANCE_PAUSE * (0.5 + jitter), inf if seconds is None else seconds)
         if retry_after is not None:
@@ -117,7 +136,7 @@ class Candidate:
 
     def took_back(self, failure: Failure, began: float, jitter: float, now: float) -> bool:
         """Note that it refuses a file of which it gave bytes a moment ago; return whether to ask again."""
-        self._counted(began, now)
+        self._counted(failure, began, now)
         pauses = SHUT_OUT if failure is Failure.AUTH else TAKEN_BACK
         if self.failures > len(pauses):
             return False
@@ -134,12 +153,18 @@ class Candidate:
         return is_plain or (may_be and self.failures > 0)
 
     @property
+    def wants_anew(self) -> bool:
+        """Whether another connection may lead to another machine, which does better."""
+        return self.failures > 0 and self.was_answered and self.host.most is None
+
+    @property
     def is_dead(self) -> bool:
         """Whether its host has given nobody a byte since it began to fail."""
         return self.failures > 0 and self.host.last_byte < self.failing_since
 
-    def _counted(self, began: float, now: float) -> bool:
+    def _counted(self, failure: Failure, began: float, now: float) -> bool:
         """Count a failure; return whether it is one of an incident that is known."""
+        self.was_answered = failure in ANSWERS
         if self.failures > 0 and began < self.failed_at:  # the others of the same incident
             return True
         if not self.failures:

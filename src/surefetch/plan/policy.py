@@ -68,6 +68,8 @@ PATIENCE: Final[dict[Failure, Patience]] = {
 #: Failures of which some hosts have a few among many answers, and the longest pause after one, then.
 BY_CHANCE: Final = frozenset({Failure.BUSY, Failure.SERVER, Failure.GATEWAY})
 CHANCE_PAUSE: Final = 2.0
+#: The longest pause after a host refused again and again, where it did not say for how long.
+BUSY_PAUSE: Final = 8.0
 #: The longest pause between two tries of a host that is away.
 MISSED_PAUSE: Final = 2.0
 #: Seconds that a mirror is left alone that has no more of a file of which it gave bytes, try by try.
@@ -130,6 +132,11 @@ def missed_pause(tries: int, jitter: float) -> float:
 def is_away(failure: Failure, cause: str) -> bool:
     """Whether a failure says that a host, or the way to it, is away: it can come back."""
     return failure in (Failure.NAME, Failure.CONNECT, Failure.GATEWAY) or cause in _AWAY
+
+
+def is_page(cause: str) -> bool:
+    """Whether a page came instead of a file, e.g. for a login, for maintenance, for too many requests."""
+    return cause in ("body.html", "body.login-page", "body.quota-page")
 
 
 def takes_back(failure: Failure) -> bool:
