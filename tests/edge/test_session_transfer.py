@@ -18,7 +18,7 @@ import pytest
 
 from surefetch.catalog.metalink import write_metalink
 from surefetch.errors import FetchError
-from surefetch.events import Finished, Opened, Received, Request
+from surefetch.events import Finished, Opened, Proven, Received, Request
 from surefetch.model import PIECE_BYTES, Artifact, Dataset, Mirror
 from surefetch.receipts import FileReceipt
 from surefetch.reporters import SilentReporter
@@ -438,6 +438,24 @@ def test_who_only_told_the_size_or_was_compared_with_has_given_nothing(tmp_path:
         bench.opened(request, Opened(id=number, start=0, size=1000, takes_ranges=True, validator=None))
     bench.close()
     assert bench.givers == {"data.bin": ["https://bytes.example/data.bin"]}
+
+
+@pytest.mark.parametrize("told", [1000, 3000], ids=["shorter", "longer"])
+def test_what_is_proven_is_all_that_came_whatever_size_was_told_and_refused(
+    tmp_path: Path, told: int
+) -> None:
+    data = DATA[:2000]
+    digest = hashlib.sha256(data).hexdigest()
+    artifact = Artifact(name="data.bin", form="files", max_size=4000, sha256=digest)
+    bench = Bench(Dataset(name="files", version="1", artifacts=(artifact,)), Store(tmp_path), {})
+    mirror = Mirror(url="https://balancer.example/data.bin", source="user")
+    request = Request(id=1, artifact=artifact, mirror=mirror)
+    part = bench.part(artifact)
+    bench.opened(request, Opened(id=1, start=0, size=told, takes_ranges=True, validator=None))
+    part.write(0, data)
+    bench.prove(artifact)
+    assert [type(event) for event in bench.inbox.take(1.0)] == [Proven]
+    bench.close()
 
 
 def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> None:

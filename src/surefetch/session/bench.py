@@ -174,6 +174,7 @@ class Bench:
             StoreError: The part of an empty file, for which nothing was asked, could not be made.
         """
         part = self.part(artifact)
+        part.settle()  # the planner may have refused the size that was told
 
         def conclude(proof: Proof | SurefetchError) -> None:
             try:
