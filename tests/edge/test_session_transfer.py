@@ -364,6 +364,15 @@ def test_a_file_that_is_replaced_on_the_way_comes_from_one_version(make: Any) ->
     assert causes(receipt, server) == ["body.truncated"]
 
 
+@pytest.mark.parametrize("name", ["etag", "last_modified"])
+def test_nodes_whose_validators_differ_and_that_cut_give_the_file_together(make: Any, name: str) -> None:
+    tags = [f"Mon, 0{day} Jan 2024 00:00:00 GMT" if name == "last_modified" else f'"{day}"' for day in (1, 2)]
+    nodes = [Script(cut_after=MIB, **{"etag": "", name: tag}) for tag in tags]
+    scene = make(nodes * 20)
+    scene.get()
+    assert len(scene.servers[0].seen) < 12
+
+
 def test_a_body_in_chunks_without_a_length_is_whole(make: Any) -> None:
     scene = make(Script(chunked=True))
     scene.get()

@@ -68,6 +68,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     start: int
     stop: int | None  # None: to the end
     has_range: bool  # a Range header was sent
+    validator: str | None = None  # sent with it as If-Range
 
     @property
     def byte_range(self) -> str | None:
@@ -212,12 +213,16 @@ def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
     size = _length(head)
     if refused := misfit(size, wanted.artifact):
         return refused
+    validator = strong_validator(head)
+    # The whole file in place of a range says that ranges are not taken, unless it is another version than the
+    # one that If-Range was for (RFC 9110, 13.1.5).
+    is_other = wanted.validator is not None and validator not in (None, wanted.validator)
     return Accepted(
         start=0,
         stop=size,
         size=size,
-        takes_ranges=not wanted.has_range and "bytes" in head.get("accept-ranges").lower(),
-        validator=strong_validator(head),
+        takes_ranges=(is_other or not wanted.has_range) and "bytes" in head.get("accept-ranges").lower(),
+        validator=validator,
     )
 
 

@@ -365,8 +365,8 @@ class Engine:
     def _headers(self, transfer: Transfer) -> list[str]:
         if isinstance(transfer, Page):
             return list(transfer.headers)
-        if transfer.validator and transfer.wanted.start:
-            return [f"If-Range: {transfer.validator}"]
+        if transfer.wanted.validator:
+            return [f"If-Range: {transfer.wanted.validator}"]
         return []
 
     def _authorization(self, url: str, user: str | None, password: str | None) -> list[str]:
