@@ -88,14 +88,14 @@ class Engine:
         self._lookout = Lookout(self._events)
         self._throttle = Throttle(options.limit_rate)
         self._versions = Versions()
-        self._intake = Intake(options, self._events, self._active, self._opened, self._throttle)
-        self._staging = Staging(buffers or Buffers())
+        self._intake = Intake(options, self._events, self._active, self._opened)
+        self._staging = Staging(buffers or Buffers(), self._throttle)
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
         self._pages: dict[Lookup, tuple[str, bool]] = {}  # where found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
-        self._wire = Wire(options.connections, self._throttle)
+        self._wire = Wire(options.connections)
         self._names = NameCheck(self.wake)
 
     def __enter__(self) -> Engine:
@@ -251,6 +251,7 @@ class Engine:
     def _turn(self, wait: float) -> bool:
         """Let libcurl work once; return whether somebody called `wake`."""
         is_awake = self._wire.turn(wait)
+        self._staging.go_on()
         self._staging.pass_on()
         self._carry_out()
         self._take_endings()
@@ -301,7 +302,7 @@ class Engine:
                 soonest = transfer.deadline
             if transfer.position > transfer.told and transfer.told_at + TELL_SECONDS < soonest:
                 soonest = transfer.told_at + TELL_SECONDS
-        others = (self._wire.due, self._names.due, self._lookout.due)
+        others = (self._wire.due, self._names.due, self._lookout.due, self._staging.due(now))
         return min([soonest, *(time for time in others if time is not None)])
 
     # --- asking ---------------------------------------------------------------------------------------------
@@ -587,6 +588,7 @@ class Engine:
     def _leave_wire(self, transfer: Transfer) -> None:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
             self._wire.remove(transfer.channel.curl)
+            self._staging.forget(transfer.channel)
             self._lookout.forget(transfer)
 
 

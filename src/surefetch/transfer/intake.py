@@ -16,7 +16,6 @@ from surefetch.model import Artifact
 from surefetch.transfer import answers
 from surefetch.transfer.answers import Accepted, Redirected, Refused
 from surefetch.transfer.options import Options
-from surefetch.transfer.throttle import Throttle
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 
 #: `Received` is sent at most this often, or when this much has come.
@@ -39,18 +38,15 @@ class Intake:
         events: MutableSequence[Event],
         active: Mapping[int, Transfer],
         opened: Callable[[Download], None],
-        throttle: Throttle,
     ) -> None:
         self._options, self._events, self._active = options, events, active
-        self._opened, self._throttle = opened, throttle
+        self._opened = opened
         self.due: list[Transfer] = []
         self._validators: dict[str, str] = {}  # asked URL -> of its last answer
 
     def take(self, transfer: Transfer, data: memoryview) -> None:
         """Take bytes of an answer's body in; they are copied or written before this returns."""
         transfer.received += len(data)
-        if self._throttle.is_on:
-            self._throttle.took(len(data), time.monotonic())
         if transfer.outcome is not None:
             return
         match transfer.stage:
