@@ -3,7 +3,7 @@
 import pytest
 
 from surefetch.model import Artifact
-from surefetch.transfer.answers import Accepted, Head, Verdict, Wanted, weigh
+from surefetch.transfer.answers import Accepted, Head, Refused, Verdict, Wanted, weigh
 
 SIZE = 1000
 FILE = Artifact(name="data.bin", form="files", size=SIZE, sha256="a" * 64)
@@ -33,3 +33,15 @@ def test_the_whole_file_for_a_range_refuses_ranges_unless_it_is_another_version(
     assert takes_ranges(wanted, ("accept-ranges", "bytes"), ("etag", came)) is expected
     assert not takes_ranges(wanted, ("accept-ranges", "none"), ("etag", came))
     assert not takes_ranges(wanted, ("etag", came))
+
+
+@pytest.mark.parametrize("label", ["identity", "none", "binary", "utf-8", "aws-chunked", "AWS-Chunked, ", ""])
+def test_a_content_encoding_that_names_no_coding_means_nothing(label: str) -> None:
+    wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
+    assert isinstance(judged(wanted, ("content-encoding", label)), Accepted)
+
+
+def test_what_a_proxy_may_have_changed_is_taken() -> None:
+    wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
+    assert isinstance(judged(wanted, status=203), Accepted)
+    assert judged(wanted, status=202) == Refused()

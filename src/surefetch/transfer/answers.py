@@ -9,10 +9,14 @@ from typing import Final
 from surefetch.events import Failure
 from surefetch.model import Artifact, Struct
 
+#: Statuses of answers with bytes of the file; a proxy that may have changed them says 203 (RFC 9110, 15.3.4).
+CARRYING: Final = frozenset({200, 203, 206})
 #: Statuses that lead elsewhere (RFC 9110, 15.4); 300, 304, 305 and 306 do not carry a file either.
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 #: Names that end so hold their own compression: servers label them with the encoding by mistake.
 _COMPRESSED: Final = {"gzip": (".gz", ".tgz", ".gzip"), "br": (".br",), "zstd": (".zst",), "bzip2": (".bz2",)}
+#: Values of Content-Encoding that name no coding: a proxy's, an upload's (S3 keeps `aws-chunked`), a charset.
+_NO_CODING: Final = frozenset({"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "aws-chunked"})
 _MARKUP: Final = (".html", ".htm", ".xhtml", ".xml", ".svg", ".rss")
 _ENOUGH_TO_SNIFF: Final = 256  # bytes
 
@@ -104,7 +108,7 @@ def weigh(head: Head, wanted: Wanted) -> Verdict:
     """Hold an answer's head against what was asked for."""
     if head.status in REDIRECTS and head.get("location"):
         return Redirected(location=head.get("location"))
-    if head.status not in (200, 206):
+    if head.status not in CARRYING:
         return Refused()
     if cause := _unasked_encoding(head, wanted.artifact.name):
         return cause
@@ -227,8 +231,9 @@ def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
 
 
 def _unasked_encoding(head: Head, name: str) -> Refused | None:
-    encoding = head.get("content-encoding").strip().lower().removeprefix("x-")
-    if encoding in ("", "identity") or name.lower().endswith(_COMPRESSED.get(encoding, ())):
+    named = [part.strip().removeprefix("x-") for part in head.get("content-encoding").lower().split(",")]
+    encoding = ", ".join(part for part in named if part not in _NO_CODING)
+    if not encoding or name.lower().endswith(_COMPRESSED.get(encoding, ())):
         return None
     return Refused(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
 

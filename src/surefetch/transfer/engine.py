@@ -528,7 +528,7 @@ class Engine:
             )
             return
         pause = answers.retry_after(transfer.head.get("retry-after"), time.time()) if transfer.head else None
-        is_other_file = is_whole and seen.status == 200 and bool(transfer.kept)
+        is_other_file = is_whole and seen.status in (200, 203) and bool(transfer.kept)
         digest = sha256(transfer.kept).hexdigest() if is_other_file else None
         self._end(
             transfer,
