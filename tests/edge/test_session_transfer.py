@@ -373,6 +373,17 @@ def test_nodes_whose_validators_differ_and_that_cut_give_the_file_together(make:
     assert len(scene.servers[0].seen) < 12
 
 
+def test_a_page_of_just_the_files_length_is_named_once_it_is_hashed(make: Any) -> None:
+    body = (b"<!DOCTYPE html><title>Moved</title>" + b" " * len(DATA))[: len(DATA)]
+    scene = make(Script(body=body), deadline=15.0)
+    assert scene.fails().code == "body.html"
+
+
+def test_wrong_bytes_that_are_labelled_as_encoded_are_named_by_that(make: Any) -> None:
+    scene = make(Script(body=DATA[::-1], headers=(("Content-Encoding", "gzip"),)), deadline=15.0)
+    assert scene.fails().code == "body.unasked-encoding"
+
+
 def test_a_body_in_chunks_without_a_length_is_whole(make: Any) -> None:
     scene = make(Script(chunked=True))
     scene.get()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Final
+
+from msgspec import structs
 
 from surefetch.events import Failure
 from surefetch.model import Artifact, Struct
@@ -19,6 +22,8 @@ _COMPRESSED: Final = {"gzip": (".gz", ".tgz", ".gzip"), "br": (".br",), "zstd": 
 _NO_CODING: Final = frozenset({"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "aws-chunked"})
 _MARKUP: Final = (".html", ".htm", ".xhtml", ".xml", ".svg", ".rss")
 _ENOUGH_TO_SNIFF: Final = 256  # bytes
+#: What looks wrong is read whole if it has so many bytes at most: pages have fewer.
+DOUBTED_BYTES: Final = 1 << 20
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -46,6 +51,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     size: int | None  # of the whole artifact, if it says
     takes_ranges: bool
     validator: str | None
+    encoding: str = ""  # that it says to be in although nobody asked
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -54,6 +60,7 @@ class Refused(Struct, frozen=True, kw_only=True):
     cause: str = ""
     detail: str = ""
     failure: Failure | None = None  # None: as the table of causes has it
+    doubted: Accepted | None = None  # what it is if its bytes are right nevertheless
 
 
 class Redirected(Struct, frozen=True, kw_only=True):
@@ -110,9 +117,36 @@ def weigh(head: Head, wanted: Wanted) -> Verdict:
         return Redirected(location=head.get("location"))
     if head.status not in CARRYING:
         return Refused()
-    if cause := _unasked_encoding(head, wanted.artifact.name):
-        return cause
-    return _weigh_part(head, wanted) if head.status == 206 else _weigh_whole(head, wanted)
+    verdict = _weigh_part(head, wanted) if head.status == 206 else _weigh_whole(head, wanted)
+    encoding = _unasked_encoding(head, wanted.artifact.name)
+    if not encoding:
+        return verdict
+    accepted = structs.replace(verdict, encoding=encoding) if isinstance(verdict, Accepted) else None
+    if accepted and is_promised(accepted, wanted.artifact):
+        return accepted
+    detail = f"Content-Encoding: {encoding}"
+    return Refused(cause="body.unasked-encoding", detail=detail, doubted=accepted)
+
+
+def is_promised(verdict: Accepted, artifact: Artifact) -> bool:
+    """Whether an answer has the promised size and will be proven: no look or label speaks against it."""
+    return artifact.digest is not None and artifact.size is not None and verdict.size == artifact.size
+
+
+def may_be_right(verdict: Accepted, wanted: Wanted) -> bool:
+    """Whether an answer that looks wrong is worth reading whole: its digest may be the promised one."""
+    artifact = wanted.artifact
+    sizes = [size for size in (verdict.size, artifact.size) if size is not None]
+    is_whole = verdict.start == 0 == wanted.start and not wanted.has_range
+    return is_whole and artifact.digest is not None and max(sizes, default=0) <= DOUBTED_BYTES
+
+
+def is_right(data: bytes | bytearray, artifact: Artifact) -> bool:
+    """Whether these are the bytes that an artifact's digest names."""
+    digest = artifact.digest
+    if digest is None:
+        return False
+    return hashlib.new(digest.algorithm, data, usedforsecurity=False).hexdigest() == digest.hex
 
 
 def misfit(size: int | None, artifact: Artifact) -> Refused | None:
@@ -230,12 +264,11 @@ def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
     )
 
 
-def _unasked_encoding(head: Head, name: str) -> Refused | None:
+def _unasked_encoding(head: Head, name: str) -> str:
+    """Return the coding that an answer says to be in, beside that of the file itself; "" for none."""
     named = [part.strip().removeprefix("x-") for part in head.get("content-encoding").lower().split(",")]
     encoding = ", ".join(part for part in named if part not in _NO_CODING)
-    if not encoding or name.lower().endswith(_COMPRESSED.get(encoding, ())):
-        return None
-    return Refused(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
+    return "" if name.lower().endswith(_COMPRESSED.get(encoding, ())) else encoding
 
 
 def _length(head: Head) -> int | None:

@@ -399,11 +399,10 @@ class Engine:
     def _ended(self, transfer: Transfer, code: int, message: str) -> None:
         """libcurl is through with a transfer."""
         self._leave_wire(transfer)
-        if transfer.stage is Stage.ASKED and (code == 0 or transfer.kept):
-            self._intake.weigh(transfer, is_whole=True)
-            self._carry_out()
-            if transfer.id not in self._active:
-                return
+        self._intake.conclude(transfer, is_whole=code == 0)
+        self._carry_out()
+        if transfer.id not in self._active:
+            return
         match transfer.stage:
             case Stage.REDIRECTED:
                 self._follow(transfer)
