@@ -175,6 +175,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0  # from the order to the first byte
     round_trip: float = 0.0  # seconds, as its connection shows; 0 where it was not made for it, or to a proxy
     is_multiplexed: bool = False  # over HTTP/2: many requests may share the connection
+    encoding: str = ""  # that the answer says to be in although nobody asked: its digest tells
 
 
 class Received(Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ import pytest
 
 from surefetch.catalog.metalink import write_metalink
 from surefetch.errors import FetchError
-from surefetch.events import Finished, Opened, Received, Request
+from surefetch.events import Finished, Opened, Proven, Received, Request
 from surefetch.model import PIECE_BYTES, Artifact, Dataset, Mirror
 from surefetch.receipts import FileReceipt
 from surefetch.reporters import SilentReporter
@@ -364,6 +364,26 @@ def test_a_file_that_is_replaced_on_the_way_comes_from_one_version(make: Any) ->
     assert causes(receipt, server) == ["body.truncated"]
 
 
+@pytest.mark.parametrize("name", ["etag", "last_modified"])
+def test_nodes_whose_validators_differ_and_that_cut_give_the_file_together(make: Any, name: str) -> None:
+    tags = [f"Mon, 0{day} Jan 2024 00:00:00 GMT" if name == "last_modified" else f'"{day}"' for day in (1, 2)]
+    nodes = [Script(cut_after=MIB, **{"etag": "", name: tag}) for tag in tags]
+    scene = make(nodes * 20)
+    scene.get()
+    assert len(scene.servers[0].seen) < 12
+
+
+def test_a_page_of_just_the_files_length_is_named_once_it_is_hashed(make: Any) -> None:
+    body = (b"<!DOCTYPE html><title>Moved</title>" + b" " * len(DATA))[: len(DATA)]
+    scene = make(Script(body=body), deadline=15.0)
+    assert scene.fails().code == "body.html"
+
+
+def test_wrong_bytes_that_are_labelled_as_encoded_are_named_by_that(make: Any) -> None:
+    scene = make(Script(body=DATA[::-1], headers=(("Content-Encoding", "gzip"),)), deadline=15.0)
+    assert scene.fails().code == "body.unasked-encoding"
+
+
 def test_a_body_in_chunks_without_a_length_is_whole(make: Any) -> None:
     scene = make(Script(chunked=True))
     scene.get()
@@ -438,6 +458,24 @@ def test_who_only_told_the_size_or_was_compared_with_has_given_nothing(tmp_path:
         bench.opened(request, Opened(id=number, start=0, size=1000, takes_ranges=True, validator=None))
     bench.close()
     assert bench.givers == {"data.bin": ["https://bytes.example/data.bin"]}
+
+
+@pytest.mark.parametrize("told", [1000, 3000], ids=["shorter", "longer"])
+def test_what_is_proven_is_all_that_came_whatever_size_was_told_and_refused(
+    tmp_path: Path, told: int
+) -> None:
+    data = DATA[:2000]
+    digest = hashlib.sha256(data).hexdigest()
+    artifact = Artifact(name="data.bin", form="files", max_size=4000, sha256=digest)
+    bench = Bench(Dataset(name="files", version="1", artifacts=(artifact,)), Store(tmp_path), {})
+    mirror = Mirror(url="https://balancer.example/data.bin", source="user")
+    request = Request(id=1, artifact=artifact, mirror=mirror)
+    part = bench.part(artifact)
+    bench.opened(request, Opened(id=1, start=0, size=told, takes_ranges=True, validator=None))
+    part.write(0, data)
+    bench.prove(artifact)
+    assert [type(event) for event in bench.inbox.take(1.0)] == [Proven]
+    bench.close()
 
 
 def test_a_mirror_of_another_size_does_not_keep_the_right_one_out(make: Any) -> None:

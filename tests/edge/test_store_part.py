@@ -74,9 +74,31 @@ def test_bytes_beyond_the_bound_are_refused(store):
         part.write(90, bytes(11))
     with pytest.raises(ValueError, match="cannot be of"):
         part.fix_size(101)
-    part.fix_size(20)
+    part.abandon()
+    part = store.part(KEY, 20)
     with pytest.raises(ValueError, match="do not belong"):
         part.write(19, bytes(2))
+    part.abandon()
+
+
+@pytest.mark.parametrize("told", [MIB, len(DATA) + 5], ids=["shorter", "longer"])
+def test_a_size_that_was_only_told_gives_way_to_the_bytes(store, told):
+    part = store.part(KEY, bound=10 * MIB)
+    part.fix_size(told)
+    part.write(0, DATA)
+    part.write(len(DATA) + 7, bytes(9))  # of another version
+    with Prover() as prover:
+        prover.watch(part)
+        part.settle()
+        assert prove(prover, part).matches(KEY)
+    assert store.publish(part, KEY.hex).read_bytes() == DATA
+
+
+def test_a_size_that_was_promised_gives_way_to_nothing(store):
+    part = begun(store)
+    part.settle()
+    assert part.size == len(DATA)
+    assert part.count == 2 * MIB
     part.abandon()
 
 

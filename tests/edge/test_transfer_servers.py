@@ -1,11 +1,13 @@
 """The engine against nginx: HTTP/1.1, TLS, HTTP/2, throttled connections."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from surefetch.events import Failed, Finished, Opened
+from surefetch.transfer.options import Options
 from surefetch.transfer.trust import Trust
 from tests.fakes.driver import MemorySink, driving, ending, opened
 from tests.fakes.servers import Nginx, TestAuthority, TlsFront, free_port, nginx
@@ -120,3 +122,19 @@ def test_a_throttled_connection_is_told_bit_by_bit(web: Nginx) -> None:
         events, sink = driver.fetch(f"{web.throttled}/data.bin", SIZE)
     assert bytes(sink.data) == CONTENT
     assert len(events) > 3
+
+
+@pytest.mark.parametrize("version", ["h1", "h2"])
+def test_a_limit_on_the_rate_holds_for_every_protocol(web: Nginx, trust: Trust, version: str) -> None:
+    """Requests that share a connection wait for each other's turns."""
+    sinks = [MemorySink() for _ in range(50)]
+    with driving(Options(limit_rate=200_000), trust=trust) as driver:
+        began = time.monotonic()
+        for number, sink in enumerate(sinks):
+            url = f"{getattr(web, version)}/small-{number}.bin"
+            driver.engine.begin(driver.request(url, 4000), sink)
+        events = driver.until_ended(50)
+        seconds = time.monotonic() - began
+    assert [event for event in events if isinstance(event, Failed)] == []
+    assert [bytes(sink.data[:4]) for sink in sinks] == [f"{number:04}".encode() for number in range(50)]
+    assert 0.8 < seconds < 1.5

@@ -54,11 +54,12 @@ class Driver:
         validator: str | None = None,
         is_named: bool = True,
         max_size: int | None = None,
+        sha256: str | None = None,
     ) -> Request:
         """Make a request. `is_named`: the host may be private, as loopback is."""
         return Request(
             id=next(self._ids),
-            artifact=Artifact(name=name, form="test", size=size, max_size=max_size),
+            artifact=Artifact(name=name, form="test", size=size, max_size=max_size, sha256=sha256),
             mirror=Mirror(url=url, source="http", may_be_private=is_named),
             start=start,
             stop=stop,

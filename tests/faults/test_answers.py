@@ -94,7 +94,7 @@ ANSWERS = {
     ),
     "huge headers": (Script(header_bytes=3_000_000), "policy.header-size", "mirror", 13, ""),
     "another encoding": (
-        Script(headers=(("Content-Encoding", "br"),)),
+        Script(headers=(("Content-Encoding", "br"),), body=b"\x0b\x02\x80hello\x03"),
         "body.unasked-encoding",
         "mirror",
         10,

@@ -114,7 +114,7 @@ def judge_redirected_to_login(seen: Observation) -> Finding | None:
 def judge_status(seen: Observation) -> Finding | None:
     """A status that carries no file, and what headers and body add to it."""
     status = seen.status
-    if status is None or status in (200, 206):
+    if status is None or status in (200, 203, 206):
         return None
     said = f"status {status}"
     if seen.proxy and seen.url.startswith("http:"):  # no tunnel: the proxy itself may have answered so
@@ -223,8 +223,10 @@ def _storage_refusal(status: int, said: str, cause: str) -> Finding:
 
 
 def judge_body(seen: Observation) -> Finding | None:
-    """Status 200 or 206, and the wrong bytes."""
-    if seen.status not in (200, 206, None) or seen.curl_code not in (0, codes.PARTIAL, codes.WRITE_ERROR):
+    """A status that carries a file, and the wrong bytes."""
+    if seen.status not in (200, 203, 206, None):
+        return None
+    if seen.curl_code not in (0, codes.PARTIAL, codes.WRITE_ERROR):
         return None
     if seen.header("x-amzn-waf-action") or seen.header("cf-mitigated"):
         return _page_marker(seen)

@@ -52,7 +52,7 @@ def last_host(seen: Observation) -> str:
 
 def carries_body(seen: Observation) -> bool:
     """Return whether the answer is one that carries a file."""
-    return seen.status in (200, 206) or (seen.status is None and seen.length_received > 0)
+    return seen.status in (200, 203, 206) or (seen.status is None and seen.length_received > 0)
 
 
 def rate(seen: Observation) -> float:

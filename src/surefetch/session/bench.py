@@ -80,6 +80,7 @@ class Bench:
         self.resumed = 0  # bytes that were here from earlier runs
         self._known, self._learns = known, learns
         self._validators: dict[str, list[str | None]] = {}  # artifact name -> of each answer that gave bytes
+        self._encodings: dict[str, str] = {}  # artifact name -> that an answer said to be in, unasked
         self._private: set[str] = set()  # artifacts that came with a credential
         self.proving: set[str] = set()  # artifacts that are hashed to their end
         self._unproven: list[Part] = []
@@ -135,6 +136,8 @@ class Bench:
             part.fix_size(event.size)
         part.remember(url, event.validator)
         self._validators.setdefault(name, []).append(event.validator)
+        if event.encoding:
+            self._encodings[name] = event.encoding
         if with_credential and self.dataset.origin != "built-in":  # what the built-in catalog names is public
             self._private.add(name)
         givers = self.givers.setdefault(name, [])
@@ -174,6 +177,7 @@ class Bench:
             StoreError: The part of an empty file, for which nothing was asked, could not be made.
         """
         part = self.part(artifact)
+        part.settle()  # the planner may have refused the size that was told
 
         def conclude(proof: Proof | SurefetchError) -> None:
             try:
@@ -283,6 +287,7 @@ class Bench:
         actual = proof.sha256 if expected.algorithm == "sha256" else proof.weak[expected.algorithm]
         self.wrong_digests += [(url, proof.sha256) for url in self.givers.get(artifact.name, ())]
         from surefetch.diagnose.bytes import name_bytes  # failures only
+        from surefetch.diagnose.findings import Finding
 
         finding = name_bytes(
             _read(part, 0, min(4096, proof.size)),
@@ -292,6 +297,8 @@ class Bench:
             digest=actual,
             lookup=self._known,
         )
+        if finding.cause == "body.corrupt" and (encoding := self._encodings.get(artifact.name)):
+            finding = Finding(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
         return Disproven(
             artifact=artifact,
             actual=Digest(algorithm=expected.algorithm, hex=actual),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from surefetch.plan.policy import CONNECTIONS, MANY, Limits
@@ -14,12 +15,16 @@ if TYPE_CHECKING:
 HANDLES_OF_JOB = 32
 #: Likewise for each connection to a host from which many small files are wanted.
 HANDLES_OF_CONNECTION = 16
+#: Where the rate is limited, a host gets as many requests at once as can have so many bytes a second each:
+#: one whose turn comes too seldom looks like one that gives nothing.
+LEAST_RATE = 4 << 10
 
 
 def limits_of(session: Session) -> Limits:
     """Return the planner's limits by the session's settings."""
     settings, usual = session.settings, Limits()
     is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
+    most = max(1, settings.limit_rate // LEAST_RATE) if settings.limit_rate else sys.maxsize
     return Limits(
         connect_timeout=settings.connect_timeout,
         first_byte_timeout=settings.first_byte_timeout,
@@ -30,7 +35,8 @@ def limits_of(session: Session) -> Limits:
         slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
         longest_pause=max(settings.deadline, usual.longest_pause),
         jobs=min(settings.jobs, max(1, most_open() // HANDLES_OF_JOB)),
-        connections=settings.connections or CONNECTIONS,
-        many=settings.connections or min(MANY, most_open() // HANDLES_OF_CONNECTION),
+        connections=settings.connections or min(CONNECTIONS, most),
+        many=settings.connections or min(MANY, most_open() // HANDLES_OF_CONNECTION, most),
+        streams=min(usual.streams, most),
         compares=True,
     )

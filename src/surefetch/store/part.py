@@ -42,7 +42,7 @@ class Part:
     Attributes:
         key: What it is part of: a digest as text, or any name for an artifact without one.
         place: Its file's path, as text.
-        size: Bytes of the whole artifact, None while unknown.
+        size: Bytes of the whole artifact, promised or as a mirror told; None while unknown.
         bound: Bytes at most.
         written: Bytes written so far, those discarded since included.
         has_journal: Whether there is a journal on the disk.
@@ -130,6 +130,18 @@ class Part:
         self.size = size
         self._look_at = 0
 
+    def settle(self) -> None:
+        """Let the artifact end where its bytes end, whatever size was told, unless one was promised.
+
+        What lies beyond the first byte that is not here is forgotten: it is of another version.
+        """
+        if self._is_size_certain:
+            return
+        end = self.frontier(0)
+        if self.reach > end:
+            self.discard(end, self.reach)
+        self.size = end
+
     def reserve(self) -> None:
         """Have the disk keep room for the whole artifact, so that a full disk shows before the first byte.
 
@@ -155,7 +167,9 @@ class Part:
             StoreError: The disk refuses, e.g. because it is full.
         """
         stop = start + len(data)
-        if start < 0 or stop > (self.bound if self.size is None else self.size):
+        # A size that a mirror told bounds nothing: it may be that of another version.
+        promised = self.size if self._is_size_certain else None
+        if start < 0 or stop > (self.bound if promised is None else promised):
             raise ValueError(f"bytes {start} to {stop} do not belong to a part of {self.bound}")
         with self._writing:
             with self._state:

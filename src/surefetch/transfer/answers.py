@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec import structs
+
 from surefetch.events import Failure
 from surefetch.model import Artifact, Struct
 
+#: Statuses of answers with bytes of the file; a proxy that may have changed them says 203 (RFC 9110, 15.3.4).
+CARRYING: Final = frozenset({200, 203, 206})
 #: Statuses that lead elsewhere (RFC 9110, 15.4); 300, 304, 305 and 306 do not carry a file either.
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 #: Names that end so hold their own compression: servers label them with the encoding by mistake.
 _COMPRESSED: Final = {"gzip": (".gz", ".tgz", ".gzip"), "br": (".br",), "zstd": (".zst",), "bzip2": (".bz2",)}
+#: Values of Content-Encoding that name no coding: a proxy's, an upload's (S3 keeps `aws-chunked`), a charset.
+_NO_CODING: Final = frozenset({"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "aws-chunked"})
 _MARKUP: Final = (".html", ".htm", ".xhtml", ".xml", ".svg", ".rss")
 _ENOUGH_TO_SNIFF: Final = 256  # bytes
+#: What looks wrong is read whole if it has so many bytes at most: pages have fewer.
+DOUBTED_BYTES: Final = 1 << 20
 
 
 class Head(Struct, frozen=True, kw_only=True):
@@ -42,6 +51,7 @@ class Accepted(Struct, frozen=True, kw_only=True):
     size: int | None  # of the whole artifact, if it says
     takes_ranges: bool
     validator: str | None
+    encoding: str = ""  # that it says to be in although nobody asked
 
 
 class Refused(Struct, frozen=True, kw_only=True):
@@ -50,6 +60,7 @@ class Refused(Struct, frozen=True, kw_only=True):
     cause: str = ""
     detail: str = ""
     failure: Failure | None = None  # None: as the table of causes has it
+    doubted: Accepted | None = None  # what it is if its bytes are right nevertheless
 
 
 class Redirected(Struct, frozen=True, kw_only=True):
@@ -68,6 +79,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     start: int
     stop: int | None  # None: to the end
     has_range: bool  # a Range header was sent
+    validator: str | None = None  # sent with it as If-Range
 
     @property
     def byte_range(self) -> str | None:
@@ -103,11 +115,38 @@ def weigh(head: Head, wanted: Wanted) -> Verdict:
     """Hold an answer's head against what was asked for."""
     if head.status in REDIRECTS and head.get("location"):
         return Redirected(location=head.get("location"))
-    if head.status not in (200, 206):
+    if head.status not in CARRYING:
         return Refused()
-    if cause := _unasked_encoding(head, wanted.artifact.name):
-        return cause
-    return _weigh_part(head, wanted) if head.status == 206 else _weigh_whole(head, wanted)
+    verdict = _weigh_part(head, wanted) if head.status == 206 else _weigh_whole(head, wanted)
+    encoding = _unasked_encoding(head, wanted.artifact.name)
+    if not encoding:
+        return verdict
+    accepted = structs.replace(verdict, encoding=encoding) if isinstance(verdict, Accepted) else None
+    if accepted and is_promised(accepted, wanted.artifact):
+        return accepted
+    detail = f"Content-Encoding: {encoding}"
+    return Refused(cause="body.unasked-encoding", detail=detail, doubted=accepted)
+
+
+def is_promised(verdict: Accepted, artifact: Artifact) -> bool:
+    """Whether an answer has the promised size and will be proven: no look or label speaks against it."""
+    return artifact.digest is not None and artifact.size is not None and verdict.size == artifact.size
+
+
+def may_be_right(verdict: Accepted, wanted: Wanted) -> bool:
+    """Whether an answer that looks wrong is worth reading whole: its digest may be the promised one."""
+    artifact = wanted.artifact
+    sizes = [size for size in (verdict.size, artifact.size) if size is not None]
+    is_whole = verdict.start == 0 == wanted.start and not wanted.has_range
+    return is_whole and artifact.digest is not None and max(sizes, default=0) <= DOUBTED_BYTES
+
+
+def is_right(data: bytes | bytearray, artifact: Artifact) -> bool:
+    """Whether these are the bytes that an artifact's digest names."""
+    digest = artifact.digest
+    if digest is None:
+        return False
+    return hashlib.new(digest.algorithm, data, usedforsecurity=False).hexdigest() == digest.hex
 
 
 def misfit(size: int | None, artifact: Artifact) -> Refused | None:
@@ -212,20 +251,24 @@ def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
     size = _length(head)
     if refused := misfit(size, wanted.artifact):
         return refused
+    validator = strong_validator(head)
+    # The whole file in place of a range says that ranges are not taken, unless it is another version than the
+    # one that If-Range was for (RFC 9110, 13.1.5).
+    is_other = wanted.validator is not None and validator not in (None, wanted.validator)
     return Accepted(
         start=0,
         stop=size,
         size=size,
-        takes_ranges=not wanted.has_range and "bytes" in head.get("accept-ranges").lower(),
-        validator=strong_validator(head),
+        takes_ranges=(is_other or not wanted.has_range) and "bytes" in head.get("accept-ranges").lower(),
+        validator=validator,
     )
 
 
-def _unasked_encoding(head: Head, name: str) -> Refused | None:
-    encoding = head.get("content-encoding").strip().lower().removeprefix("x-")
-    if encoding in ("", "identity") or name.lower().endswith(_COMPRESSED.get(encoding, ())):
-        return None
-    return Refused(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
+def _unasked_encoding(head: Head, name: str) -> str:
+    """Return the coding that an answer says to be in, beside that of the file itself; "" for none."""
+    named = [part.strip().removeprefix("x-") for part in head.get("content-encoding").lower().split(",")]
+    encoding = ", ".join(part for part in named if part not in _NO_CODING)
+    return "" if name.lower().endswith(_COMPRESSED.get(encoding, ())) else encoding
 
 
 def _length(head: Head) -> int | None:

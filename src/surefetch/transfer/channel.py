@@ -30,22 +30,34 @@ _KEEPALIVE_SECONDS: Final = 30
 
 
 class Staging:
-    """Mutable: the buffer in which the pieces of one body gather until they are taken on."""
+    """Mutable: the buffer in which the pieces of one body gather until they are taken on.
 
-    def __init__(self, buffers: Buffers) -> None:
-        self._buffers = buffers
+    Where the rate is limited, bodies wait here for their turn: libcurl reads nothing of them meanwhile.
+    """
+
+    def __init__(self, buffers: Buffers, throttle: Throttle) -> None:
+        self._buffers, self._throttle = buffers, throttle
         self._buffer = buffers.next()
         self._filled = 0
         self._owner: Channel | None = None
+        self._waiting: dict[Channel, None] = {}  # the first one is next
+        self._served: Channel | None = None  # whose turn it is
 
-    def add(self, owner: Channel, data: bytes) -> None:
-        """Add a piece; what does not fit, or is another channel's, is passed on first."""
+    def add(self, owner: Channel, data: bytes) -> int | None:
+        """Add a piece; what does not fit, or is another channel's, is passed on first.
+
+        Returns:
+            libcurl's word for a body that has to wait, with this piece; None: it was taken.
+        """
+        if self._throttle.is_on and not self._may_come(owner, len(data)):
+            return int(pycurl.WRITEFUNC_PAUSE)
         stop = self._filled + len(data)
         if owner is not self._owner or stop > len(self._buffer):
             self.pass_on()
             self._owner, stop = owner, len(data)
         self._buffer[self._filled : stop] = data
         self._filled = stop
+        return None
 
     def pass_on(self) -> None:
         """Hand what has gathered to its owner's taker."""
@@ -53,6 +65,32 @@ class Staging:
         if filled and self._owner and self._owner.take:
             self._owner.take(memoryview(self._buffer)[:filled])
             self._buffer = self._buffers.next()
+
+    def due(self, now: float) -> float | None:
+        """When the next of those that wait has its turn; None: nobody waits."""
+        return now + self._throttle.pause(now) if self._waiting else None
+
+    def go_on(self) -> None:
+        """Give those their turns for which time has paid."""
+        for _ in range(len(self._waiting)):
+            if self._throttle.pause(time.monotonic()):
+                return
+            self._served = next(iter(self._waiting))
+            del self._waiting[self._served]
+            self._served.curl.pause(pycurl.PAUSE_CONT)  # its piece comes before this returns
+
+    def forget(self, channel: Channel) -> None:
+        """Note that nothing more comes of a body."""
+        self._waiting.pop(channel, None)
+
+    def _may_come(self, owner: Channel, count: int) -> bool:
+        now = time.monotonic()
+        if owner is not self._served and (self._waiting or self._throttle.pause(now)):
+            self._waiting[owner] = None
+            return False
+        self._served = None
+        self._throttle.took(count, now)
+        return True
 
 
 class Channel:

@@ -88,14 +88,14 @@ class Engine:
         self._lookout = Lookout(self._events)
         self._throttle = Throttle(options.limit_rate)
         self._versions = Versions()
-        self._intake = Intake(options, self._events, self._active, self._opened, self._throttle)
-        self._staging = Staging(buffers or Buffers())
+        self._intake = Intake(options, self._events, self._active, self._opened)
+        self._staging = Staging(buffers or Buffers(), self._throttle)
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
         self._pages: dict[Lookup, tuple[str, bool]] = {}  # where found, and whether inside this network
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
-        self._wire = Wire(options.connections, self._throttle)
+        self._wire = Wire(options.connections)
         self._names = NameCheck(self.wake)
 
     def __enter__(self) -> Engine:
@@ -251,6 +251,7 @@ class Engine:
     def _turn(self, wait: float) -> bool:
         """Let libcurl work once; return whether somebody called `wake`."""
         is_awake = self._wire.turn(wait)
+        self._staging.go_on()
         self._staging.pass_on()
         self._carry_out()
         self._take_endings()
@@ -301,7 +302,7 @@ class Engine:
                 soonest = transfer.deadline
             if transfer.position > transfer.told and transfer.told_at + TELL_SECONDS < soonest:
                 soonest = transfer.told_at + TELL_SECONDS
-        others = (self._wire.due, self._names.due, self._lookout.due)
+        others = (self._wire.due, self._names.due, self._lookout.due, self._staging.due(now))
         return min([soonest, *(time for time in others if time is not None)])
 
     # --- asking ---------------------------------------------------------------------------------------------
@@ -366,8 +367,8 @@ class Engine:
     def _headers(self, transfer: Transfer) -> list[str]:
         if isinstance(transfer, Page):
             return list(transfer.headers)
-        if transfer.validator and transfer.wanted.start:
-            return [f"If-Range: {transfer.validator}"]
+        if transfer.wanted.validator:
+            return [f"If-Range: {transfer.wanted.validator}"]
         return []
 
     def _authorization(self, url: str, user: str | None, password: str | None) -> list[str]:
@@ -399,11 +400,10 @@ class Engine:
     def _ended(self, transfer: Transfer, code: int, message: str) -> None:
         """libcurl is through with a transfer."""
         self._leave_wire(transfer)
-        if transfer.stage is Stage.ASKED and (code == 0 or transfer.kept):
-            self._intake.weigh(transfer, is_whole=True)
-            self._carry_out()
-            if transfer.id not in self._active:
-                return
+        self._intake.conclude(transfer, is_whole=code == 0)
+        self._carry_out()
+        if transfer.id not in self._active:
+            return
         match transfer.stage:
             case Stage.REDIRECTED:
                 self._follow(transfer)
@@ -528,7 +528,7 @@ class Engine:
             )
             return
         pause = answers.retry_after(transfer.head.get("retry-after"), time.time()) if transfer.head else None
-        is_other_file = is_whole and seen.status == 200 and bool(transfer.kept)
+        is_other_file = is_whole and seen.status in (200, 203) and bool(transfer.kept)
         digest = sha256(transfer.kept).hexdigest() if is_other_file else None
         self._end(
             transfer,
@@ -588,6 +588,7 @@ class Engine:
     def _leave_wire(self, transfer: Transfer) -> None:
         if transfer.channel and self._by_curl.pop(transfer.channel.curl, None):
             self._wire.remove(transfer.channel.curl)
+            self._staging.forget(transfer.channel)
             self._lookout.forget(transfer)
 
 

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Mapping, MutableSequence
 from typing import Final
 
+from msgspec import structs
+
 from surefetch.errors import SurefetchError
 from surefetch.events import Event, Opened, Received
 from surefetch.model import Artifact
 from surefetch.transfer import answers
 from surefetch.transfer.answers import Accepted, Redirected, Refused
 from surefetch.transfer.options import Options
-from surefetch.transfer.throttle import Throttle
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
 
 #: `Received` is sent at most this often, or when this much has come.
@@ -26,6 +27,8 @@ TELL_BYTES: Final = 1 << 20
 _EVIDENCE_BYTES: Final = 256 << 10
 #: Of the body of a redirect: read, so that the connection can be used again.
 _REDIRECT_BODY_BYTES: Final = 64 << 10
+#: Seconds to wait for all of an answer that looks wrong and may be right.
+_DOUBT_SECONDS: Final = 5.0
 #: Seconds that a complete file waits for its answer's end, where the answer does not name its length.
 _END_GRACE: Final = 0.5
 
@@ -39,18 +42,15 @@ class Intake:
         events: MutableSequence[Event],
         active: Mapping[int, Transfer],
         opened: Callable[[Download], None],
-        throttle: Throttle,
     ) -> None:
         self._options, self._events, self._active = options, events, active
-        self._opened, self._throttle = opened, throttle
+        self._opened = opened
         self.due: list[Transfer] = []
         self._validators: dict[str, str] = {}  # asked URL -> of its last answer
 
     def take(self, transfer: Transfer, data: memoryview) -> None:
         """Take bytes of an answer's body in; they are copied or written before this returns."""
         transfer.received += len(data)
-        if self._throttle.is_on:
-            self._throttle.took(len(data), time.monotonic())
         if transfer.outcome is not None:
             return
         match transfer.stage:
@@ -86,6 +86,23 @@ class Intake:
                 self._refuse(transfer, verdict, data)
             case Accepted() as verdict:
                 self._weigh_first_bytes(transfer, verdict, data, is_whole=is_whole)
+
+    def conclude(self, transfer: Transfer, *, is_whole: bool) -> None:
+        """Judge an answer that has ended, if it is not judged; take one that looked wrong and is right.
+
+        Args:
+            transfer: libcurl is through with it.
+            is_whole: It ended as an answer should.
+        """
+        if transfer.stage is Stage.ASKED and (is_whole or transfer.kept):
+            self.weigh(transfer, is_whole=True)
+        if is_whole and _is_doubted(transfer) and answers.is_right(transfer.kept, transfer.wanted.artifact):
+            assert transfer.refused and transfer.refused.doubted
+            data, verdict = bytes(transfer.kept), transfer.refused.doubted
+            transfer.refused = None
+            transfer.kept.clear()
+            self._open(transfer, verdict)
+            self.write(transfer, data)
 
     def write(self, transfer: Transfer, data: bytes | memoryview) -> None:
         """Pass bytes on, after those kept while the answer was judged; see whether all is here."""
@@ -133,9 +150,10 @@ class Intake:
             if answers.needs_more(first) and not is_whole:
                 transfer.kept += data
                 return
-            kind = transfer.head.get("content-type")
-            if refused := answers.sniff(first, kind, transfer.wanted.artifact.name):
-                self._refuse(transfer, refused, data)
+            kind, artifact = transfer.head.get("content-type"), transfer.wanted.artifact
+            refused = answers.sniff(first, kind, artifact.name)
+            if refused and not answers.is_promised(verdict, artifact):
+                self._refuse(transfer, structs.replace(refused, doubted=verdict), data)
                 return
         self._open(transfer, verdict)
         self.write(transfer, data)
@@ -161,6 +179,7 @@ class Intake:
                     address=transfer.channel.tried_address,
                     seconds=now - _asked_at(transfer),
                     round_trip=_round_trip(transfer),
+                    encoding=verdict.encoding,
                 )
             )
             self._opened(transfer)
@@ -216,18 +235,26 @@ class Intake:
 
     def _refuse(self, transfer: Transfer, refused: Refused, data: bytes | memoryview = b"") -> None:
         transfer.stage, transfer.refused = Stage.REFUSED, refused
-        set_deadline(transfer, self._options.evidence_timeout)
+        usual = self._options.evidence_timeout
+        set_deadline(transfer, max(usual, _DOUBT_SECONDS) if _is_doubted(transfer) else usual)
         self._keep_evidence(transfer, data)
 
     def _keep_evidence(self, transfer: Transfer, data: bytes | memoryview) -> None:
+        most = answers.DOUBTED_BYTES if _is_doubted(transfer) else _EVIDENCE_BYTES
         transfer.kept += data
-        del transfer.kept[_EVIDENCE_BYTES:]
-        if transfer.received > _EVIDENCE_BYTES:
+        del transfer.kept[most:]
+        if transfer.received > most:
             self._decide(transfer, Outcome.FAIL)
 
     def _decide(self, transfer: Transfer, outcome: Outcome) -> None:
         transfer.outcome = outcome
         self.due.append(transfer)
+
+
+def _is_doubted(transfer: Transfer) -> bool:
+    """Whether an answer that looks wrong may be the file: all of it tells."""
+    verdict = transfer.refused.doubted if transfer.refused else None
+    return verdict is not None and answers.may_be_right(verdict, transfer.wanted)
 
 
 def _asked_at(transfer: Transfer) -> float:

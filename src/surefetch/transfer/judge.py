@@ -174,7 +174,7 @@ def judge_observation(seen: Observation, refused: Refused | None = None) -> Verd
         seen: What was observed.
         refused: What the engine itself has found wrong, if it has.
     """
-    if refused and refused.cause in BY_LENGTH and seen.status == 200:
+    if refused and refused.cause in BY_LENGTH and seen.status in (200, 203):
         refused = answers.sniff(seen.first_bytes, seen.content_type, seen.artifact) or refused
     cause, detail = _cause(seen, refused)
     failure = refused.failure if refused else None

@@ -75,7 +75,7 @@ class Sightings:
         """Say what a failure is: by the engine's own rule where that knows best, else by the judge given."""
         refused = transfer.refused
         verdict = judge_observation(seen, refused)
-        if self._judge and refused and refused.cause in BY_LENGTH and seen.status == 200:
+        if self._judge and refused and refused.cause in BY_LENGTH and seen.status in (200, 203):
             named = self._judge(seen)  # a page or error document of another length tells what it is
             verdict = named if named and named[1] not in UNNAMED else verdict
         elif self._judge and not (refused and refused.cause in ENGINE_KNOWS):

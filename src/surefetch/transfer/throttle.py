@@ -6,7 +6,7 @@ from typing import Final
 
 #: Seconds' worth of bytes that may come at once after a while without any.
 BURST_SECONDS: Final = 0.1
-#: Bytes are read in stretches of so many seconds, within these bounds; libcurl reads ten of them in a row.
+#: Bytes are read in stretches of so many seconds, within these bounds.
 READ_SECONDS: Final = 0.01
 LEAST_READ, MOST_READ = 1 << 10, 512 << 10
 #: What the system may take in ahead of us, on each connection: so many seconds' worth, but as much as this.
@@ -15,9 +15,10 @@ LEAST_AHEAD: Final = 64 << 10
 
 
 class Throttle:
-    """Mutable token bucket: bytes that came are owed, and nothing is read until time has paid for them.
+    """Mutable token bucket: bytes that came are owed, and none are taken until time has paid for them.
 
-    Nothing at all is read then, of whatever connection: TCP holds the senders back. A share for each request
+    None of any body, then one stretch of each in turn: TCP holds the senders back. Names, connections, TLS
+    and heads go on all the while, or servers would look as if they did not answer. A share for each request
     would not do: small files end before they have used theirs, and those that wait have one, too.
     """
 
@@ -44,5 +45,5 @@ class Throttle:
         self._paid_until = max(self._paid_until, now - BURST_SECONDS) + count / self._rate
 
     def pause(self, now: float) -> float:
-        """Seconds for which nothing is to be read; 0: none."""
+        """Seconds for which nothing is to be taken; 0: none."""
         return max(0.0, self._paid_until - now)

@@ -115,7 +115,13 @@ class Download(Transfer):
         artifact = request.artifact
         stop = request.stop if request.stop is not None else artifact.size
         has_range = request.start > 0 or (stop is not None and stop != artifact.size)
-        wanted = Wanted(artifact=artifact, start=request.start, stop=stop, has_range=has_range)
+        wanted = Wanted(
+            artifact=artifact,
+            start=request.start,
+            stop=stop,
+            has_range=has_range,
+            validator=request.validator if request.start > 0 else None,
+        )
         super().__init__(request.id, url, wanted, request.mirror.may_be_private, began, request.validator)
         self.sink, self.is_anew = sink, request.is_anew
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 import pycurl
 
 from surefetch.transfer.sockets import pair
-from surefetch.transfer.throttle import Throttle
 
 _KEPT_CONNECTIONS: Final = 64
 
@@ -19,20 +18,12 @@ _KEPT_CONNECTIONS: Final = 64
 class Wire:
     """Mutable: carries libcurl handles. Not thread-safe but for `wake`."""
 
-    def __init__(self, connections: int, throttle: Throttle) -> None:
-        """Make a wire.
-
-        Args:
-            connections: To one host at most.
-            throttle: Says when nothing is to be read.
-        """
-        self._throttle = throttle
+    def __init__(self, connections: int) -> None:
+        """Make a wire with so many connections to one host at most."""
         self.due: float | None = None  # when libcurl wants to be called
         self._selector = selectors.DefaultSelector()
         self._waker, self._wakened = pair()
         self._selector.register(self._wakened, selectors.EVENT_READ)
-        self._pausing = selectors.DefaultSelector()  # of the waker alone
-        self._pausing.register(self._wakened, selectors.EVENT_READ)
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
@@ -54,9 +45,7 @@ class Wire:
     def turn(self, seconds: float) -> bool:
         """Let libcurl work once, after waiting for so long at most; return whether somebody called `wake`."""
         is_awake = False
-        pause = self._throttle.pause(time.monotonic())
-        selector = self._pausing if pause else self._selector
-        for key, mask in selector.select(min(seconds, pause) if pause else seconds):
+        for key, mask in self._selector.select(seconds):
             if key.fileobj is self._wakened:
                 is_awake = self._drain_waker()
                 continue
@@ -64,7 +53,7 @@ class Wire:
                 pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
             )
             self._multi.socket_action(key.fd, flags)
-        if not pause and self.due is not None and time.monotonic() >= self.due:
+        if self.due is not None and time.monotonic() >= self.due:
             self.due = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return is_awake
@@ -85,7 +74,6 @@ class Wire:
         """Close all connections; no handle may be on the wire."""
         self._multi.close()
         self._selector.close()
-        self._pausing.close()
         self._waker.close()
         self._wakened.close()
 

@@ -1,0 +1,47 @@
+"""Answers by their heads: what is taken, and what it says of the file."""
+
+import pytest
+
+from surefetch.model import Artifact
+from surefetch.transfer.answers import Accepted, Head, Refused, Verdict, Wanted, weigh
+
+SIZE = 1000
+FILE = Artifact(name="data.bin", form="files", size=SIZE, sha256="a" * 64)
+
+
+def judged(wanted: Wanted, *headers: tuple[str, str], status: int = 200) -> Verdict:
+    """Weigh an answer with these headers, and the file's length."""
+    length = ("content-length", str(SIZE))
+    return weigh(Head(status=status, reason="", version="1.1", headers=(*headers, length)), wanted)
+
+
+def takes_ranges(wanted: Wanted, *headers: tuple[str, str]) -> bool:
+    verdict = judged(wanted, *headers)
+    assert isinstance(verdict, Accepted)
+    return verdict.takes_ranges
+
+
+@pytest.mark.parametrize(
+    ("sent", "came", "expected"),
+    [(None, '"v1"', False), ('"v1"', '"v1"', False), ('"v1"', "", False), ('"v1"', '"v2"', True)],
+    ids=["not asked for", "the same version", "nobody knows which", "another version"],
+)
+def test_the_whole_file_for_a_range_refuses_ranges_unless_it_is_another_version(
+    sent: str | None, came: str, expected: bool
+) -> None:
+    wanted = Wanted(artifact=FILE, start=100, stop=SIZE, has_range=True, validator=sent)
+    assert takes_ranges(wanted, ("accept-ranges", "bytes"), ("etag", came)) is expected
+    assert not takes_ranges(wanted, ("accept-ranges", "none"), ("etag", came))
+    assert not takes_ranges(wanted, ("etag", came))
+
+
+@pytest.mark.parametrize("label", ["identity", "none", "binary", "utf-8", "aws-chunked", "AWS-Chunked, ", ""])
+def test_a_content_encoding_that_names_no_coding_means_nothing(label: str) -> None:
+    wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
+    assert isinstance(judged(wanted, ("content-encoding", label)), Accepted)
+
+
+def test_what_a_proxy_may_have_changed_is_taken() -> None:
+    wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
+    assert isinstance(judged(wanted, status=203), Accepted)
+    assert judged(wanted, status=202) == Refused()
