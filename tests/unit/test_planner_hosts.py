@@ -27,6 +27,7 @@ from surefetch.plan.artifact import ArtifactPlan
 from surefetch.plan.planner import Goal, Planner
 from surefetch.plan.policy import Limits
 from surefetch.recipes import parse_recipe
+from tests.fakes.grammar import REFUSALS
 from tests.fakes.network import Habit
 from tests.fakes.world import FakeSource, World
 
@@ -524,3 +525,54 @@ def test_a_wait_that_is_too_long_is_not_waited_for() -> None:
     done = many_from(habit).run()
     assert done.missing
     assert "http.rate-limited" in {attempt.cause for attempt in done.attempts}
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [refusal for refusal in REFUSALS if refusal[0] is not Failure.MISSING],
+    ids=lambda refusal: refusal[1],
+)
+@pytest.mark.parametrize("most", [1, 2, 8])
+def test_a_host_that_takes_few_connections_gives_all_files_however_it_refuses(
+    refusal: tuple[Failure, str], most: int
+) -> None:
+    one = many_from(Habit(rate=1e8, latency=0.02, most=most, most_as=refusal))
+    assert one.run().missing == ()
+    assert one.now <= 12 + 300 * 0.02 / most
+    assert len(one.asked(Request)) <= 1.4 * 300
+
+
+@pytest.mark.parametrize("failure", [(Failure.CUT, "connect.reset"), (Failure.CORRUPT, "body.html")])
+def test_a_host_that_has_nothing_for_anybody_for_a_while_is_waited_for(failure: tuple[Failure, str]) -> None:
+    one = many_from(Habit(rate=1e8, latency=0.02, away=(0.3, 6.0), away_as=failure))
+    assert one.run().missing == ()
+    assert one.now < 12
+
+
+def test_who_is_shut_out_for_some_seconds_waits_in_silence() -> None:
+    """As Apache's mod_evasive has it: each request while it lasts makes it last longer."""
+    one = many_from(Habit(rate=1e8, latency=0.02, away=(0.3, 10.3), away_as=(Failure.AUTH, "http.forbidden")))
+    assert one.run().missing == ()
+    quiet = [time for time, order in one.orders if isinstance(order, Request) and 2.5 < time < 10.3]
+    assert len(quiet) <= 3
+
+
+def test_a_host_that_forbids_each_file_is_not_asked_for_long() -> None:
+    one = many_from(Habit(latency=0.02, fails=(Failure.AUTH, "http.forbidden")))
+    assert len(one.run().missing) == 300
+    assert len(one.asked(Request)) <= 3 * 300
+
+
+def test_a_host_that_gave_files_and_wants_to_be_left_alone_for_a_day_ends_the_fetch() -> None:
+    habit = Habit(rate=1e8, latency=0.02, most_requests=(0.01, 20), retry_after=86400.0)
+    one = many_from(habit)
+    assert len(one.run().missing) >= 278
+    assert one.now < 20
+    assert one.done
+    assert {attempt.cause for attempt in one.done.attempts} == {"http.rate-limited"}
+
+
+def test_a_host_that_was_away_has_as_many_connections_as_before() -> None:
+    one = many_from(Habit(rate=1e8, latency=0.05, away=(0.5, 3.5)), count=1000)
+    assert one.run().missing == ()
+    assert one.now <= 3.5 + 3 + 1000 * 0.05 / 6
