@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from surefetch import __version__
 from surefetch.events import Answered, Event
@@ -15,6 +14,7 @@ from surefetch.plan.planner import Goal
 from surefetch.session.targets import Target
 from surefetch.session.user_catalogs import own_hosts
 from surefetch.store import files
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.buffers import Buffers
@@ -103,7 +103,7 @@ class NetworkMaker:
 
     def uses_credential(self, url: str) -> bool:
         """Whether the origin of a URL is shown who asks."""
-        return bool(self._credentials is not None and self._credentials.headers(url))
+        return bool(self._credentials is not None and self._credentials.headers(urls.spelled(url)))
 
     def enclosed(self, engine: Any, event: Answered) -> Answered:
         """Say with an index page where it came from: its links are relative to that, and as private."""
@@ -126,6 +126,6 @@ class NetworkMaker:
 
     def _named_hosts(self) -> frozenset[str]:
         settings = self._session.settings
-        urls = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
+        named = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
         own = own_hosts(self._session.environ, [self._target.dataset])
-        return own | frozenset(host for url in urls if (host := urlsplit(url).hostname))
+        return own | frozenset(host for url in named if (host := urls.named_host(url)))

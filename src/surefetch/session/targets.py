@@ -136,7 +136,7 @@ def check_url(url: str) -> None:
     Raises:
         UsageError: Its scheme is neither https nor http, or it names no host.
     """
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0].strip().lower() if "://" in url else ""
     if scheme not in ("https", "http"):
         raise UsageError(
             f"`{urls.mask(url)}` is no https or http address",
@@ -144,7 +144,7 @@ def check_url(url: str) -> None:
             hint=_written(url, scheme),
         )
     try:
-        host, _ = urlsplit(url).hostname or "", urlsplit(url).port
+        host = urls.host(urls.spelled(url)) if urlsplit(url).hostname else ""
     except ValueError as error:
         raise UsageError(f"`{urls.mask(url)}` cannot be read: {error}", hint=ADDRESS) from error
     if not host:

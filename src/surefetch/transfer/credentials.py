@@ -36,13 +36,14 @@ class Credentials:
             given: (user, password) by origin, from an index configuration.
         """
         self._environ, self._home = environ, home or Path.home()
-        self._given = {urls.origin(origin): pair for origin, pair in (given or {}).items()}
+        self._given: dict[str, tuple[str, str]] = {}
         self._known: dict[str, list[str]] = {}  # origin -> header lines: thousands of files ask for them
         self.warnings: list[str] = []  # for people: files that could not be read
+        self.give(given or {})
 
     def give(self, given: Mapping[str, tuple[str, str]]) -> None:
         """Add (user, password) by origin, from an index configuration."""
-        self._given |= {urls.origin(origin): pair for origin, pair in given.items()}
+        self._given |= {urls.origin(urls.spelled(origin)): pair for origin, pair in given.items()}
         self._known.clear()
 
     def __repr__(self) -> str:

@@ -63,7 +63,7 @@ class Sightings:
 
     def of_page(self, lookup: Lookup) -> Observation | None:
         """Return what was kept of a lookup's page, the last time it was asked for."""
-        wanted = urls.mask(lookup.target)
+        wanted = urls.mask(urls.spelled(lookup.target))
         found = (seen for number, seen in reversed(self._kept.items()) if number < 0)
         return next((seen for seen in found if seen.url == wanted), None)
 

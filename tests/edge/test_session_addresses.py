@@ -1,0 +1,58 @@
+"""Addresses as people write them, from the command line to the server."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+from tests.fakes.faulty_server import FaultyServer, redirect
+from tests.faults.kit import Told, failed
+
+DATA = bytes(range(256)) * 40
+FILE = ("--sha256", hashlib.sha256(DATA).hexdigest(), "--size", str(len(DATA)))
+
+
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ("/dane/żółć.bin", "/dane/%C5%BC%C3%B3%C5%82%C4%87.bin"),
+        ("/a b.bin", "/a%20b.bin"),
+        ("/get.php?file=文 1.bin", "/get.php?file=%E6%96%87%201.bin"),
+        ("/a%2Fb%20c.bin", "/a%2Fb%20c.bin"),
+    ],
+)
+def test_an_address_with_letters_of_any_script_is_asked_for(
+    surefetch: Run, server: FaultyServer, written: str, sent: str
+) -> None:
+    server.serve(sent, DATA)
+    result = surefetch("get", server.origin + written, *FILE)
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()).read_bytes() == DATA
+    assert server.targets()[-1] == sent
+
+
+def test_a_mirror_and_a_folder_may_have_letters_of_any_script(surefetch: Run, server: FaultyServer) -> None:
+    server.serve("/%C5%BC/x.bin", DATA)
+    result = surefetch("get", f"{server.origin}/gone/x.bin", f"{server.origin}/ż/", *FILE)
+    assert result.returncode == 0, result.stderr
+    assert "/%C5%BC/x.bin" in server.targets()
+
+
+def told_of(surefetch: Run, url: str) -> Told:
+    return failed(surefetch, "get", url, *FILE)
+
+
+def test_a_host_that_is_no_name_in_any_script_is_told_before_any_request(surefetch: Run) -> None:
+    error = told_of(surefetch, f"http://{'ü' * 80}.example/x.bin")
+    assert error.exit == 2 and "can be no host's name" in error.message
+    assert not error.attempts
+
+
+def test_no_redirect_is_told_where_there_was_none(surefetch: Run, server: FaultyServer) -> None:
+    direct = told_of(surefetch, f"{server.origin}/gone.bin")
+    led = told_of(surefetch, server.serve("/moved", b"", redirect("ftp://127.0.0.1/x.bin")))
+    assert direct.cause == "http.not-found"
+    assert led.cause == "http.redirect-dead" and "ftp://127.0.0.1/x.bin" in led.message
