@@ -384,9 +384,6 @@ def _meant(attempt: Attempt) -> Attempt:
             cause for pattern, cause in weights.PAGES if re.search(pattern, page.group(1), re.IGNORECASE)
         )
         return replace(attempt, cause=next(kinds, "body.html"))
-    # An address of another scheme that a mirror led to is the mirror's fault, not the user's.
-    if attempt.cause == "policy.scheme" and re.match(r"https?://", attempt.mirror):
-        return replace(attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}")
     return attempt
 
 
