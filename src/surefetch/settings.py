@@ -114,6 +114,7 @@ def parse_value(name: str, value: Any, place: str) -> Any:
     converted = _from_text(name, value, place) if isinstance(value, str) else _checked(name, value, place)
     if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
         raise SettingError(f"setting `{name}` of {place} is `{converted}`, and may not be negative")
+    _check_readable(name, converted, place)
     if name == "sources" and (unknown := [item for item in converted if item not in Settings().sources]):
         known = " ".join(Settings().sources)
         raise SettingError(
@@ -121,6 +122,22 @@ def parse_value(name: str, value: Any, place: str) -> Any:
             hint=f"the sources are: {known}",
         )
     return converted
+
+
+def _check_readable(name: str, value: Any, place: str) -> None:
+    """Refuse addresses of mirrors and proxies of artifacts that no request could be sent to."""
+    if name not in ("mirror", "rewrite") or not value:
+        return
+    from urllib.parse import urlsplit  # most have none of them
+
+    for url in value.values() if name == "rewrite" else value:
+        try:
+            _ = urlsplit(url).port
+        except ValueError:  # its words may repeat a password
+            raise SettingError(
+                f"setting `{name}` of {place} has an address that cannot be read",
+                hint="write it as `https://HOST/PATH`, or `https://HOST:PORT/PATH`",
+            ) from None
 
 
 def _decide(

@@ -42,6 +42,8 @@ def test_set_and_unset_leave_the_rest_of_the_file(surefetch: Run) -> None:
         ("jobs", "many", "must be a number"),
         ("offline", "maybe", "must be 1 or 0"),
         ("jobs", "-1", "may not be negative"),
+        ("mirror", "http://[::1/", "has an address that cannot be read"),
+        ("rewrite", "https://a.example/=http://h:99999/", "has an address that cannot be read"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(surefetch: Run, name: str, value: str, says: str) -> None:

@@ -56,3 +56,21 @@ def test_no_redirect_is_told_where_there_was_none(surefetch: Run, server: Faulty
     led = told_of(surefetch, server.serve("/moved", b"", redirect("ftp://127.0.0.1/x.bin")))
     assert direct.cause == "http.not-found"
     assert led.cause == "http.redirect-dead" and "ftp://127.0.0.1/x.bin" in led.message
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x.bin", "http://ann:pw@[::1/x.bin", "http://127.0.0.1:99999/x"])
+def test_an_address_that_cannot_be_read_is_told(surefetch: Run, url: str) -> None:
+    for words in (("get", url, *FILE), ("get", "mnist", "--mirror", url), ("doctor", url)):
+        result = surefetch(*words)
+        assert result.returncode == 2, result.stderr
+        assert "cannot be read" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("location", ["http://[::1/x.bin", "http://a:b@[::1/x", "http://h:99999/", "//[/"])
+def test_a_redirect_to_what_cannot_be_read_is_told(
+    surefetch: Run, server: FaultyServer, home: Path, location: str
+) -> None:
+    url = server.serve("/broken", b"", redirect(location))
+    error = failed(surefetch, "get", url, *FILE, "--trace", str(home / "log.har"))
+    assert error.cause == "http.redirect-dead", error
+    assert surefetch("doctor", url).returncode in (20, 21, 22)

@@ -61,6 +61,12 @@ def rate(seen: Observation) -> float:
     return seen.length_received / seconds if seconds > 0 else float(seen.length_received > 0)
 
 
+def path_of(url: str) -> str:
+    """Return a URL's path, without query or fragment, or ""."""
+    _, slash, path = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")[2].partition("/")
+    return slash + path
+
+
 def file_name(url: str) -> str:
     """Return the file name of a URL's path."""
     return url.partition("?")[0].partition("#")[0].rpartition("/")[2]
