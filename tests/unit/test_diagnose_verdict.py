@@ -167,6 +167,23 @@ def test_every_cause_has_its_place_in_the_order() -> None:
     assert rank("local.disk-full") < rank("proxy.denied") < rank("http.not-found")
 
 
+def test_the_last_word_of_an_address_weighs_more_than_its_cuts() -> None:
+    facts = Facts(wanted="https://a.example/x", kept_bytes=500_000, total_bytes=1_000_000)
+    cuts = (A, "body.truncated"), (A, "transfer.stalled"), (A, "body.truncated")
+    for word in ("http.not-found", "http.forbidden", "http.gone"):
+        verdict = weigh(said(*cuts, (A, word)), facts)
+        assert verdict.code == word and "goes on where it ended" not in verdict.hint
+    assert weigh(said((A, "http.forbidden"), *cuts), facts).code == "body.truncated"
+    assert weigh(said(*cuts, (B, "http.not-found")), facts).code == "body.truncated"
+
+
+def test_a_link_that_expired_in_the_middle_is_told() -> None:
+    detail = "the storage service says ExpiredToken"
+    expired = Attempt(mirror=A, cause="http.forbidden", detail=detail, artifact="x.gz")
+    verdict = weigh([*said((A, "body.truncated")), expired], FACTS)
+    assert verdict.code == "http.forbidden" and "get a fresh one" in verdict.hint
+
+
 def test_no_redirect_is_made_up_for_an_address_that_cannot_be_asked() -> None:
     assert weigh(said((A, "policy.scheme")), FACTS).code == "policy.scheme"
 

@@ -357,7 +357,7 @@ RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
 
 def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
     attempts = [_meant(attempt) for attempt in attempts]
-    failed = [a for a in attempts if a.cause and not a.cause.startswith("source.")]
+    failed = _without_cuts([a for a in attempts if a.cause and not a.cause.startswith("source.")])
     by_host: dict[str, list[Attempt]] = {}
     for attempt in failed:
         if re.search(r"https?://", attempt.mirror):
@@ -370,6 +370,13 @@ def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
         searches=tuple(a for a in attempts if a.cause.startswith("source.")),
         by_host={host: tuple(group) for host, group in by_host.items()},
     )
+
+
+def _without_cuts(failed: Sequence[Attempt]) -> list[Attempt]:
+    """Leave out answers that were cut where the same address has refused the file since."""
+    last = {(a.mirror, a.artifact): a.cause for a in failed}
+    refused = {place for place, cause in last.items() if cause in weights.LAST_WORDS}
+    return [a for a in failed if a.cause not in weights.CUT or (a.mirror, a.artifact) not in refused]
 
 
 def _meant(attempt: Attempt) -> Attempt:

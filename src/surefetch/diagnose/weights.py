@@ -70,6 +70,20 @@ ORDER: Final = (
     "client.",
     "source.",
 )
+#: How an answer ends that was on its way. What the same address says of the file later weighs more.
+CUT: Final = {"body.truncated", "connect.reset", "transfer.stalled", "transfer.slow"}
+#: What an address says of the file itself, and will say again.
+LAST_WORDS: Final = {
+    "http.unauthorized",
+    "http.forbidden",
+    "http.not-found",
+    "http.gone",
+    "http.legal",
+    "http.redirect-dead",
+    "http.redirect-loop",
+    "http.downgrade",
+    "body.storage-error",
+}
 #: What it means when every host fails in the same way.
 ALIKE: Final = {
     "dns.unavailable": "no name resolves here: this machine has no working network",
