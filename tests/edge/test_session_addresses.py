@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from surefetch.transfer.credentials import basic
 from tests.conftest import Run
-from tests.fakes.faulty_server import FaultyServer, redirect
+from tests.fakes.faulty_server import FaultyServer, Script, redirect
 from tests.faults.kit import Told, failed
 
 DATA = bytes(range(256)) * 40
@@ -74,3 +75,44 @@ def test_a_redirect_to_what_cannot_be_read_is_told(
     error = failed(surefetch, "get", url, *FILE, "--trace", str(home / "log.har"))
     assert error.cause == "http.redirect-dead", error
     assert surefetch("doctor", url).returncode in (20, 21, 22)
+
+
+SHUT = Script(status=401, headers=(("WWW-Authenticate", "Basic realm=x"),))
+WORD = "p:@geheim"
+
+
+def shown(server: FaultyServer) -> str:
+    return server.seen[-1].headers.get("authorization", "")
+
+
+def with_userinfo(url: str) -> str:
+    return url.replace("://", "://ann:p%3A%40geheim@")
+
+
+def test_name_and_password_of_an_address_are_shown_to_its_host(
+    surefetch: Run, server: FaultyServer, home: Path
+) -> None:
+    url = with_userinfo(server.serve("/own.bin", DATA))
+    result = surefetch("get", url, *FILE, "-v", "--trace", str(home / "log.har"))
+    assert result.returncode == 0, result.stderr
+    assert shown(server) == basic("ann", WORD).partition(": ")[2]
+    told = result.stdout + result.stderr + "".join(map(_text, home.rglob("*")))
+    assert "geheim" not in told
+
+
+def test_a_mirror_of_the_settings_is_shown_its_own(surefetch: Run, server: FaultyServer) -> None:
+    digest = FILE[1]
+    server.serve(f"/blobs-v1/sha256/{digest[:2]}/{digest}", DATA)
+    mirror = with_userinfo(server.origin)
+    result = surefetch("get", server.serve("/shut.bin", DATA, SHUT), *FILE, SUREFETCH_MIRROR=mirror)
+    assert result.returncode == 0, result.stderr
+    assert shown(server) == basic("ann", WORD).partition(": ")[2]
+
+
+def test_a_password_that_is_not_taken_is_told_as_such(surefetch: Run, server: FaultyServer) -> None:
+    error = failed(surefetch, "get", with_userinfo(server.serve("/no.bin", b"", SHUT)), *FILE)
+    assert error.cause == "http.unauthorized" and "geheim" not in error.screen
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("latin-1") if path.is_file() else path.name

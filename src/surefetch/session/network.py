@@ -49,7 +49,7 @@ class NetworkMaker:
         """
         from surefetch.session.engine import make_credentials, make_engine
 
-        self._credentials = make_credentials(self._session)
+        self._credentials = make_credentials(self._session, self._target.mirrors)
         self._engine = make_engine(
             self._session, self._named_hosts(), self._credentials, buffers=self._buffers
         )

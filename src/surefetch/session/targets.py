@@ -86,7 +86,7 @@ def find_target(
 
 
 def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset:
-    """Describe one file by its URL and digests, as a dataset of one artifact."""
+    """Describe one file by its URL and digests, as a dataset of one artifact; its name has no secrets."""
     artifact = Artifact(
         name=file_name(url),
         form="file",
@@ -94,7 +94,7 @@ def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset
         max_size=None if size is not None else UNKNOWN_BOUND,
         **{algorithm: digest.hex for algorithm, digest in digests.items()},  # type: ignore[arg-type] # names are ALGORITHMS
     )
-    return Dataset(name=url, version="", artifacts=(artifact,), origin="the command line")
+    return Dataset(name=urls.mask(url), version="", artifacts=(artifact,), origin="the command line")
 
 
 def file_name(url: str) -> str:

@@ -34,7 +34,7 @@ class Credentials:
         Args:
             environ: The environment.
             home: The user's home; None: by the platform's rule.
-            given: (user, password) by origin, from an index configuration.
+            given: (user, password) by origin, from URLs or an index configuration.
         """
         self._environ, self._home = environ, home or Path.home()
         self._given: dict[str, tuple[str, str]] = {}
@@ -43,10 +43,10 @@ class Credentials:
         self.give(given or {})
 
     def give(self, given: Mapping[str, tuple[str, str]]) -> None:
-        """Add (user, password) by origin, from an index configuration."""
+        """Add (user, password) by origin, from URLs or an index configuration; what is known stays."""
         for url, pair in given.items():
             with contextlib.suppress(ValueError):  # an address that cannot be read: nobody asks there
-                self._given[urls.origin(urls.spelled(url))] = pair
+                self._given.setdefault(urls.origin(urls.spelled(url)), pair)
         self._known.clear()
 
     def __repr__(self) -> str:
