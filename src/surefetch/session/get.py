@@ -142,8 +142,9 @@ def obtain(
         _jitter,
         _ranker(history),
     )
-    session.reporter.begin(target.dataset.name, _total(goal))
     network = NetworkMaker(session, target, bench.buffers)
+    network.check_trace()
+    session.reporter.begin(target.dataset.name, _total(goal))
     loop = Loop(
         planner,
         bench,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,16 +57,29 @@ class NetworkMaker:
         )
         return self._engine
 
+    def check_trace(self) -> None:
+        """See to it that the network log can be written, before anything is fetched.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        if not self._session.settings.trace:
+            return
+        path = Path(self._session.settings.trace).expanduser()
+        with _told(path):
+            if path.is_file() or path.is_dir() or not path.exists():  # a pipe would take it for the log
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+
     def write_trace(self) -> None:
         """Write the network log to the file that the settings name.
 
         Raises:
             StoreError: It cannot be written.
         """
-        path = self._session.settings.trace
-        if path:
-            with files.told(path, "written", "name another file with `--trace`"):
-                self._network_log().write(Path(path).expanduser())
+        if self._session.settings.trace:
+            path = Path(self._session.settings.trace).expanduser()
+            with _told(path):
+                self._network_log().write(path)
 
     def log(self) -> dict[str, Any]:
         """Return what is kept of the last transfer: HAR, of the failures alone without `--trace`."""
@@ -129,3 +144,7 @@ class NetworkMaker:
         named = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
         own = own_hosts(self._session.environ, [self._target.dataset])
         return own | frozenset(host for url in named if (host := urls.named_host(url)))
+
+
+def _told(path: Path) -> AbstractContextManager[None]:
+    return files.told(path, "written", "name another file with `--trace`")
