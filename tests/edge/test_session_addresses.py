@@ -116,3 +116,19 @@ def test_a_password_that_is_not_taken_is_told_as_such(surefetch: Run, server: Fa
 
 def _text(path: Path) -> str:
     return path.read_bytes().decode("latin-1") if path.is_file() else path.name
+
+
+def test_a_host_that_fails_behind_a_redirect_is_named(surefetch: Run, server: FaultyServer) -> None:
+    with FaultyServer(host="127.0.0.2") as other:
+        failing = server.serve("/to500", b"", redirect(other.serve("/x", b"", Script(status=500))))
+        silent = server.serve("/tohang", b"", redirect(other.serve("/y", b"", Script(silence=True))))
+        place = other.origin.partition("//")[2]
+        quick = {"SUREFETCH_FIRST_BYTE_TIMEOUT": "1", "SUREFETCH_STALL_TIMEOUT": "1"}
+        for url in (failing, silent):
+            error = failed(surefetch, "get", url, *FILE, **quick)
+            assert f"it leads on to `{place}`" in error.message, error
+
+
+def test_a_dead_port_behind_a_redirect_is_named(surefetch: Run, server: FaultyServer) -> None:
+    error = failed(surefetch, "get", server.serve("/to9", b"", redirect("http://127.0.0.1:9/x")), *FILE)
+    assert error.cause == "http.redirect-dead" and "`http://127.0.0.1:9/x`" in error.message

@@ -184,6 +184,11 @@ def test_a_link_that_expired_in_the_middle_is_told() -> None:
     assert verdict.code == "http.forbidden" and "get a fresh one" in verdict.hint
 
 
+def test_advice_is_about_the_host_that_a_redirect_led_to() -> None:
+    verdict = weigh(said((A, "dns.blocked"), detail="it leads on to `cdn.example`: it is blocked"), FACTS)
+    assert "`cdn.example`" in verdict.hint and "a.example" not in verdict.hint
+
+
 def test_no_redirect_is_made_up_for_an_address_that_cannot_be_asked() -> None:
     assert weigh(said((A, "policy.scheme")), FACTS).code == "policy.scheme"
 

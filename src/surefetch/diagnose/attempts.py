@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import answers, hops
 from surefetch.diagnose import bytes as naming
 from surefetch.diagnose.findings import Finding, Judgement
-from surefetch.diagnose.words import clean, host_of, retry_after
-from surefetch.events import Failure
+from surefetch.diagnose.words import clean, host_of, place_of, retry_after
+from surefetch.events import Attempt, Failure
 from surefetch.observation import Observation
 
+#: How a detail begins that is about another place than the attempt's address.
+LEADS_ON: Final = "it leads on to "
+#: What is dead behind a redirect: to another host, to another port of the same.
+_DEAD_PORTS: Final = {"connect.refused", "connect.unreachable"}
+_DEAD: Final = {*_DEAD_PORTS, "dns.nxdomain", "http.not-found", "http.gone"}
 Rule = Callable[[Observation], Finding | None]
 #: Asked in this order; the first that finds something decides.
 RULES: Final[tuple[Rule, ...]] = (
@@ -61,16 +68,39 @@ def judgement(finding: Finding, seen: Observation) -> Judgement:
     )
 
 
+def name_where_it_led(attempt: Attempt, seen: Observation | None) -> Attempt:
+    """Say of an attempt that ended in silence where its address led on.
+
+    Args:
+        attempt: What the planner tells; it knows of no redirects.
+        seen: What was seen of that address last.
+    """
+    place = _led_to(seen) if seen and attempt.cause.startswith("transfer.") else ""
+    if not place or attempt.detail.startswith(LEADS_ON):
+        return attempt
+    return msgspec.structs.replace(attempt, detail=f"{LEADS_ON}`{place}`: {attempt.detail}")
+
+
 def _after_redirect(seen: Observation, finding: Finding) -> Finding:
-    """A dead end behind a redirect to another host is the redirecting server's."""
+    """A dead end behind a redirect is the redirecting server's; of any other it is said where it is."""
     target = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
-    dead = finding.cause in (
-        "dns.nxdomain",
-        "connect.refused",
-        "connect.unreachable",
-        "http.not-found",
-        "http.gone",
-    )
-    if not seen.redirects or not dead or seen.proxy or host_of(target) == host_of(seen.url):
+    place = _led_to(seen)
+    if not place:
         return finding
-    return Finding(cause="http.redirect-dead", detail=f"it redirects to `{clean(target)}`: {finding.detail}")
+    is_same = host_of(target) == host_of(seen.url)
+    dead = _DEAD_PORTS if is_same else _DEAD
+    if finding.cause in dead and not seen.proxy:
+        return Finding(
+            cause="http.redirect-dead", detail=f"it redirects to `{clean(target)}`: {finding.detail}"
+        )
+    is_told = f"`{host_of(target)}`" in finding.detail or "redirects to" in finding.detail
+    if is_told or finding.cause.startswith(("proxy.", "local.")):
+        return finding
+    return Finding(cause=finding.cause, detail=f"{LEADS_ON}`{place}`: {finding.detail}")
+
+
+def _led_to(seen: Observation) -> str:
+    """Name the place that was asked last, if redirects led to another host or port; "" if they did not."""
+    target = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
+    here, there = place_of(seen.url), place_of(target)
+    return there if seen.redirects and here != there else ""

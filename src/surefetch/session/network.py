@@ -21,6 +21,7 @@ from surefetch.transfer import urls
 if TYPE_CHECKING:
     from surefetch.buffers import Buffers
     from surefetch.machine.lookups import Lookups
+    from surefetch.observation import Observation
     from surefetch.session.facade import Session
     from surefetch.transfer.har import NetworkLog
 
@@ -90,6 +91,10 @@ class NetworkMaker:
         document["log"]["entries"] = document["log"]["entries"][-KEPT:]
         return document
 
+    def failures(self) -> list[Observation]:
+        """Return what was seen of the last requests that failed, oldest first."""
+        return list(self._engine.failures()) if self._engine is not None else []
+
     def _network_log(self) -> NetworkLog:
         from surefetch.transfer.har import NetworkLog
 
@@ -97,7 +102,7 @@ class NetworkMaker:
             kept: NetworkLog = self._engine.log
             return kept
         log = NetworkLog(f"surefetch/{__version__}")
-        for seen in self._engine.failures() if self._engine is not None else ():
+        for seen in self.failures():
             log.add(seen, seen.now or 0.0)
         return log
 
