@@ -8,6 +8,7 @@ import pytest
 from surefetch.causes import table
 from surefetch.diagnose.attempts import RULES, judge, name_where_it_led
 from surefetch.diagnose.certificates import common_name, issuer_of
+from surefetch.diagnose.verdict import Facts, weigh
 from surefetch.diagnose.words import http_date, retry_after
 from surefetch.events import Attempt, Failure, Phase
 from surefetch.observation import Certificate, Observation
@@ -432,6 +433,20 @@ def test_dates_of_certificates_are_told() -> None:
 
 def led_to(url: str, **facts: Any) -> Observation:
     return saw(redirects=(url,), effective_url=url, **facts)
+
+
+def test_a_gateways_status_is_told_in_words() -> None:
+    judged = judge(saw(status=522, phase=Phase.WAIT))
+    assert judged.cause == "http.unavailable"
+    assert judged.detail == "status 522: its gateway gets no connection to the server in time"
+
+
+def test_a_chunk_of_no_size_is_no_broken_connection() -> None:
+    message = "chunk hex-length char not a hex digit: 0x7a"
+    judged = judge(saw(status=200, curl_code=56, curl_message=message, phase=Phase.BODY, length_received=100))
+    assert judged.cause == "body.truncated" and "the server broke its own framing: chunk" in judged.detail
+    hint = weigh([Attempt(mirror=URL, cause=judged.cause, detail=judged.detail)], Facts(kept_bytes=1)).hint
+    assert "goes on where it ended" not in hint
 
 
 def test_another_host_that_fails_behind_a_redirect_is_named() -> None:

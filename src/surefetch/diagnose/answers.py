@@ -66,7 +66,10 @@ def judge_cut(seen: Observation) -> Finding | None:
         return Finding(cause="body.truncated", detail=f"the server closed the connection {progress}")
     if seen.curl_code in (codes.RECEIVE, codes.SEND, codes.HTTP2, codes.HTTP2_STREAM, 95, 96):
         if seen.length_received:
-            return Finding(cause="body.truncated", detail=f"the connection broke {progress}")
+            detail = f"the connection broke {progress}"
+            if "chunk" in seen.curl_message.lower():
+                detail = f"{progress} the server broke its own framing: {seen.curl_message}"
+            return Finding(cause="body.truncated", detail=detail)
         return Finding(cause="connect.reset", detail=f"the connection broke {progress}")
     return None
 
@@ -150,6 +153,8 @@ def judge_status(seen: Observation) -> Finding | None:
         said += f"; it wants to be asked again in {duration(seconds)}"
     if status == 416 and (whole := seen.header("content-range")):
         said += f", and says of its file `{whole}`"
+    if words := codes.GATEWAY_WORDS.get(status):
+        said += f": {words}"
     if cause == "http.unauthorized" and (asks := seen.header("www-authenticate")):
         said += f", asks for {asks.split()[0]}"
     return Finding(cause=cause, detail=said)

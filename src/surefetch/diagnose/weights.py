@@ -269,6 +269,12 @@ BY_DETAIL: Final = (
         "check the spelling of `{host}`; if it is right, tell IT that the proxy does not resolve it",
     ),
     (
+        r"body\.truncated",
+        r"the server broke its own framing",
+        "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
+        " the file, use that one",
+    ),
+    (
         r"http\.malformed",
         r"content-length|transfer-encoding|chunk|header|version|nghttp2|broke the answer off",
         "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
