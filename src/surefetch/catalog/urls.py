@@ -1,9 +1,10 @@
-"""One spelling for addresses that mean the same file."""
+"""Addresses as catalogs write them: whether they can be read, and one spelling for those of the same file."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import urlsplit
 
 #: Pages that show a file, and other addresses of the same bytes -> the one spelling (GitHub's and the Hub's).
 _SAME: Final = (
@@ -14,6 +15,20 @@ _SAME: Final = (
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443", "ftp": ":21"}
 #: Queries that ask for the bytes instead of a page about them.
 _IDLE_QUERY: Final = re.compile(r"\?(?:raw=true|raw=1|download=true|download=1|dl=1)$")
+
+#: Scheme and host of nearly all addresses: nothing to be read wrong.
+_USUAL: Final = re.compile(r"[a-z]+://[A-Za-z0-9._-]+(?:[/?]|$)")
+
+
+def unreadable(url: str) -> str:
+    """Say why an address cannot be read: a broken IPv6 address, a port that is none; "" if it can."""
+    if _USUAL.match(url):
+        return ""
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def normalise_url(url: str) -> str:

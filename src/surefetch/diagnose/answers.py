@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from surefetch.diagnose import bytes as naming
 from surefetch.diagnose import codes
 from surefetch.diagnose.findings import Finding
 from surefetch.diagnose.hops import tunnel
-from surefetch.diagnose.words import carries_body, clean, duration, file_name, host_of, rate, retry_after
+from surefetch.diagnose.words import (
+    carries_body,
+    clean,
+    duration,
+    file_name,
+    host_of,
+    path_of,
+    rate,
+    retry_after,
+)
 from surefetch.events import Phase
 from surefetch.observation import Observation
 
@@ -58,7 +66,10 @@ def judge_cut(seen: Observation) -> Finding | None:
         return Finding(cause="body.truncated", detail=f"the server closed the connection {progress}")
     if seen.curl_code in (codes.RECEIVE, codes.SEND, codes.HTTP2, codes.HTTP2_STREAM, 95, 96):
         if seen.length_received:
-            return Finding(cause="body.truncated", detail=f"the connection broke {progress}")
+            detail = f"the connection broke {progress}"
+            if "chunk" in seen.curl_message.lower():
+                detail = f"{progress} the server broke its own framing: {seen.curl_message}"
+            return Finding(cause="body.truncated", detail=detail)
         return Finding(cause="connect.reset", detail=f"the connection broke {progress}")
     return None
 
@@ -95,14 +106,13 @@ def judge_redirected_to_login(seen: Observation) -> Finding | None:
     effective = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
     if not effective or effective == seen.url or seen.curl_code:
         return None
-    parts, asked = urlsplit(effective), host_of(seen.url)
-    host = parts.hostname or ""
+    host, asked, path = host_of(effective), host_of(seen.url), path_of(effective)
     said = f"it redirects to `{clean(effective)}`"
     looks_like_page = "html" in seen.content_type.lower() or naming.kind_of(seen.first_bytes) == "html"
     moved = host != asked
     if moved and looks_like_page and codes.PORTAL_HOST.search(host) and not codes.PORTAL_HOST.search(asked):
         return Finding(cause="body.captive-portal", detail=said)
-    if codes.LOGIN_HOST.search(host) or codes.LOGIN_PATH.search(parts.path):
+    if codes.LOGIN_HOST.search(host) or codes.LOGIN_PATH.search(path):
         page = _page_marker(seen)
         if page and page.cause == "body.captive-portal":
             return Finding(cause=page.cause, detail=f"{said}; {page.detail}")
@@ -143,6 +153,8 @@ def judge_status(seen: Observation) -> Finding | None:
         said += f"; it wants to be asked again in {duration(seconds)}"
     if status == 416 and (whole := seen.header("content-range")):
         said += f", and says of its file `{whole}`"
+    if words := codes.GATEWAY_WORDS.get(status):
+        said += f": {words}"
     if cause == "http.unauthorized" and (asks := seen.header("www-authenticate")):
         said += f", asks for {asks.split()[0]}"
     return Finding(cause=cause, detail=said)

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from msgspec.structs import replace
+import msgspec
 
 from surefetch.causes import cause as row_of
 from surefetch.diagnose import answers, hops
 from surefetch.diagnose import bytes as naming
 from surefetch.diagnose.findings import Finding, Judgement
-from surefetch.diagnose.words import clean, host_of, retry_after
-from surefetch.events import Failure
+from surefetch.diagnose.words import clean, host_of, place_of, retry_after
+from surefetch.events import Attempt, Failure
 from surefetch.observation import Observation
 
+#: How a detail begins that is about another place than the attempt's address.
+LEADS_ON: Final = "it leads on to "
+#: What is dead behind a redirect: to another host, to another port of the same.
+_DEAD_PORTS: Final = {"connect.refused", "connect.unreachable"}
+_DOWN: Final = {*_DEAD_PORTS, "dns.nxdomain"}
+_DEAD: Final = {*_DOWN, "http.not-found", "http.gone"}
 Rule = Callable[[Observation], Finding | None]
 #: Asked in this order; the first that finds something decides.
 RULES: Final[tuple[Rule, ...]] = (
@@ -63,14 +69,42 @@ def judgement(finding: Finding, seen: Observation) -> Judgement:
     )
 
 
+def name_where_it_led(attempt: Attempt, seen: Observation | None) -> Attempt:
+    """Say of an attempt that ended in silence where its address led on.
+
+    Args:
+        attempt: What the planner tells; it knows of no redirects.
+        seen: What was seen of that address last.
+    """
+    place = _led_to(seen) if seen and attempt.cause.startswith("transfer.") else ""
+    if not place or attempt.detail.startswith(LEADS_ON):
+        return attempt
+    return msgspec.structs.replace(attempt, detail=f"{LEADS_ON}`{place}`: {attempt.detail}")
+
+
 def _after_redirect(seen: Observation, finding: Finding) -> Judgement:
-    """A dead end behind a redirect to another host is the redirecting server's."""
+    """A dead end behind a redirect is the redirecting server's; of any other it is said where it is."""
     target = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
-    is_down = finding.cause in ("dns.nxdomain", "connect.refused", "connect.unreachable")
-    is_dead = is_down or finding.cause in ("http.not-found", "http.gone")
-    if not seen.redirects or not is_dead or seen.proxy or host_of(target) == host_of(seen.url):
+    place = _led_to(seen)
+    if not place:
         return judgement(finding, seen)
-    detail = f"it redirects to `{clean(target)}`: {finding.detail}"
-    told = judgement(Finding(cause="http.redirect-dead", detail=detail), seen)
-    # It may send us to another machine the next time, as a gateway may pass us on to another.
-    return replace(told, failure=Failure.GATEWAY) if is_down else told
+    is_same = host_of(target) == host_of(seen.url)
+    dead = _DEAD_PORTS if is_same else _DEAD
+    if finding.cause in dead and not seen.proxy:
+        detail = f"it redirects to `{clean(target)}`: {finding.detail}"
+        told = judgement(Finding(cause="http.redirect-dead", detail=detail), seen)
+        is_down = finding.cause in _DOWN
+        # It may send us to another machine the next time, as a gateway may pass us on to another.
+        return msgspec.structs.replace(told, failure=Failure.GATEWAY) if is_down else told
+    is_told = f"`{host_of(target)}`" in finding.detail or "redirects to" in finding.detail
+    if is_told or finding.cause.startswith(("proxy.", "local.")):
+        return judgement(finding, seen)
+    detail = f"{LEADS_ON}`{place}`: {finding.detail}"
+    return judgement(Finding(cause=finding.cause, detail=detail), seen)
+
+
+def _led_to(seen: Observation) -> str:
+    """Name the place that was asked last, if redirects led to another host or port; "" if they did not."""
+    target = seen.effective_url or (seen.redirects[-1] if seen.redirects else "")
+    here, there = place_of(seen.url), place_of(target)
+    return there if seen.redirects and here != there else ""

@@ -89,6 +89,16 @@ STATUS: Final = {
     526: "http.server-error",
     529: "http.unavailable",
 }
+#: What a gateway says of the server behind it (Cloudflare's own statuses).
+GATEWAY_WORDS: Final = {
+    520: "its gateway got an answer from the server that it does not understand",
+    521: "the server refuses its gateway's connections",
+    522: "its gateway gets no connection to the server in time",
+    523: "its gateway has no route to the server",
+    524: "its gateway got no answer of the server in time",
+    525: "its gateway's TLS handshake with the server failed",
+    526: "its gateway does not trust the server's certificate",
+}
 #: A proxy's answer to CONNECT -> cause.
 PROXY_STATUS: Final = {
     401: "proxy.auth-required",

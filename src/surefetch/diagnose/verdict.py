@@ -10,7 +10,8 @@ from typing import Final
 import msgspec
 
 from surefetch.causes import cause as row_of
-from surefetch.diagnose import weights
+from surefetch.diagnose import weights, words
+from surefetch.diagnose.attempts import LEADS_ON
 from surefetch.diagnose.certificates import issuer_of
 from surefetch.diagnose.tables import issuers
 from surefetch.diagnose.words import host_of
@@ -105,15 +106,9 @@ def describe_attempts(attempts: Sequence[Attempt]) -> list[str]:
 def place_of(attempt: Attempt) -> str:
     """Name where an attempt went: a host, a path, or a source."""
     url = re.search(r"https?://\S+", attempt.mirror)
-    host = host_of(url.group()) if url else ""
-    if host:
-        port = re.match(r"https?://(?:\[[^\]]*\]|[^/:?#]*):(\d+)", url.group() if url else "")
-        name = f"{host}:{port.group(1)}" if port else host
-        return (
-            f"package index {name}"
-            if attempt.source == "package" and "://" not in attempt.mirror[:8]
-            else name
-        )
+    if url and (place := words.place_of(url.group())):
+        is_index = attempt.source == "package" and "://" not in attempt.mirror[:8]
+        return f"package index {place}" if is_index else place
     return attempt.mirror or attempt.source or "this machine"
 
 
@@ -357,7 +352,7 @@ RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
 
 def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
     attempts = [_meant(attempt) for attempt in attempts]
-    failed = [a for a in attempts if a.cause and not a.cause.startswith("source.")]
+    failed = _without_cuts([a for a in attempts if a.cause and not a.cause.startswith("source.")])
     by_host: dict[str, list[Attempt]] = {}
     for attempt in failed:
         if re.search(r"https?://", attempt.mirror):
@@ -372,6 +367,13 @@ def _sort(attempts: Sequence[Attempt], facts: Facts) -> _Case:
     )
 
 
+def _without_cuts(failed: Sequence[Attempt]) -> list[Attempt]:
+    """Leave out answers that were cut where the same address has refused the file since."""
+    last = {(a.mirror, a.artifact): a.cause for a in failed}
+    refused = {place for place, cause in last.items() if cause in weights.LAST_WORDS}
+    return [a for a in failed if a.cause not in weights.CUT or (a.mirror, a.artifact) not in refused]
+
+
 def _meant(attempt: Attempt) -> Attempt:
     """Read an attempt by where it went: an index that has no page of a package simply does not list it."""
     replace = msgspec.structs.replace
@@ -384,9 +386,6 @@ def _meant(attempt: Attempt) -> Attempt:
             cause for pattern, cause in weights.PAGES if re.search(pattern, page.group(1), re.IGNORECASE)
         )
         return replace(attempt, cause=next(kinds, "body.html"))
-    # An address of another scheme that a mirror led to is the mirror's fault, not the user's.
-    if attempt.cause == "policy.scheme" and re.match(r"https?://", attempt.mirror):
-        return replace(attempt, cause="http.redirect-dead", detail=f"it leads on: {attempt.detail}")
     return attempt
 
 
@@ -439,7 +438,7 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
     if is_alike and choice.code in weights.ALIKE_NEXT:
         return weights.ALIKE_NEXT[choice.code].replace("{surefetch}", facts.surefetch)
     if said := _by_detail(choice):
-        return said.replace("{surefetch}", facts.surefetch).replace("{host}", choice.host)
+        return said.replace("{surefetch}", facts.surefetch).replace("{host}", _asked_last(choice))
     if choice.code == "transfer.deadline" and (
         longer := weights.DEADLINE_NEXT.get(facts.deadline.partition(" ")[0])
     ):
@@ -454,7 +453,7 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
         return text.format(surefetch=facts.surefetch, wanted=facts.wanted or "NAME")
     action = row.action(
         facts.shell,
-        host=choice.host,
+        host=_asked_last(choice),
         proxy=facts.proxy,
         dataset=_name(facts.wanted),
         surefetch=facts.surefetch,
@@ -466,6 +465,12 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
                 "; for NTLM"
             )[0]
     return re.sub(r"^nothing if (another|other) \w+ works?[;:] (else |otherwise )?", "", action)
+
+
+def _asked_last(choice: _Choice) -> str:
+    """The host that the advice is about: where redirects led, if they led elsewhere."""
+    led = re.match(f"{LEADS_ON}`([^`]+)`: ", choice.detail)
+    return led.group(1) if led else choice.host
 
 
 def _by_detail(choice: _Choice) -> str:

@@ -70,6 +70,20 @@ ORDER: Final = (
     "client.",
     "source.",
 )
+#: How an answer ends that was on its way. What the same address says of the file later weighs more.
+CUT: Final = {"body.truncated", "connect.reset", "transfer.stalled", "transfer.slow"}
+#: What an address says of the file itself, and will say again.
+LAST_WORDS: Final = {
+    "http.unauthorized",
+    "http.forbidden",
+    "http.not-found",
+    "http.gone",
+    "http.legal",
+    "http.redirect-dead",
+    "http.redirect-loop",
+    "http.downgrade",
+    "body.storage-error",
+}
 #: What it means when every host fails in the same way.
 ALIKE: Final = {
     "dns.unavailable": "no name resolves here: this machine has no working network",
@@ -253,6 +267,12 @@ BY_DETAIL: Final = (
         r"dns\.nxdomain",
         r"the proxy `[^`]*` says",
         "check the spelling of `{host}`; if it is right, tell IT that the proxy does not resolve it",
+    ),
+    (
+        r"body\.truncated",
+        r"the server broke its own framing",
+        "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
+        " the file, use that one",
     ),
     (
         r"http\.malformed",

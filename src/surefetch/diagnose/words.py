@@ -61,6 +61,19 @@ def rate(seen: Observation) -> float:
     return seen.length_received / seconds if seconds > 0 else float(seen.length_received > 0)
 
 
+def place_of(url: str) -> str:
+    """Return a URL's host in lower case, and its port where one is said."""
+    port = re.match(r"https?://(?:[^/?#@]*@)?(?:\[[^\]]*\]|[^/:?#]*):(\d+)", url, re.IGNORECASE)
+    host = host_of(url)
+    return f"{host}:{port.group(1)}" if port and host else host
+
+
+def path_of(url: str) -> str:
+    """Return a URL's path, without query or fragment, or ""."""
+    _, slash, path = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")[2].partition("/")
+    return slash + path
+
+
 def file_name(url: str) -> str:
     """Return the file name of a URL's path."""
     return url.partition("?")[0].partition("#")[0].rpartition("/")[2]

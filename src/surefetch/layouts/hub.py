@@ -47,7 +47,10 @@ class Page(Struct, frozen=True, kw_only=True):
 
 def parse(url: str) -> Request | None:
     """Return what a URL asks of a repository that we can answer for, None if it is none of them."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # e.g. a broken IPv6 address
+        return None
     path = unquote(parts.path).strip("/")
     if parts.hostname not in HOSTS:
         return None

@@ -18,6 +18,7 @@ from surefetch.session.desk import Answer, Clerk, Hello
 from surefetch.session.loader_files import write_arff
 from surefetch.session.prepared import prepare
 from surefetch.session.supply import Answers
+from surefetch.sources.urls import host
 
 Say = Callable[[str], None]
 _TYPES = {".gz": "application/gzip", ".json": "application/json", ".zip": "application/zip"}
@@ -95,10 +96,9 @@ class KnownFiles(Clerk):
         return None
 
     def _openml(self, url: str) -> Answer | None:
-        parts = urlsplit(url)
-        if (parts.hostname or "") not in openml.HOSTS:
+        if host(url) not in openml.HOSTS:
             return None
-        path = parts.path.lstrip("/")
+        path = urlsplit(url).path.lstrip("/")
         for name in openml.names():
             dataset = self._supplier.find(name)
             content = openml.contents(dataset).get(path)
@@ -174,4 +174,4 @@ def _digest(path: Path) -> str:
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).hostname or url
+    return host(url) or url

@@ -122,7 +122,7 @@ def doctor(
 def _looked(session: Session, asked: Asked) -> Report:
     proxies = make_resolver(session)
     named = frozenset(
-        host for target in asked.targets if target.may_be_private and (host := urlsplit(target.url).hostname)
+        host for target in asked.targets if target.may_be_private and (host := urls.named_host(target.url))
     )
     settings, cert = session.settings, pip_setting(session, "cert")
     with find_trust(session.environ, settings.ca_bundle, pip_cert=cert) as trust:

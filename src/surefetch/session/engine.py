@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ from surefetch import __version__
 from surefetch.events import Failure
 from surefetch.observation import Observation
 from surefetch.session.limits import limits_of
+from surefetch.sources.urls import split_userinfo
+from surefetch.transfer import urls
 from surefetch.transfer.credentials import Credentials
 from surefetch.transfer.engine import Engine
 from surefetch.transfer.options import Options
@@ -81,9 +84,22 @@ def pip_setting(session: Session, name: str) -> str:
     return found[name].value if name in found else ""
 
 
-def make_credentials(session: Session) -> Credentials:
-    """Make what knows credentials: netrc and tokens. Those of package indexes come with the first index."""
-    return Credentials(session.environ)
+def make_credentials(session: Session, named: Sequence[str] = ()) -> Credentials:
+    """Make what knows credentials: netrc, tokens, and those that stand in URLs that the user wrote.
+
+    Those of package indexes come with the first index.
+
+    Args:
+        session: Its settings and environment.
+        named: URLs of this very call.
+    """
+    settings = session.settings
+    given: dict[str, tuple[str, str]] = {}
+    for url in (*named, *settings.mirror, *settings.rewrite.values()):
+        _, userinfo = split_userinfo(url)
+        if userinfo is not None:
+            given.setdefault(urls.base(url), userinfo)  # of two for one host the first
+    return Credentials(session.environ, given=given)
 
 
 def make_resolver(session: Session) -> ProxyResolver:

@@ -142,8 +142,9 @@ def obtain(
         _jitter,
         _ranker(history),
     )
-    session.reporter.begin(target.dataset.name, _total(goal))
     network = NetworkMaker(session, target, bench.buffers)
+    network.check_trace()
+    session.reporter.begin(target.dataset.name, _total(goal))
     loop = Loop(
         planner,
         bench,
@@ -162,6 +163,8 @@ def obtain(
     finally:
         history.save()
         network.write_trace()
+    if done.missing:
+        done = _led(done, network)
     error = _error(session, target, bench, done) if done.missing else None
     last.keep(session, _last_transfer(target, done, error, network))
     if error is not None:
@@ -173,6 +176,15 @@ def _masked(done: Done) -> Done:
     """Hide signatures and tokens of addresses: attempts are shown, written down and sent on."""
     replace = msgspec.structs.replace
     return replace(done, attempts=tuple(replace(a, mirror=urls.mask(a.mirror)) for a in done.attempts))
+
+
+def _led(done: Done, network: NetworkMaker) -> Done:
+    """Say where addresses lead on that ended in silence."""
+    from surefetch.diagnose.attempts import name_where_it_led  # failures only
+
+    seen = {each.url: each for each in network.failures()}
+    attempts = (name_where_it_led(a, seen.get(urls.mask(urls.spelled(a.mirror)))) for a in done.attempts)
+    return msgspec.structs.replace(done, attempts=tuple(attempts))
 
 
 def _jitter() -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from surefetch import __version__
 from surefetch.events import Answered, Event
@@ -15,10 +16,12 @@ from surefetch.plan.planner import Goal
 from surefetch.session.targets import Target
 from surefetch.session.user_catalogs import own_hosts
 from surefetch.store import files
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.buffers import Buffers
     from surefetch.machine.lookups import Lookups
+    from surefetch.observation import Observation
     from surefetch.session.facade import Session
     from surefetch.transfer.har import NetworkLog
 
@@ -49,11 +52,24 @@ class NetworkMaker:
         """
         from surefetch.session.engine import make_credentials, make_engine
 
-        self._credentials = make_credentials(self._session)
+        self._credentials = make_credentials(self._session, self._target.mirrors)
         self._engine = make_engine(
             self._session, self._named_hosts(), self._credentials, buffers=self._buffers
         )
         return self._engine
+
+    def check_trace(self) -> None:
+        """See to it that the network log can be written, before anything is fetched.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        if not self._session.settings.trace:
+            return
+        path = Path(self._session.settings.trace).expanduser()
+        with _told(path):
+            if path.is_file() or path.is_dir() or not path.exists():  # a pipe would take it for the log
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
 
     def write_trace(self) -> None:
         """Write the network log to the file that the settings name.
@@ -61,10 +77,10 @@ class NetworkMaker:
         Raises:
             StoreError: It cannot be written.
         """
-        path = self._session.settings.trace
-        if path:
-            with files.told(path, "written", "name another file with `--trace`"):
-                self._network_log().write(Path(path).expanduser())
+        if self._session.settings.trace:
+            path = Path(self._session.settings.trace).expanduser()
+            with _told(path):
+                self._network_log().write(path)
 
     def log(self) -> dict[str, Any]:
         """Return what is kept of the last transfer: HAR, of the failures alone without `--trace`."""
@@ -75,6 +91,10 @@ class NetworkMaker:
         document["log"]["entries"] = document["log"]["entries"][-KEPT:]
         return document
 
+    def failures(self) -> list[Observation]:
+        """Return what was seen of the last requests that failed, oldest first."""
+        return list(self._engine.failures()) if self._engine is not None else []
+
     def _network_log(self) -> NetworkLog:
         from surefetch.transfer.har import NetworkLog
 
@@ -82,7 +102,7 @@ class NetworkMaker:
             kept: NetworkLog = self._engine.log
             return kept
         log = NetworkLog(f"surefetch/{__version__}")
-        for seen in self._engine.failures() if self._engine is not None else ():
+        for seen in self.failures():
             log.add(seen, seen.now or 0.0)
         return log
 
@@ -103,7 +123,7 @@ class NetworkMaker:
 
     def uses_credential(self, url: str) -> bool:
         """Whether the origin of a URL is shown who asks."""
-        return bool(self._credentials is not None and self._credentials.headers(url))
+        return bool(self._credentials is not None and self._credentials.headers(urls.spelled(url)))
 
     def enclosed(self, engine: Any, event: Answered) -> Answered:
         """Say with an index page where it came from: its links are relative to that, and as private."""
@@ -126,6 +146,10 @@ class NetworkMaker:
 
     def _named_hosts(self) -> frozenset[str]:
         settings = self._session.settings
-        urls = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
+        named = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
         own = own_hosts(self._session.environ, [self._target.dataset])
-        return own | frozenset(host for url in urls if (host := urlsplit(url).hostname))
+        return own | frozenset(host for url in named if (host := urls.named_host(url)))
+
+
+def _told(path: Path) -> AbstractContextManager[None]:
+    return files.told(path, "written", "name another file with `--trace`")

@@ -86,7 +86,7 @@ def find_target(
 
 
 def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset:
-    """Describe one file by its URL and digests, as a dataset of one artifact."""
+    """Describe one file by its URL and digests, as a dataset of one artifact; its name has no secrets."""
     artifact = Artifact(
         name=file_name(url),
         form="file",
@@ -94,7 +94,7 @@ def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset
         max_size=None if size is not None else UNKNOWN_BOUND,
         **{algorithm: digest.hex for algorithm, digest in digests.items()},  # type: ignore[arg-type] # names are ALGORITHMS
     )
-    return Dataset(name=url, version="", artifacts=(artifact,), origin="the command line")
+    return Dataset(name=urls.mask(url), version="", artifacts=(artifact,), origin="the command line")
 
 
 def file_name(url: str) -> str:
@@ -136,7 +136,7 @@ def check_url(url: str) -> None:
     Raises:
         UsageError: Its scheme is neither https nor http, or it names no host.
     """
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0].strip().lower() if "://" in url else ""
     if scheme not in ("https", "http"):
         raise UsageError(
             f"`{urls.mask(url)}` is no https or http address",
@@ -144,7 +144,7 @@ def check_url(url: str) -> None:
             hint=_written(url, scheme),
         )
     try:
-        host, _ = urlsplit(url).hostname or "", urlsplit(url).port
+        host = urls.host(urls.spelled(url)) if urlsplit(url).hostname else ""
     except ValueError as error:
         raise UsageError(f"`{urls.mask(url)}` cannot be read: {error}", hint=ADDRESS) from error
     if not host:

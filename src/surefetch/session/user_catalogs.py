@@ -37,7 +37,7 @@ def own_folder(environ: Mapping[str, str]) -> str:
 
 def own_hosts(environ: Mapping[str, str], datasets: Iterable[Dataset]) -> frozenset[str]:
     """Return the hosts that the user's own folder names for datasets: these may be in a private network."""
-    from urllib.parse import urlsplit
+    from surefetch.transfer.urls import named_host  # `list` is light
 
     urls = (
         url
@@ -46,7 +46,7 @@ def own_hosts(environ: Mapping[str, str], datasets: Iterable[Dataset]) -> frozen
         for artifact in dataset.artifacts
         for url in artifact.urls
     )
-    return frozenset(host for url in urls if (host := urlsplit(url).hostname))
+    return frozenset(host for url in urls if (host := named_host(url)))
 
 
 def read_catalogs(files: Sequence[str]) -> list[tuple[str, str]]:

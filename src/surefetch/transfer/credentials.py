@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,16 +34,19 @@ class Credentials:
         Args:
             environ: The environment.
             home: The user's home; None: by the platform's rule.
-            given: (user, password) by origin, from an index configuration.
+            given: (user, password) by origin, from URLs or an index configuration.
         """
         self._environ, self._home = environ, home or Path.home()
-        self._given = {urls.origin(origin): pair for origin, pair in (given or {}).items()}
+        self._given: dict[str, tuple[str, str]] = {}
         self._known: dict[str, list[str]] = {}  # origin -> header lines: thousands of files ask for them
         self.warnings: list[str] = []  # for people: files that could not be read
+        self.give(given or {})
 
     def give(self, given: Mapping[str, tuple[str, str]]) -> None:
-        """Add (user, password) by origin, from an index configuration."""
-        self._given |= {urls.origin(origin): pair for origin, pair in given.items()}
+        """Add (user, password) by origin, from URLs or an index configuration; what is known stays."""
+        for url, pair in given.items():
+            with contextlib.suppress(ValueError):  # an address that cannot be read: nobody asks there
+                self._given.setdefault(urls.origin(urls.spelled(url)), pair)
         self._known.clear()
 
     def __repr__(self) -> str:
@@ -66,7 +70,9 @@ class Credentials:
 
     def _hugging_face(self, origin: str) -> list[str]:
         endpoint = self._environ.get("HF_ENDPOINT") or _HUGGING_FACE
-        if not endpoint.startswith("https://") or origin != urls.origin(endpoint):
+        if not endpoint.startswith("https://") or urls.named_host(endpoint) == "":
+            return []
+        if origin != urls.origin(urls.spelled(endpoint)):
             return []
         token = self._environ.get("HF_TOKEN") or self._environ.get("HUGGING_FACE_HUB_TOKEN")
         if not token and self._environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").lower() in _TRUE:

@@ -10,7 +10,7 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from surefetch.events import Phase
 from surefetch.observation import Observation
@@ -89,7 +89,7 @@ def entry(seen: Observation, began: float) -> dict[str, Any]:
 
 def _request(seen: Observation) -> dict[str, Any]:
     url = seen.effective_url or seen.url
-    query = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    query = parse_qsl(url.partition("#")[0].partition("?")[2], keep_blank_values=True)
     return {
         "method": "GET",
         "url": url,

@@ -63,7 +63,7 @@ class Sightings:
 
     def of_page(self, lookup: Lookup) -> Observation | None:
         """Return what was kept of a lookup's page, the last time it was asked for."""
-        wanted = urls.mask(lookup.target)
+        wanted = urls.mask(urls.spelled(lookup.target))
         found = (seen for number, seen in reversed(self._kept.items()) if number < 0)
         return next((seen for seen in found if seen.url == wanted), None)
 
@@ -81,6 +81,8 @@ class Sightings:
         elif self._judge and not (refused and refused.cause in ENGINE_KNOWS):
             verdict = self._judge(seen) or verdict
         failure, cause, detail = verdict
+        if cause == "policy.scheme" and transfer.hops:  # whoever led there is at fault, not who named the URL
+            failure, cause, detail = Failure.MISSING, "http.redirect-dead", f"it leads on: {detail}"
         if failure is Failure.SERVER and seen.status in GATEWAYS:
             failure = Failure.GATEWAY
         return (refused.failure if refused and refused.failure else failure), cause, detail

@@ -7,6 +7,7 @@ from enum import Enum
 from surefetch.errors import SurefetchError
 from surefetch.events import Phase, Request
 from surefetch.model import Artifact, Lookup
+from surefetch.transfer import urls
 from surefetch.transfer.answers import Accepted, Head, Redirected, Refused, Wanted
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.options import Sink
@@ -40,6 +41,7 @@ class Transfer:
     def __init__(
         self, number: int, url: str, wanted: Wanted, may_be_private: bool, began: float, validator: str | None
     ) -> None:
+        url = urls.spelled(url)
         self.id, self.url, self.wanted, self.began = number, url, wanted, began
         self.asked_url = url
         self.asked_at = began  # the current hop

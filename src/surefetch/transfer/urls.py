@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from typing import Final
-from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import msgspec
 
 PORTS: Final = {"http": 80, "https": 443}
 MASK: Final = "***"
+#: What goes over the wire escaped: all but printing ASCII, and what RFC 3986 knows no place for at all.
+_UNSAFE: Final = re.compile(r"[^!-\[\]-~]")
+#: What stays as it is when a whole URL is escaped; `%` too, for what is escaped already.
+_SAFE: Final = "%/:=&?~#+!$,;'@()*[]|^`{}\"<>-._"
 #: Query parameters that are keys to something: tokens, signatures, signed policies.
 _CONFIDENTIAL: Final = (
     r"(?i)(?<=[?&;])((?:[\w.-]*(?:token|secret|password|passwd|api[_-]?key|signature|credential)[\w.-]*"
@@ -31,7 +35,7 @@ def origin(url: str) -> str:
     """Return scheme, host and port, lower case, the port always said: `https://example.org:443`.
 
     Raises:
-        ValueError: The URL has no host, or a port that is none.
+        ValueError: The URL has no host, one that is not ASCII (see `spelled`), or a port that is none.
     """
     return _place(base(url)).origin
 
@@ -43,6 +47,14 @@ def host(url: str) -> str:
         ValueError: As `origin`.
     """
     return _place(base(url)).host
+
+
+def named_host(url: str) -> str:
+    """Return the host of an address that somebody wrote, as requests name it; "" where it has none."""
+    try:
+        return host(spelled(url))
+    except ValueError:  # what every request to it is refused for
+        return ""
 
 
 def port(parts: SplitResult) -> int:
@@ -58,12 +70,14 @@ def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
     """
     if "@" not in url:
         return url, None, None
-    parts = urlsplit(url)
-    userinfo, at, hostport = parts.netloc.rpartition("@")
+    front = base(url)
+    scheme, _, authority = front.partition("://")
+    userinfo, at, place = authority.rpartition("@")
     if not at:
         return url, None, None
     user, colon, password = userinfo.partition(":")
-    return urlunsplit(parts._replace(netloc=hostport)), unquote(user), unquote(password) if colon else None
+    bare = f"{scheme}://{place}{url[len(front) :]}"
+    return bare, unquote(user), unquote(password) if colon else None
 
 
 def base(url: str) -> str:
@@ -80,17 +94,46 @@ def _place(base: str) -> Place:
     parts = urlsplit(base)
     if not parts.hostname:
         raise ValueError(f"`{mask(base)}` has no host")
+    if not parts.hostname.isascii():
+        raise ValueError(f"`{parts.hostname}` can be no host's name")
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     number = port(parts)
     return Place(f"{parts.scheme}://{name}:{number}", parts.hostname, number)
 
 
+def spelled(url: str) -> str:
+    """Return a URL as it goes over the wire: letters beyond ASCII and unsafe characters escaped, as UTF-8.
+
+    The host is written by IDNA (RFC 3490); one that is no name in any script stays, and `host` refuses it.
+    What is escaped already stays too.
+    """
+    if not _UNSAFE.search(url):
+        return url
+    url = url.strip()
+    front = base(url)
+    userinfo, at, place = front.partition("://")[2].rpartition("@")
+    scheme = front.partition("://")[0]
+    name, colon, number = place.partition(":")
+    place = f"{_in_ascii(name)}{colon}{number}"
+    return f"{scheme}://{quote(userinfo, safe=_SAFE)}{at}{place}{quote(url[len(front) :], safe=_SAFE)}"
+
+
+def _in_ascii(host: str) -> str:
+    try:
+        return host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:  # e.g. a label that is too long
+        return host
+
+
 def follow(base: str, location: str) -> str:
     """Return where a Location header leads, without fragment, unsafe characters escaped."""
-    joined = urljoin(base, location.strip())
+    try:
+        joined = urljoin(base, location.strip())
+    except ValueError:  # a broken IPv6 address: refused when it is asked
+        joined = location.strip()
     # Servers send raw spaces and bytes beyond ASCII (latin-1 by now) in Location.
     raw = joined.encode("latin-1", "ignore") if not joined.isascii() else joined.encode()
-    return quote(raw, safe="%/:=&?~#+!$,;'@()*[]|^`{}\\\"<>-._").partition("#")[0].replace("\\", "%5C")
+    return quote(raw, safe=_SAFE).partition("#")[0]
 
 
 def mask(text: str) -> str:
