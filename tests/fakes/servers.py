@@ -347,7 +347,9 @@ def squid(
     configuration = folder / "squid.conf"
     configuration.write_text(text, encoding="utf-8")
     try:
-        with running([program("squid"), "-N", "-f", configuration], port, environ):
+        # By a name of its own: squids of one name share memory, and trip over what a dead one left of it.
+        name = f"surefetch{port}"
+        with running([program("squid"), "-N", "-n", name, "-f", configuration], port, environ):
             yield Proxy(port, folder)
     finally:
         shutil.rmtree(folder)
