@@ -49,6 +49,11 @@ class Digest(Struct, frozen=True, kw_only=True):
             raise ValueError(f"a {self.algorithm} digest is {length} lower-case hexadecimal digits")
 
     @property
+    def is_of_nothing(self) -> bool:
+        """Whether it is the digest of no bytes at all."""
+        return self.hex in _EMPTY
+
+    @property
     def is_weak(self) -> bool:
         """Whether others can make a second file with this digest (md5, sha1)."""
         return self.algorithm != "sha256"
@@ -134,7 +139,7 @@ class Artifact(Struct, frozen=True, kw_only=True, dict=True):
     @property
     def is_empty(self) -> bool:
         """Whether its digest says that it has no bytes: nobody need be asked for them."""
-        return self.digest is not None and self.digest.hex in _EMPTY
+        return self.digest is not None and self.digest.is_of_nothing
 
     @property
     def bound(self) -> int:

@@ -304,3 +304,10 @@ def test_a_killed_get_goes_on_where_it_was(surefetch: Run, site: Site) -> None:
     asked = [seen.headers.get("range", "") for seen in site.server.seen[sent:]]
     assert asked
     assert all(value.startswith("bytes=") and not value.startswith("bytes=0-") for value in asked)
+
+
+def test_a_size_of_nothing_beside_a_digest_of_something_is_refused(surefetch: Run, site: Site) -> None:
+    result = surefetch("get", site.server.origin + "/x", "--sha256", sha256(b"x"), "--size", "0")
+    assert result.returncode == 2
+    assert "is no digest of 0 bytes" in result.stderr
+    assert not site.server.seen

@@ -86,6 +86,7 @@ MISTAKES = {
     "a device's name": ('name = "demo"', 'name = "aux"', "name", "lower-case letters"),
     "text for a number": ("size = 100", 'size = "100"', "artifact[0].size", "a whole number, got text"),
     "a negative size": ("size = 100", "size = -1", "artifact[0].size", "a number of bytes"),
+    "no bytes, and a digest of some": ("size = 100", "size = 0", "artifact[0].size", "more than 0 bytes"),
     "no size": ("size = 100", "", "artifact[0].size", "`max_size`"),
     "two sizes": ("size = 100", "size = 100\nmax_size = 100", "artifact[0].size", "either `size`"),
     "no digest": (f'sha256 = "{SHA}"', "", "artifact[0].sha256", "a digest"),

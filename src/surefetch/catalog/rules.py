@@ -124,6 +124,13 @@ def _check_size(key: str, entry: ArtifactEntry, _: CatalogFile) -> None:
         raise Problem(f"{key}.size", "either `size` in bytes or, where nobody knows it, `max_size`")
     if entry.size is not None and entry.size < 0:
         raise Problem(f"{key}.size", "a number of bytes", entry.size)
+    if entry.size == 0:
+        for algorithm in ALGORITHMS:
+            value = getattr(entry, algorithm)
+            if value and not Digest(algorithm=algorithm, hex=value).is_of_nothing:
+                raise Problem(
+                    f"{key}.size", f"more than 0 bytes: its {algorithm} is of a file that has some", 0
+                )
     if entry.max_size is not None and entry.max_size <= 0:
         raise Problem(f"{key}.max_size", "a number of bytes", entry.max_size)
 

@@ -78,7 +78,12 @@ def find_target(
     check_url(name)
     if not given:
         return _known(catalog(), name, tuple(mirrors))
-    dataset = described(name, {key: _digest(key, value) for key, value in given.items()}, size)
+    read = {key: _digest(key, value) for key, value in given.items()}
+    if size == 0 and (other := next((one for one in read.values() if not one.is_of_nothing), None)):
+        raise UsageError(
+            f"`{other}` is no digest of 0 bytes", hint="leave `--size` out, or look both up again"
+        )
+    dataset = described(name, read, size)
     artifact = dataset.artifacts[0].name
     return Target(
         dataset=dataset, artifacts=frozenset({artifact}), is_single_file=True, mirrors=(name, *mirrors)
