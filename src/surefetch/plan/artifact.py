@@ -310,7 +310,7 @@ class ArtifactPlan(Refusals):
         if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
             candidate.has_lied, candidate.takes_ranges = True, False  # the whole file may be right
             return
-        if self._is_range(run.request) and candidate.minds_ranges(failure):
+        if self._is_range(run.request) and candidate.minds_ranges(failure, cause):
             candidate.takes_ranges, candidate.failures = False, 0  # likewise
             return
         is_fresh &= takes_back(failure) and run.opened_at is None

@@ -16,6 +16,7 @@ from surefetch.plan.policy import (
     TAKEN_BACK,
     Limits,
     asked_pause,
+    is_page,
     pause,
 )
 
@@ -144,18 +145,20 @@ class Candidate:
         self.asked = max(self.asked, self.ready_at - now)  # silence does not count meanwhile
         return True
 
-    def minds_ranges(self, failure: Failure) -> bool:
+    def minds_ranges(self, failure: Failure, cause: str) -> bool:
         """Whether it may be the range that it failed at: it never gave one, and is not known to fail."""
         if self.gave_range or self.takes_ranges is False:
             return False
-        is_plain = failure in (Failure.MISSING, Failure.AUTH, Failure.CORRUPT)
-        may_be = failure in (Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.CUT, Failure.TIMEOUT)
+        is_plain = failure in (Failure.MISSING, Failure.AUTH, Failure.TIMEOUT)
+        is_plain |= is_page(cause) or cause == "body.unasked-encoding"
+        may_be = failure in (Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.CUT)
         return is_plain or (may_be and self.failures > 0)
 
     @property
     def wants_anew(self) -> bool:
         """Whether another connection may lead to another machine, which does better."""
-        return self.failures > 0 and self.was_answered and self.host.most is None
+        tries = 1 if self.host.most is None else 2  # what it refuses may be just that: one connection more
+        return self.failures >= tries and self.was_answered
 
     @property
     def is_dead(self) -> bool:

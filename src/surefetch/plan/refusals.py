@@ -54,9 +54,10 @@ class Refusals(Sizing):
         """Whether a silent request may have waited until others were through that its host gave meanwhile."""
         host = run.candidate.host
         is_behind = run.opened_at is None and run.beside > 0 and host.last_byte > run.began
-        is_new = self.is_small or not run.candidate.given
+        is_new = not run.candidate.is_dropped and (self.is_small or not run.candidate.given)
         if not (is_new and is_behind and self._excuse(run.candidate, LAST_WORDS, now)):
             return False
+        self._silent_since = now
         self._limit(run, now, is_said=False)
         return True
 
