@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -304,6 +305,22 @@ def test_name_and_password_for_squid(
             end = through(asking_squid.url(userinfo), url, trust)
             assert isinstance(end, Failed)
             assert (end.failure, end.cause) == (Failure.PROXY, "proxy.auth-required")
+
+
+def test_a_name_and_password_beyond_ascii_are_sent_as_utf8() -> None:
+    asks = Script(status=407, headers=(("Proxy-Authenticate", 'Basic realm="x"'),))
+    with FaultyServer() as played, driving(proxies=_beyond_ascii(played)) as driver:
+        for name, scripts in {"first": (asks, Script()), "second": (Script(),)}.items():
+            played.serve(f"http://data.example.org/{name}", CONTENT, *scripts)
+            events, sink = driver.fetch(f"http://data.example.org/{name}", SIZE)
+            assert isinstance(ending(events), Finished)
+            assert bytes(sink.data) == CONTENT
+            shown = played.seen[-1].headers["proxy-authorization"]
+            assert b64decode(shown.partition(" ")[2]) == "usér:p@ss:w/örd%".encode()
+
+
+def _beyond_ascii(proxy: FaultyServer) -> ProxyResolver:
+    return ProxyResolver({}, proxy=f"http://us%C3%A9r:p%40ss%3Aw%2F%C3%B6rd%25@127.0.0.1:{proxy.port}")
 
 
 def test_a_host_that_the_proxy_does_not_allow(plain_squid: Proxy, trust: Trust) -> None:

@@ -527,6 +527,20 @@ def test_a_name_that_does_not_exist_is_known(driver: Driver) -> None:
     assert end.cause in ("dns.nxdomain", "dns.unavailable", "dns.timeout")  # by what resolver there is
 
 
+def test_an_address_beyond_ascii_is_asked_for_in_ascii(server: FaultyServer) -> None:
+    server.serve("/donn%C3%A9es", CONTENT)
+    with driving(user_agent="surefetch/1 (+mailto:usér@example.org)") as driver:
+        events, sink = driver.fetch(f"{server.origin}/données", SIZE)
+    assert isinstance(ending(events), Finished)
+    assert bytes(sink.data) == CONTENT
+    assert server.seen[-1].headers["user-agent"].encode("latin-1").decode().endswith("usér@example.org)")
+
+
+def test_a_host_that_no_name_server_can_be_asked_for_is_said(driver: Driver) -> None:
+    end = ending(driver.fetch(f"https://{'ü' * 80}.example/x", SIZE)[0])
+    assert (end.cause, "cannot be written" in end.detail) == ("policy.scheme", True)
+
+
 def test_schemes_other_than_http_open_nothing(driver: Driver) -> None:
     for url in (
         "ftp://127.0.0.1/x",

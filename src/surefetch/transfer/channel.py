@@ -19,6 +19,7 @@ from surefetch.buffers import Buffers
 from surefetch.transfer import addresses
 from surefetch.transfer.options import Options, Route
 from surefetch.transfer.sockets import LentSocket, lend
+from surefetch.transfer.spelling import encoded, in_ascii
 from surefetch.transfer.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Channel:
         self.refused_address = self.tried_address = ""
         self.is_ready, self.is_reused = False, True
         self.may_be_private = may_be_private or route.proxy is not None
-        self.curl.setopt(pycurl.URL, url)
+        self.curl.setopt(pycurl.URL, in_ascii(url))
         self._put(pycurl.RANGE, byte_range)
         if is_anew or pycurl.FRESH_CONNECT in self._set:
             self._put(pycurl.FRESH_CONNECT, int(is_anew))
@@ -135,7 +136,7 @@ class Channel:
         setopt(pycurl.FOLLOWLOCATION, 0)  # the engine follows, hop by hop
         setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
         setopt(pycurl.NOSIGNAL, 1)
-        setopt(pycurl.USERAGENT, user_agent)
+        setopt(pycurl.USERAGENT, encoded(user_agent))
         setopt(pycurl.BUFFERSIZE, read_bytes)
         setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(options.connect_timeout * 1000)))
         setopt(pycurl.TCP_KEEPALIVE, 1)
@@ -148,18 +149,17 @@ class Channel:
     def _put(self, option: int, value: Any) -> None:
         if self._set.get(option, None) == value:
             return
-        self._set[option] = value
         if value is None:
             self.curl.unsetopt(option)
         else:
-            self.curl.setopt(option, list(value) if isinstance(value, tuple) else value)
+            self.curl.setopt(option, [encoded(line) for line in value] if isinstance(value, tuple) else value)
+        self._set[option] = value
 
     def _put_route(self, route: Route, negotiate: bool) -> None:
         key = (route.proxy, route.user, route.password, negotiate)
         if key == self._route or (self._route is None and route.proxy is None):
             return
-        self._route = key
-        self.curl.setopt(pycurl.PROXY, route.proxy or "")
+        self.curl.setopt(pycurl.PROXY, in_ascii(route.proxy or ""))
         for option, value in (
             (pycurl.PROXYUSERNAME, route.user if not negotiate else ""),
             (pycurl.PROXYPASSWORD, (route.password or "") if route.user is not None else None),
@@ -167,9 +167,10 @@ class Channel:
             if value is None:
                 self.curl.unsetopt(option)
             else:
-                self.curl.setopt(option, value)
+                self.curl.setopt(option, encoded(value))
         # With Basic or Digest at hand libcurl would prefer Negotiate and fail without a ticket.
         self.curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_NEGOTIATE if negotiate else _PROXY_AUTH)
+        self._route = key
 
     def _open_socket(self, purpose: int, address: Any) -> LentSocket | int:
         self.is_reused, self.socket_at = False, time.monotonic()

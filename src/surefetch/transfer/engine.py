@@ -329,11 +329,8 @@ class Engine:
                 negotiate=transfer.has_negotiated,
                 is_anew=transfer.is_anew,
             )
-        except (SurefetchError, ValueError, UnicodeError, pycurl.error) as error:
-            cause = error.code if isinstance(error, SurefetchError) else "policy.scheme"
-            transfer.refused = Refused(
-                cause=cause, detail=urls.mask(getattr(error, "message", "") or str(error))
-            )
+        except (SurefetchError, ValueError, pycurl.error) as error:
+            transfer.refused = policy.refuse_text(url, error)
             self._fail(transfer, 0, "")
             return
         transfer.proxy = route.proxy or ""
