@@ -4,8 +4,10 @@ import errno
 import socket
 import time
 from email.utils import formatdate
+from functools import partial
 from hashlib import sha256
 
+import pycurl
 import pytest
 
 from surefetch.events import (
@@ -465,6 +467,41 @@ def test_a_connection_that_nobody_accepts_times_out_by_itself() -> None:
     with driving(Options(connect_timeout=0.5)) as driver, Unaccepting() as port:
         end = fails(driver, f"http://127.0.0.1:{port}/x")
         assert (end.failure, end.cause) == (Failure.CONNECT, "connect.timeout")
+
+
+def test_the_time_behind_other_requests_is_no_time_to_connect(server: FaultyServer) -> None:
+    """One connection, answers of 0.6 s: two requests wait for longer than a connection may take."""
+    with driving(Options(connections=1, connect_timeout=0.4)) as driver:
+        for name in "abc":
+            url = server.serve(f"/{name}", CONTENT, Script(drip=(SIZE // 6, 0.1)))
+            driver.engine.begin(driver.request(url, SIZE), MemorySink())
+        events = driver.until_ended(3)
+    assert sum(isinstance(event, Finished) for event in events) == 3
+    assert not [event for event in events if isinstance(event, Failed)]
+
+
+def test_a_request_that_waits_behind_others_is_broken_off_as_such(server: FaultyServer) -> None:
+    with driving(Options(connections=1)) as driver:
+        for name in "ab":
+            url = server.serve(f"/{name}", CONTENT, Script(drip=(SIZE // 6, 0.1)))
+            driver.engine.begin(driver.request(url, SIZE), MemorySink())
+        driver.until(Received)
+        driver.engine.cancel(2)
+        cancelled = [event for event in driver.until(Cancelled) if isinstance(event, Cancelled)]
+    assert [event.phase for event in cancelled] == [Phase.QUEUED]
+
+
+def test_a_turn_that_comes_late_has_the_whole_time_to_connect() -> None:
+    with driving(Options(connect_timeout=8)) as driver:
+        channel = driver.engine._channel()
+        timed_out = partial(channel.was_queued, pycurl.E_OPERATION_TIMEDOUT)
+        assert timed_out("Operation timed out after 8001 milliseconds with 0 bytes received", 100.0)
+        assert not timed_out("Resolving timed out after 8001 milliseconds", 100.0)
+        channel.is_reused, channel.opened_at = False, 105.0
+        assert timed_out("Connection timed out after 8001 milliseconds", 100.0)
+        assert not timed_out("Connection timed out after 8001 milliseconds", 104.9)
+        assert not channel.was_queued(pycurl.E_COULDNT_CONNECT, "Connection refused", 100.0)
+        channel.close()
 
 
 def test_a_broken_ipv6_costs_little(server: FaultyServer) -> None:

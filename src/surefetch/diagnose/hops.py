@@ -192,8 +192,7 @@ def _is_usual_port(seen: Observation) -> bool:
 
 
 def judge_connect(seen: Observation) -> Finding | None:
-    early = seen.phase in (Phase.QUEUED, Phase.RESOLVE, Phase.CONNECT)
-    if seen.curl_code == codes.TIMED_OUT and early:
+    if seen.curl_code == codes.TIMED_OUT and seen.phase in (Phase.RESOLVE, Phase.CONNECT):
         return Finding(cause="connect.timeout", detail=connect_words(seen))
     if seen.curl_code != codes.NO_CONNECT:
         return None

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _SCHEMES: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _PROXY_AUTH: Final = pycurl.HTTPAUTH_BASIC | pycurl.HTTPAUTH_DIGEST
 _KEEPALIVE_SECONDS: Final = 30
+#: libcurl's words (lib/multi.c) where it was neither at the name nor at the connection.
+_TURN_NEVER_CAME: Final = "Operation timed out"
+_LATE: Final = 0.1  # of the time to connect
 
 
 class Staging:
@@ -71,13 +74,14 @@ class Channel:
         self.head: list[bytes] = []
         self.take: Callable[[memoryview], None] | None = None  # valid until it returns
         self._staging = staging
+        self._connect_timeout = options.connect_timeout
         self._ahead_bytes = throttle.ahead_bytes
         self.may_be_private = False
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
         self.is_ready = False  # the connection stands, the request goes out
         self.is_reused = True  # no connection was opened for it
-        self.socket_at = 0.0  # when its making began
+        self.opened_at = self.socket_at = 0.0  # when the making of its first and its last socket began
         self.ready_at = 0.0  # when it stood
         self._set: dict[int, Any] = {}
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
@@ -120,6 +124,22 @@ class Channel:
     def info(self, name: int) -> Any:
         """Ask libcurl for a number or text about the current or last transfer."""
         return self.curl.getinfo(name)
+
+    def was_queued(self, code: int, message: str, asked_at: float) -> bool:
+        """Whether the time to connect was spent behind other requests: libcurl's clock runs there, too.
+
+        Args:
+            code: libcurl's, of the ending.
+            message: libcurl's.
+            asked_at: When the request was put on the wire (`time.monotonic`).
+        """
+        if code != pycurl.E_OPERATION_TIMEDOUT or self.is_ready:
+            return False
+        if self.is_reused:  # no socket was opened: it was looking a name up, or its turn never came
+            return message.startswith(_TURN_NEVER_CAME)
+        return (
+            self.opened_at - asked_at > self._connect_timeout * _LATE
+        )  # a name is kept: asked anew, it is here
 
     def close(self) -> None:
         """Close the handle."""
@@ -173,7 +193,9 @@ class Channel:
         self._route = key
 
     def _open_socket(self, purpose: int, address: Any) -> LentSocket | int:
-        self.is_reused, self.socket_at = False, time.monotonic()
+        self.socket_at = time.monotonic()
+        if self.is_reused:
+            self.is_reused, self.opened_at = False, self.socket_at
         self.tried_address = str(address.addr[0])
         if not self.may_be_private and addresses.is_private(self.tried_address):
             self.refused_address = self.tried_address

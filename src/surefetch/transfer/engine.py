@@ -439,7 +439,9 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
-        elif self._versions.is_to_be_turned(transfer, code, message):
+        elif self._versions.is_to_be_turned(transfer, code, message) or channel.was_queued(
+            code, message, transfer.asked_at
+        ):
             transfer.restart(transfer.url)
             self._ask(transfer)
             return
@@ -558,12 +560,14 @@ class Engine:
         from surefetch.transfer.observe import phase_of  # of what is broken off only
 
         phase = phase_of(transfer)
-        if phase is not Phase.QUEUED:
+        if phase not in (Phase.QUEUED, Phase.RESOLVE):
             return phase
-        # It waits for a connection that another request to the same host is making.
-        origin = urls.origin(transfer.url)
-        others = [phase_of(t) for t in self._by_curl.values() if urls.origin(t.url) == origin]
-        return next((other for other in others if other in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)), phase)
+        # It waits for a connection: one that others of its host use, or one that another is making.
+        way = transfer.proxy or urls.origin(transfer.url)
+        others = {phase_of(t) for t in self._by_curl.values() if way == (t.proxy or urls.origin(t.url))}
+        if Phase.WAIT in others or Phase.BODY in others:
+            return Phase.QUEUED
+        return next((other for other in (Phase.CONNECT, Phase.TLS, Phase.RESOLVE) if other in others), phase)
 
     def _end(self, transfer: Transfer, event: Event) -> None:
         self._release(transfer)
