@@ -393,6 +393,39 @@ def test_a_web_server_is_no_proxy(secure: FaultyServer, trust: Trust) -> None:
     assert (end.failure, end.cause) == (Failure.PROXY, "proxy.not-a-proxy")
 
 
+def test_a_proxy_that_hangs_up_is_not_said_to_be_none(
+    secure: FaultyServer, server: FaultyServer, trust: Trust
+) -> None:
+    for one, way in itertools.product((secure, server), ("close_at_once", "reset_at_once")):
+        with FaultyServer() as proxy:
+            script = Script(**{way: True})
+            proxy.serve(one.origin.partition("//")[2], b"", script)  # CONNECT HOST:PORT
+            proxy.serve(f"{one.origin}/data", b"", script)
+            end = through(f"http://127.0.0.1:{proxy.port}", f"{one.origin}/data", trust)
+        assert isinstance(end, Failed)
+        assert (end.failure, end.cause) == (Failure.CUT, "proxy.cut"), (one.origin, way)
+
+
+def test_a_proxy_that_asks_to_wait_is_busy(secure: FaultyServer, trust: Trust) -> None:
+    with FaultyServer() as proxy:
+        script = Script(status=429, headers=(("Retry-After", "3"),))
+        proxy.serve(secure.origin.partition("//")[2], b"", script)
+        end = through(f"http://127.0.0.1:{proxy.port}", f"{secure.origin}/data", trust)
+    assert isinstance(end, Failed)
+    assert (end.failure, end.cause, end.retry_after) == (Failure.BUSY, "proxy.busy", 3.0)
+
+
+def test_a_proxy_that_let_others_through_is_busy_where_it_denies() -> None:
+    denies = Script(status=403, headers=(("X-Squid-Error", "ERR_ACCESS_DENIED 0"),))
+    for order, failure in ((("good", "denied"), Failure.BUSY), (("denied",), Failure.PROXY)):
+        with FaultyServer() as proxy, driving(environ={"http_proxy": f"127.0.0.1:{proxy.port}"}) as driver:
+            proxy.serve("http://data.example.org/good", CONTENT)
+            proxy.serve("http://data.example.org/denied", b"", denies)
+            ends = [ending(driver.fetch(f"http://data.example.org/{name}", SIZE)[0]) for name in order]
+        assert ends[-1].failure is failure
+        assert ends[-1].cause == ("proxy.busy" if failure is Failure.BUSY else "proxy.denied")
+
+
 def test_a_proxy_that_answers_with_other_words_is_none(
     secure: FaultyServer, server: FaultyServer, trust: Trust
 ) -> None:

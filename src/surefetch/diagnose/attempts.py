@@ -48,7 +48,7 @@ def judge(seen: Observation, *, digest: str = "", lookup: naming.Lookup | None =
         )
     for rule in RULES:
         if finding := rule(seen):
-            return _after_redirect(seen, finding)
+            return _of_full_proxy(seen, _after_redirect(seen, finding))
     return judgement(Finding(cause="body.corrupt", detail="what came is not the promised file"), seen)
 
 
@@ -61,6 +61,12 @@ def judgement(finding: Finding, seen: Observation) -> Judgement:
         detail=finding.detail,
         retry_after=retry_after(seen.header("retry-after"), seen.now),
     )
+
+
+def _of_full_proxy(seen: Observation, told: Judgement) -> Judgement:
+    """A proxy's 503 is its word for a host that it cannot reach, or for too many requests: less may do."""
+    is_full = told.cause == "proxy.upstream" and seen.proxy_status == 503
+    return replace(told, failure=Failure.BUSY) if is_full else told
 
 
 def _after_redirect(seen: Observation, finding: Finding) -> Judgement:
