@@ -17,7 +17,7 @@ from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
 from surefetch.receipts import FileReceipt, Receipt
-from surefetch.session import last
+from surefetch.session import damaged, last
 from surefetch.session.bench import Bench
 from surefetch.session.fetch import Loop
 from surefetch.session.limits import limits_of
@@ -203,9 +203,10 @@ def _last_transfer(
 def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
     dataset, store = target.dataset, session.store
     proven = {artifact.name: artifact.digest for artifact in dataset.artifacts if artifact.digest is not None}
-    found = store.find_all(proven.values())
+    found = store.find_all(damaged.sizes(session, dataset))
     held = {name: found[digest] for name, digest in proven.items() if digest in found}
     here = _tensors_here(session, dataset) if not target.artifacts else {}
+    damaged.move_aside(session)
     bench = Bench(dataset, store, held, session.known_file, learns=target.learns)
     bench.tensors.update(here)
     wanted = [artifact for artifact in dataset.artifacts if artifact.name not in held]

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from _thread import start_new_thread
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -32,6 +32,8 @@ MOST_BYTES: Final = 32 << 20
 #: process may have open: some are flushed while others wait, beside parts, connections, and all else.
 OPEN: Final = 128
 OPEN_SHARE: Final = 1 / 8
+#: The digest of no bytes at all.
+_NO_BYTES: Final = hashlib.sha256().hexdigest()
 
 
 class _Finished(msgspec.Struct, frozen=True):
@@ -104,6 +106,7 @@ class Blobs:
         self._pending_bytes = self._pending_open = 0
         self._settling: tuple[_Aside, dict[str, _Finished]] | None = None  # and what it settles
         self._touched: dict[str, None] = {}
+        self._misfits: dict[str, str] = {}  # SHA-256 -> path of what was there with another size
         self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
         self._open = max(1, min(OPEN, int(files.most_open() * OPEN_SHARE)))
@@ -113,19 +116,36 @@ class Blobs:
 
         Args:
             digest: A weak one is found if its bytes came through this store.
-            size: Bytes; a file of another size counts as missing.
+            size: Bytes; a file of another size counts as missing, and is told by `take_misfits`.
         """
-        sha256 = digest.hex if digest.algorithm == "sha256" else self._strong(digest)
-        found = self.locate(sha256, size) if sha256 is not None else None
+        found = self._find(digest, size)
         return Path(found[0]) if found is not None else None
 
-    def find_all(self, digests: Iterable[Digest]) -> dict[Digest, Path]:
-        """Find many: in a store that is empty yet none is looked for one by one."""
+    def find_all(self, sizes: Mapping[Digest, int | None]) -> dict[Digest, Path]:
+        """Find many: in a store that is empty yet none is looked for one by one.
+
+        Args:
+            sizes: Bytes of each, None where nobody knows: then a file is wrong only if it is empty.
+        """
         if self._pending or self._settling:
             self.settle()
         if not any(map(os.path.isdir, (*self._own, *self._others))):
             return {}
-        return {digest: path for digest in digests if (path := self.find(digest)) is not None}
+        found = {}
+        for digest, size in sizes.items():
+            if (where := self._find(digest, size)) is None:
+                continue
+            place, status = where
+            if not status.st_size and (sha256 := os.path.basename(place)) != _NO_BYTES:  # noqa: PTH119 - likewise
+                self._misfits[sha256] = place
+                continue
+            found[digest] = Path(place)
+        return found
+
+    def take_misfits(self) -> dict[str, str]:
+        """Return SHA-256 -> path of what was found with another size since this was asked the last time."""
+        misfits, self._misfits = self._misfits, {}
+        return misfits
 
     def locate(self, sha256: str, size: int | None = None) -> tuple[str, os.stat_result] | None:
         """Return the path, as text, and the status of the bytes of a digest; see `find`."""
@@ -352,6 +372,7 @@ class Blobs:
         try:
             status = os.stat(place)  # noqa: PTH116 - likewise
             if size is not None and status.st_size != size:
+                self._misfits[sha256] = place
                 return None
             if not trust.is_mine(status, is_layer=is_layer) and not self._trust.is_good(
                 Path(place), sha256, status, is_layer=is_layer
@@ -360,6 +381,10 @@ class Blobs:
             return place, status
         except OSError:
             return None
+
+    def _find(self, digest: Digest, size: int | None) -> tuple[str, os.stat_result] | None:
+        sha256 = digest.hex if digest.algorithm == "sha256" else self._strong(digest)
+        return self.locate(sha256, size) if sha256 is not None else None
 
     def _strong(self, digest: Digest) -> str | None:
         try:
