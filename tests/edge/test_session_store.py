@@ -1,7 +1,8 @@
-"""Whole gets with a store that was damaged by hand."""
+"""Whole gets with a store that was damaged by hand, and with a disk that is full or read-only."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import random
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from surefetch.errors import FetchError
+from surefetch.errors import FetchError, StoreError
 from surefetch.receipts import Receipt
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
+from surefetch.store import files
 from tests.fakes.faulty_server import FaultyServer
 
 FILES = {f"f{number}": random.Random(number).randbytes(4096) for number in range(6)}
@@ -126,3 +128,25 @@ def test_a_right_file_stays_whatever_size_a_catalog_tells(home: Path, server: Fa
     with pytest.raises(FetchError):
         scene.get()
     assert scene.blob("f0").read_bytes() == FILES["f0"]
+
+
+def test_a_disk_that_is_full_in_the_middle_keeps_what_it_has(
+    home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, write_all, written = Scene(home, server), files.write_all, []
+
+    def write_some(descriptor: int, data: memoryview, start: int) -> None:
+        if len(data) == 4096 and len(written) == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written.extend([start] * (len(data) == 4096))
+        write_all(descriptor, data, start)
+
+    monkeypatch.setattr(files, "write_all", write_some)
+    with pytest.raises(StoreError) as caught:
+        scene.get()
+    assert caught.value.code == "local.disk-full"
+    assert caught.value.message.endswith("2 of 6 files are kept")
+    monkeypatch.undo()
+    scene.asked()
+    assert is_right(scene.get())
+    assert len(scene.asked()) == 4

@@ -159,6 +159,8 @@ def obtain(
     try:
         with session.store.batch(beside):
             done = _masked(loop.run())
+    except StoreError as trouble:
+        raise _with_what_is_kept(session, target.dataset, trouble) from trouble
     finally:
         history.save()
         network.write_trace()
@@ -167,6 +169,16 @@ def obtain(
     if error is not None:
         raise error
     return bench, done
+
+
+def _with_what_is_kept(session: Session, dataset: Dataset, error: StoreError) -> StoreError:
+    """Say in an error of the disk how many files are proven and in the store nevertheless."""
+    sizes = damaged.sizes(session, dataset)
+    kept = len(session.store.find_all(sizes))
+    if not kept or len(sizes) == 1:
+        return error
+    message = f"{error.message}; {kept} of {len(sizes)} files are kept"
+    return StoreError(message, code=error.code, hint=error.hint, **error.details)
 
 
 def _masked(done: Done) -> Done:
