@@ -6,6 +6,8 @@ import errno
 import hashlib
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -150,3 +152,36 @@ def test_a_disk_that_is_full_in_the_middle_keeps_what_it_has(
     scene.asked()
     assert is_right(scene.get())
     assert len(scene.asked()) == 4
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("has_record", [True, False])
+def test_a_store_on_a_disk_that_cannot_be_written_serves_what_it_has(
+    home: Path, server: FaultyServer, has_record: bool
+) -> None:
+    scene = Scene(home, server)
+    scene.get()
+    scene.asked()
+    if not has_record:
+        (scene.store / "index-v1" / "many.json").unlink()
+    for more in ("--offline", f"--mirror={server.origin}"):
+        done = among_read_only(scene.store, "get", "many", "--catalog", str(scene.catalog), more)
+        assert (done.returncode, scene.asked()) == (0, []), done.stderr
+        assert done.stdout.strip() == str(scene.store / "views-v1" / "many" / "1")
+    assert (scene.store / "index-v1" / "many.json").exists() is has_record
+    scene.blob("f1").unlink()
+    done = among_read_only(scene.store, "get", "many", "--catalog", str(scene.catalog), more)
+    assert done.returncode == 11 and "it is mounted read-only" in done.stderr
+
+
+def among_read_only(store: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a command where the store's folder is mounted read-only, for that command alone."""
+    mounts = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+    command = [sys.executable, "-m", "surefetch", *words, "--store", str(store)]
+    return subprocess.run(
+        ["unshare", "-m", "sh", "-c", mounts, str(store), *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
