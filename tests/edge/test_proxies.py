@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -306,6 +307,22 @@ def test_name_and_password_for_squid(
             assert (end.failure, end.cause) == (Failure.PROXY, "proxy.auth-required")
 
 
+def test_a_name_and_password_beyond_ascii_are_sent_as_utf8() -> None:
+    asks = Script(status=407, headers=(("Proxy-Authenticate", 'Basic realm="x"'),))
+    with FaultyServer() as played, driving(proxies=_beyond_ascii(played)) as driver:
+        for name, scripts in {"first": (asks, Script()), "second": (Script(),)}.items():
+            played.serve(f"http://data.example.org/{name}", CONTENT, *scripts)
+            events, sink = driver.fetch(f"http://data.example.org/{name}", SIZE)
+            assert isinstance(ending(events), Finished)
+            assert bytes(sink.data) == CONTENT
+            shown = played.seen[-1].headers["proxy-authorization"]
+            assert b64decode(shown.partition(" ")[2]) == "usér:p@ss:w/örd%".encode()
+
+
+def _beyond_ascii(proxy: FaultyServer) -> ProxyResolver:
+    return ProxyResolver({}, proxy=f"http://us%C3%A9r:p%40ss%3Aw%2F%C3%B6rd%25@127.0.0.1:{proxy.port}")
+
+
 def test_a_host_that_the_proxy_does_not_allow(plain_squid: Proxy, trust: Trust) -> None:
     for url in ("http://blocked.test/data", "https://blocked.test/data"):
         end = through(plain_squid.url(), url, trust, is_named=False)
@@ -374,6 +391,39 @@ def test_a_web_server_is_no_proxy(secure: FaultyServer, trust: Trust) -> None:
         end = through(f"http://127.0.0.1:{other.port}", f"{secure.origin}/data", trust)
     assert isinstance(end, Failed)
     assert (end.failure, end.cause) == (Failure.PROXY, "proxy.not-a-proxy")
+
+
+def test_a_proxy_that_hangs_up_is_not_said_to_be_none(
+    secure: FaultyServer, server: FaultyServer, trust: Trust
+) -> None:
+    for one, way in itertools.product((secure, server), ("close_at_once", "reset_at_once")):
+        with FaultyServer() as proxy:
+            script = Script(**{way: True})
+            proxy.serve(one.origin.partition("//")[2], b"", script)  # CONNECT HOST:PORT
+            proxy.serve(f"{one.origin}/data", b"", script)
+            end = through(f"http://127.0.0.1:{proxy.port}", f"{one.origin}/data", trust)
+        assert isinstance(end, Failed)
+        assert (end.failure, end.cause) == (Failure.CUT, "proxy.cut"), (one.origin, way)
+
+
+def test_a_proxy_that_asks_to_wait_is_busy(secure: FaultyServer, trust: Trust) -> None:
+    with FaultyServer() as proxy:
+        script = Script(status=429, headers=(("Retry-After", "3"),))
+        proxy.serve(secure.origin.partition("//")[2], b"", script)
+        end = through(f"http://127.0.0.1:{proxy.port}", f"{secure.origin}/data", trust)
+    assert isinstance(end, Failed)
+    assert (end.failure, end.cause, end.retry_after) == (Failure.BUSY, "proxy.busy", 3.0)
+
+
+def test_a_proxy_that_let_others_through_is_busy_where_it_denies() -> None:
+    denies = Script(status=403, headers=(("X-Squid-Error", "ERR_ACCESS_DENIED 0"),))
+    for order, failure in ((("good", "denied"), Failure.BUSY), (("denied",), Failure.PROXY)):
+        with FaultyServer() as proxy, driving(environ={"http_proxy": f"127.0.0.1:{proxy.port}"}) as driver:
+            proxy.serve("http://data.example.org/good", CONTENT)
+            proxy.serve("http://data.example.org/denied", b"", denies)
+            ends = [ending(driver.fetch(f"http://data.example.org/{name}", SIZE)[0]) for name in order]
+        assert ends[-1].failure is failure
+        assert ends[-1].cause == ("proxy.busy" if failure is Failure.BUSY else "proxy.denied")
 
 
 def test_a_proxy_that_answers_with_other_words_is_none(

@@ -1,5 +1,6 @@
 """Blobs: named once proven, found by any digest, in layers too, and never trusted where others can write."""
 
+import errno
 import os
 import stat
 import threading
@@ -270,3 +271,67 @@ def test_the_leader_is_one_process_and_nobody_else_is_stopped(store):
         assert (first, second) == (True, False)
     with store.leader("x") as again:
         assert again
+
+
+class Full:
+    """A disk that has room for so many bytes more."""
+
+    def __init__(self, monkeypatch, room):
+        self.room, self._write_all = room, files.write_all
+        monkeypatch.setattr(files, "write_all", self.write_all)
+
+    def write_all(self, descriptor, data, start):
+        if len(data) > self.room:
+            self._write_all(descriptor, memoryview(data)[: self.room], start)
+            self.room = 0
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= len(data)
+        return self._write_all(descriptor, data, start)
+
+
+def small_parts(store, contents):
+    """Parts of small files, whole and hashed, as the prover hands them over."""
+    for data in contents:
+        part = store.part(sha256(data), len(data))
+        part.write(0, data)
+        yield part, sha256(data)
+
+
+def test_what_was_written_before_the_disk_was_full_is_kept(store, monkeypatch):
+    contents = [some_bytes(1000, seed) for seed in range(6)] + [b"small"]
+    disk = Full(monkeypatch, 3500)
+    with pytest.raises(StoreError) as caught, store.batch():
+        for part, digest in small_parts(store, contents):
+            store.publish(part, digest.hex)
+    assert caught.value.code == "local.disk-full"
+    assert [store.find(sha256(data)) is not None for data in contents] == [True] * 3 + [False] * 4
+    assert list((store.folder / "parts-v1").iterdir()) == []
+    disk.room = 100_000
+    with store.batch():
+        for part, digest in small_parts(store, contents):
+            store.publish(part, digest.hex)
+    assert all(store.find(sha256(data)).read_bytes() == data for data in contents)
+
+
+def test_what_is_too_large_for_the_disk_does_not_hold_up_what_is_not(store, monkeypatch):
+    contents = [some_bytes(size, size) for size in (1000, 100_000, 2000)]
+    write_all = files.write_all
+
+    def write_little(descriptor, data, start):
+        if len(data) > 50_000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write_all(descriptor, data, start)
+
+    monkeypatch.setattr(files, "write_all", write_little)
+    with pytest.raises(StoreError), store.batch():
+        for part, digest in small_parts(store, contents):
+            store.publish(part, digest.hex)
+    assert [store.find(sha256(data)) is not None for data in contents] == [True, False, True]
+
+
+def test_a_part_that_its_owner_gave_up_gets_no_name(store):
+    part, digest = next(small_parts(store, [DATA]))
+    with store.batch():
+        store.publish(part, digest.hex)
+        part.close()
+    assert store.find(digest) is None

@@ -1,5 +1,6 @@
 """Records: what the warm load reads, and that it reads nothing else."""
 
+import errno
 import json
 import os
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 import surefetch
 from surefetch.errors import StoreError
 from surefetch.model import Dataset, TensorSpec
-from surefetch.store import Store, records, warm
+from surefetch.store import Store, files, records, warm
 from tests.edge.storekit import names_in, publish, sha256, some_bytes
 
 SOURCE = str(Path(surefetch.__file__).parents[1])
@@ -228,3 +229,34 @@ def test_receipts_are_logged_privately_and_the_log_stays_small(store, monkeypatc
     with log.open("ab") as file:
         file.write(b"{torn\n")
     assert store.records.receipts()[-1]["number"] == 199
+
+
+def refuse(monkeypatch, number):
+    """Have the disk refuse to take a record."""
+
+    def write_small(path, content, **_):
+        raise files.trouble(OSError(number, os.strerror(number)), path, "made")
+
+    monkeypatch.setattr(files, "write_small", write_small)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_record_that_cannot_be_written_is_given_all_the_same(store, monkeypatch, number):
+    refuse(monkeypatch, number)
+    given = record(store)
+    assert Path(given["tensors"]["train/image"]["path"]).read_bytes() == IMAGES
+    assert warm.find_ready(store.folder, "demo") is None
+    composed = store.records.compose(DEMO, {"train/image": sha256(IMAGES).hex})
+    assert composed["tensors"] == given["tensors"]
+
+
+def test_without_room_a_record_has_to_say_the_same_already(store, monkeypatch):
+    refuse(monkeypatch, errno.ENOSPC)
+    with pytest.raises(StoreError):
+        record(store)
+    monkeypatch.undo()
+    record(store)
+    refuse(monkeypatch, errno.ENOSPC)
+    assert record(store)["dataset"] == "demo"
+    with pytest.raises(StoreError):
+        record(store, details={"form": "idx"})

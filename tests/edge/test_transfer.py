@@ -4,8 +4,10 @@ import errno
 import socket
 import time
 from email.utils import formatdate
+from functools import partial
 from hashlib import sha256
 
+import pycurl
 import pytest
 
 from surefetch.events import (
@@ -467,6 +469,41 @@ def test_a_connection_that_nobody_accepts_times_out_by_itself() -> None:
         assert (end.failure, end.cause) == (Failure.CONNECT, "connect.timeout")
 
 
+def test_the_time_behind_other_requests_is_no_time_to_connect(server: FaultyServer) -> None:
+    """One connection, answers of 0.6 s: two requests wait for longer than a connection may take."""
+    with driving(Options(connections=1, connect_timeout=0.4)) as driver:
+        for name in "abc":
+            url = server.serve(f"/{name}", CONTENT, Script(drip=(SIZE // 6, 0.1)))
+            driver.engine.begin(driver.request(url, SIZE), MemorySink())
+        events = driver.until_ended(3)
+    assert sum(isinstance(event, Finished) for event in events) == 3
+    assert not [event for event in events if isinstance(event, Failed)]
+
+
+def test_a_request_that_waits_behind_others_is_broken_off_as_such(server: FaultyServer) -> None:
+    with driving(Options(connections=1)) as driver:
+        for name in "ab":
+            url = server.serve(f"/{name}", CONTENT, Script(drip=(SIZE // 6, 0.1)))
+            driver.engine.begin(driver.request(url, SIZE), MemorySink())
+        driver.until(Received)
+        driver.engine.cancel(2)
+        cancelled = [event for event in driver.until(Cancelled) if isinstance(event, Cancelled)]
+    assert [event.phase for event in cancelled] == [Phase.QUEUED]
+
+
+def test_a_turn_that_comes_late_has_the_whole_time_to_connect() -> None:
+    with driving(Options(connect_timeout=8)) as driver:
+        channel = driver.engine._channel()
+        timed_out = partial(channel.was_queued, pycurl.E_OPERATION_TIMEDOUT)
+        assert timed_out("Operation timed out after 8001 milliseconds with 0 bytes received", 100.0)
+        assert not timed_out("Resolving timed out after 8001 milliseconds", 100.0)
+        channel.is_reused, channel.opened_at = False, 105.0
+        assert timed_out("Connection timed out after 8001 milliseconds", 100.0)
+        assert not timed_out("Connection timed out after 8001 milliseconds", 104.9)
+        assert not channel.was_queued(pycurl.E_COULDNT_CONNECT, "Connection refused", 100.0)
+        channel.close()
+
+
 def test_a_broken_ipv6_costs_little(server: FaultyServer) -> None:
     """`localhost` is ::1 first, where packets vanish; 127.0.0.1 answers: both are tried side by side."""
     url = server.serve("/both", CONTENT).replace("127.0.0.1", "localhost")
@@ -525,6 +562,20 @@ def test_a_name_that_does_not_exist_is_known(driver: Driver) -> None:
     end = fails(driver, "http://no-such-host.invalid/x")
     assert end.failure is Failure.NAME
     assert end.cause in ("dns.nxdomain", "dns.unavailable", "dns.timeout")  # by what resolver there is
+
+
+def test_an_address_beyond_ascii_is_asked_for_in_ascii(server: FaultyServer) -> None:
+    server.serve("/donn%C3%A9es", CONTENT)
+    with driving(user_agent="surefetch/1 (+mailto:usér@example.org)") as driver:
+        events, sink = driver.fetch(f"{server.origin}/données", SIZE)
+    assert isinstance(ending(events), Finished)
+    assert bytes(sink.data) == CONTENT
+    assert server.seen[-1].headers["user-agent"].encode("latin-1").decode().endswith("usér@example.org)")
+
+
+def test_a_host_that_no_name_server_can_be_asked_for_is_said(driver: Driver) -> None:
+    end = ending(driver.fetch(f"https://{'ü' * 80}.example/x", SIZE)[0])
+    assert (end.cause, "cannot be written" in end.detail) == ("policy.scheme", True)
 
 
 def test_schemes_other_than_http_open_nothing(driver: Driver) -> None:

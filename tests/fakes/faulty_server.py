@@ -188,6 +188,7 @@ class FaultyServer:
                 self._sockets.add(plain)
             if self.greeting:
                 plain.sendall(self.greeting)
+                plain.recv(1 << 16)  # what was not read would turn the end into a reset
                 return
             if self.tls:
                 connection = self.tls.wrap_socket(plain, server_side=True)

@@ -145,7 +145,12 @@ CASES: dict[str, tuple[Observation, str]] = {
         "proxy.auth-required",
     ),
     "proxy denied": (saw(curl_code=56, proxy_status=403, **PROXY), "proxy.denied"),
-    "proxy cannot": (saw(curl_code=56, proxy_status=503, **PROXY), "proxy.upstream"),
+    "proxy cannot": (saw(curl_code=56, proxy_status=502, **PROXY), "proxy.upstream"),
+    "proxy limits": (saw(curl_code=56, proxy_status=429, **PROXY), "proxy.busy"),
+    "proxy asks to wait": (
+        saw(curl_code=56, proxy_status=503, headers=(("retry-after", "3"),), **PROXY),
+        "proxy.busy",
+    ),
     "squid dns": (
         saw(curl_code=56, proxy_status=503, proxy_headers=(("X-Squid-Error", "ERR_DNS_FAIL 0"),), **PROXY),
         "dns.nxdomain",
@@ -155,7 +160,19 @@ CASES: dict[str, tuple[Observation, str]] = {
         saw(curl_code=8, phase=Phase.CONNECT, curl_message="Invalid status line", **PROXY),
         "proxy.not-a-proxy",
     ),
-    "proxy hung up": (saw(curl_code=56, os_errno=104, phase=Phase.WAIT, **PROXY), "proxy.not-a-proxy"),
+    "proxy hung up": (saw(curl_code=56, os_errno=104, phase=Phase.TLS, **PROXY), "proxy.cut"),
+    "proxy hung up in words": (
+        saw(curl_code=56, phase=Phase.TLS, curl_message="Proxy CONNECT aborted", **PROXY),
+        "proxy.cut",
+    ),
+    "proxy gave nothing": (
+        saw(url="http://data.example/x", curl_code=52, phase=Phase.WAIT, **PROXY),
+        "proxy.cut",
+    ),
+    "cut inside a tunnel that was there": (
+        saw(curl_code=56, os_errno=104, phase=Phase.WAIT, **PROXY),
+        "connect.reset",
+    ),
     "cut inside the tunnel": (
         saw(curl_code=56, os_errno=104, phase=Phase.WAIT, proxy_status=200, **PROXY),
         "connect.reset",
@@ -420,6 +437,11 @@ def test_the_proxy_tells_which_scheme_it_wants() -> None:
     assert judge(CASES["proxy auth"][0]).detail == (
         "the proxy `http://proxy.corp.example:8080` answered 407 and asks for NTLM"
     )
+
+
+def test_a_proxys_503_may_mean_that_it_has_enough_to_do() -> None:
+    judged = judge(saw(curl_code=56, proxy_status=503, **PROXY))
+    assert (judged.cause, judged.failure) == ("proxy.upstream", Failure.BUSY)
 
 
 def test_the_issuer_can_be_read_back_from_a_detail() -> None:

@@ -115,10 +115,32 @@ def test_the_same_wrong_digest_from_several_hosts_is_a_change_upstream() -> None
     )
 
 
-def test_one_answer_for_different_files_is_a_block_page() -> None:
+def test_one_page_for_different_files_is_a_block_page() -> None:
+    digests = ((A, "ab" * 32), ("https://a.example/y.gz", "ab" * 32))
+    page = said((A, "body.html"), detail="a web page came, titled “Stop”")
+    verdict = weigh(page, Facts(wanted="mnist", digests=digests))
+    assert verdict.code == "body.html" and "a block page or portal on the way" in verdict.message
+
+
+def test_one_page_of_a_host_nearby_blames_nobody_on_the_way() -> None:
+    near = tuple((f"http://127.0.0.1:81/{name}", "ab" * 32) for name in "xy")
+    page = said((near[0][0], "body.html"), detail="a web page came, titled “Stop”")
+    verdict = weigh(page, Facts(wanted="mnist", digests=near))
+    assert verdict.code == "body.html" and "on the way" not in verdict.message
+
+
+def test_a_page_for_many_files_that_says_what_it_is_is_told_as_that() -> None:
+    digests = ((A, "ab" * 32), ("https://a.example/y.gz", "ab" * 32))
+    page = said((A, "body.html"), detail="a maintenance page came: “Back soon”")
+    verdict = weigh(page, Facts(wanted="mnist", digests=digests))
+    assert verdict.message.endswith("(a.example: a maintenance page came: “Back soon”, for 2 files)")
+
+
+def test_the_same_bytes_for_different_files_that_are_no_page_are_told_as_that() -> None:
     digests = ((A, "ab" * 32), ("https://a.example/y.gz", "ab" * 32))
     verdict = weigh(said((A, "body.corrupt")), Facts(wanted="mnist", digests=digests))
-    assert verdict.code == "proxy.denied" and not verdict.is_sure and "most likely" in verdict.message
+    assert verdict.code == "body.corrupt" and "the same bytes came for 2 different files" in verdict.message
+    assert "IT" not in verdict.hint and "proxy" not in verdict.message
 
 
 def test_offline_names_what_decided_it() -> None:

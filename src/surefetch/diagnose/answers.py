@@ -75,6 +75,9 @@ def judge_cut(seen: Observation) -> Finding | None:
 
 
 def judge_silence(seen: Observation) -> Finding | None:
+    if seen.curl_code == codes.TIMED_OUT and seen.phase is Phase.QUEUED:
+        detail = "others of the same host went before, and its turn did not come in time"
+        return Finding(cause="transfer.no-first-byte", detail=detail)
     if seen.curl_code == codes.TIMED_OUT and seen.phase in (Phase.WAIT, Phase.BODY):
         began = seen.length_received > 0
         return Finding(

@@ -54,7 +54,7 @@ def judge(seen: Observation, *, digest: str = "", lookup: naming.Lookup | None =
         )
     for rule in RULES:
         if finding := rule(seen):
-            return _after_redirect(seen, finding)
+            return _of_full_proxy(seen, _after_redirect(seen, finding))
     return judgement(Finding(cause="body.corrupt", detail="what came is not the promised file"), seen)
 
 
@@ -80,6 +80,12 @@ def name_where_it_led(attempt: Attempt, seen: Observation | None) -> Attempt:
     if not place or attempt.detail.startswith(LEADS_ON):
         return attempt
     return msgspec.structs.replace(attempt, detail=f"{LEADS_ON}`{place}`: {attempt.detail}")
+
+
+def _of_full_proxy(seen: Observation, told: Judgement) -> Judgement:
+    """A proxy's 503 is its word for a host that it cannot reach, or for too many requests: less may do."""
+    is_full = told.cause == "proxy.upstream" and seen.proxy_status == 503
+    return msgspec.structs.replace(told, failure=Failure.BUSY) if is_full else told
 
 
 def _after_redirect(seen: Observation, finding: Finding) -> Judgement:

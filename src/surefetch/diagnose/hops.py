@@ -19,6 +19,9 @@ from surefetch.diagnose.words import (
 from surefetch.events import Phase
 from surefetch.observation import Observation
 
+#: libcurl's words for bytes that are no HTTP.
+_NO_HTTP = re.compile(r"invalid (status|response|header)|http/0\.9|malformed", re.I)
+
 
 def judge_local(seen: Observation) -> Finding | None:
     if seen.curl_code == codes.WRITE_ERROR and seen.os_errno in codes.LOCAL_ERRNO:
@@ -72,6 +75,9 @@ def judge_proxy(seen: Observation) -> Finding | None:
 
 def _proxy_connection(seen: Observation) -> Finding | None:
     message, where = seen.curl_message, proxy_words(seen)
+    wants_tunnel = seen.url.startswith("https:") and not seen.proxy.startswith("socks")
+    if wants_tunnel and seen.phase in (Phase.WAIT, Phase.BODY):
+        return None  # through a tunnel that stood: the host's words
     if seen.phase in (Phase.RESOLVE, Phase.CONNECT) and seen.curl_code in (codes.NO_CONNECT, codes.TIMED_OUT):
         return Finding(cause="proxy.unreachable", detail=f"{where}: {connect_words(seen)}")
     is_tls_proxy = seen.proxy.startswith("https:")
@@ -84,15 +90,14 @@ def _proxy_connection(seen: Observation) -> Finding | None:
         return Finding(
             cause="proxy.scheme", detail=f"{where} speaks plain http, but is configured as https://"
         )
-    if seen.curl_code in (codes.WEIRD, codes.UNSUPPORTED, codes.GOT_NOTHING, 43) or re.search(
-        r"proxy connect aborted|invalid (status|response|header)|http/0\.9|malformed", message, re.I
+    if seen.curl_code == codes.GOT_NOTHING or (
+        wants_tunnel and seen.curl_code in (codes.SEND, codes.RECEIVE) and not _NO_HTTP.search(message)
     ):
+        return Finding(cause="proxy.cut", detail=f"{where} hung up without an answer")
+    if seen.curl_code in (codes.WEIRD, codes.UNSUPPORTED, 43) or _NO_HTTP.search(message):
         return Finding(
             cause="proxy.not-a-proxy", detail=f"{where} does not answer as a proxy does: {message}"
         )
-    wants_tunnel = seen.url.startswith("https:") and not seen.proxy.startswith("socks")
-    if wants_tunnel and seen.curl_code in (codes.SEND, codes.RECEIVE):
-        return Finding(cause="proxy.not-a-proxy", detail=f"{where} hung up instead of opening a tunnel")
     if seen.curl_code == codes.TIMED_OUT and (is_tls_proxy or wants_tunnel or seen.proxy.startswith("socks")):
         return _silent_proxy(seen, where)
     return None
@@ -114,6 +119,8 @@ def _silent_proxy(seen: Observation, where: str) -> Finding:
 
 def tunnel(seen: Observation, status: int) -> Finding:
     cause = codes.PROXY_STATUS.get(status, "proxy.denied" if 400 <= status < 500 else "proxy.upstream")
+    if status == 503 and seen.header("retry-after"):
+        cause = "proxy.busy"
     detail = f"{proxy_words(seen)} answered {status}"
     schemes = [
         value.split()[0]
@@ -140,6 +147,8 @@ def _socks(seen: Observation) -> Finding:
         return Finding(cause="proxy.auth-required", detail=f"{proxy_words(seen)}: {message}")
     if re.search(r"not allowed|rule|denied", message, re.I):
         return Finding(cause="proxy.denied", detail=f"{proxy_words(seen)}: {message}")
+    if re.search(r"closed|failed to (send|receive)", message, re.I):
+        return Finding(cause="proxy.cut", detail=f"{proxy_words(seen)} hung up: {message}")
     if reply := re.search(r"can.?not complete SOCKS[45]\w* connection to .*\((\d+)\)", message, re.I):
         cause = "proxy.denied" if reply.group(1) == "2" else "proxy.upstream"  # RFC 1928, 6
         said = codes.SOCKS_REPLIES.get(reply.group(1), message)
@@ -192,8 +201,7 @@ def _is_usual_port(seen: Observation) -> bool:
 
 
 def judge_connect(seen: Observation) -> Finding | None:
-    early = seen.phase in (Phase.QUEUED, Phase.RESOLVE, Phase.CONNECT)
-    if seen.curl_code == codes.TIMED_OUT and early:
+    if seen.curl_code == codes.TIMED_OUT and seen.phase in (Phase.RESOLVE, Phase.CONNECT):
         return Finding(cause="connect.timeout", detail=connect_words(seen))
     if seen.curl_code != codes.NO_CONNECT:
         return None

@@ -14,7 +14,7 @@ from surefetch.diagnose import weights, words
 from surefetch.diagnose.attempts import LEADS_ON
 from surefetch.diagnose.certificates import issuer_of
 from surefetch.diagnose.tables import issuers
-from surefetch.diagnose.words import host_of
+from surefetch.diagnose.words import host_of, is_inside
 from surefetch.events import Attempt
 from surefetch.model import Struct
 
@@ -267,17 +267,29 @@ def _same_bytes(case: _Case) -> _Choice | None:
     for digest, seen in hosts.items():
         pages = {a.cause for a in case.failed if a.cause in ("proxy.denied", "body.html", "body.login-page")}
         if len(names[digest]) > 1:
-            code = min(pages, key=rank) if pages else "proxy.denied"
-            lead = "one and the same answer came for different files: a block page or portal on the way"
-            return _Choice(
-                code=code, lead=lead, host=min(seen), is_sure=bool(pages), detail=f"digest {digest[:12]}…"
-            )
+            return _same_answer(case, digest, min(seen), len(names[digest]), min(pages, key=rank, default=""))
         if len(seen) > 1 and not pages and all(code in weights.WRONG_BYTES for code in case.causes.values()):
             return _Choice(
                 code="body.changed-upstream",
                 detail=f"{_and(sorted(seen))} gave the same digest {digest[:12]}…",
             )
     return None
+
+
+def _same_answer(case: _Case, digest: str, host: str, count: int, page: str) -> _Choice:
+    """One answer for many files: a page is what it says; nobody on the way is blamed for other bytes."""
+    said = f"digest {digest[:12]}…"
+    if not page:
+        lead = f"the same bytes came for {count} different files"
+        return _Choice(code="body.corrupt", lead=lead, host=host, detail=said)
+    attempt = next(a for a in case.failed if a.cause == page)
+    is_known = page == "body.html" and not attempt.detail.startswith("a web page came")
+    if is_known:
+        return _Choice(code=page, host=host, detail=f"{attempt.detail}, for {count} files")
+    lead = "one and the same answer came for different files"
+    if not (is_inside(host) and not case.facts.proxy and page != "proxy.denied"):
+        lead += ": a block page or portal on the way"
+    return _Choice(code=page, lead=lead, host=host, detail=said)
 
 
 def _out_of_time(case: _Case) -> _Choice | None:

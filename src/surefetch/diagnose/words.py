@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 from datetime import datetime
@@ -19,6 +20,14 @@ def host_of(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
+
+
+def is_inside(host: str) -> bool:
+    """Return whether a host is this machine or an address of its network: no filter stands before it."""
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def connect_words(seen: Observation) -> str:

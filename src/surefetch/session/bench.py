@@ -266,6 +266,7 @@ class Bench:
         digest = expected or Digest(algorithm="sha256", hex=proof.sha256)
         size = proof.size
         self._prover.forget(part)
+        self._parts.pop(artifact.name, None)  # before the store has it: what it takes must stay open
         if (
             expected is None and not self._learns
         ):  # only its content can prove it: it gets no name, and goes when the fetch is over
@@ -278,7 +279,6 @@ class Bench:
             )
             self.digests[artifact.name] = digest
         self._finished += size
-        self._parts.pop(artifact.name, None)
         self.sha256[artifact.name] = proof.sha256
         self.seconds[artifact.name] = time.monotonic() - self._began[artifact.name]
         return Proven(artifact=artifact, digest=digest)

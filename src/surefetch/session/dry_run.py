@@ -109,6 +109,6 @@ def _artifacts(dataset: Dataset, names: tuple[str, ...]) -> list[Artifact]:
 
 
 def _planned(session: Session, artifact: Artifact, sources: list[Any]) -> PlannedFile:
-    is_here = artifact.digest is not None and session.store.find(artifact.digest) is not None
+    is_here = artifact.digest is not None and session.store.find(artifact.digest, artifact.size) is not None
     mirrors = [mirror.url for source in sources for mirror in source.mirrors(artifact, {})]
     return PlannedFile(name=artifact.name, size=artifact.size, mirrors=tuple(mirrors), is_here=is_here)

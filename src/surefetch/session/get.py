@@ -17,7 +17,7 @@ from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
 from surefetch.receipts import FileReceipt, Receipt
-from surefetch.session import last
+from surefetch.session import damaged, last
 from surefetch.session.bench import Bench
 from surefetch.session.fetch import Loop
 from surefetch.session.limits import limits_of
@@ -88,11 +88,10 @@ def fetch_tensors(
     record = find_record(dataset.name, session.environ, session.store.folder)
     if record is not None and set(record["tensors"]) == set(dataset.tensors):
         return record
-    target = target or Target(dataset=dataset)
-    _put_in_place(session, target, local)
+    bench, _, _ = _put_in_place(session, target or Target(dataset=dataset), local)
     record = find_record(dataset.name, session.environ, session.store.folder)
-    assert record is not None, "what was just published is there"
-    return record
+    # None: the disk cannot be written.
+    return record if record is not None else session.store.records.compose(dataset, bench.tensors)
 
 
 def _put_in_place(
@@ -160,6 +159,8 @@ def obtain(
     try:
         with session.store.batch(beside):
             done = _masked(loop.run())
+    except StoreError as trouble:
+        raise _with_what_is_kept(session, target.dataset, trouble) from trouble
     finally:
         history.save()
         network.write_trace()
@@ -170,6 +171,16 @@ def obtain(
     if error is not None:
         raise error
     return bench, done
+
+
+def _with_what_is_kept(session: Session, dataset: Dataset, error: StoreError) -> StoreError:
+    """Say in an error of the disk how many files are proven and in the store nevertheless."""
+    sizes = damaged.sizes(session, dataset)
+    kept = len(session.store.find_all(sizes))
+    if not kept or len(sizes) == 1:
+        return error
+    message = f"{error.message}; {kept} of {len(sizes)} files are kept"
+    return StoreError(message, code=error.code, hint=error.hint, **error.details)
 
 
 def _masked(done: Done) -> Done:
@@ -215,9 +226,10 @@ def _last_transfer(
 def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
     dataset, store = target.dataset, session.store
     proven = {artifact.name: artifact.digest for artifact in dataset.artifacts if artifact.digest is not None}
-    found = store.find_all(proven.values())
+    found = store.find_all(damaged.sizes(session, dataset))
     held = {name: found[digest] for name, digest in proven.items() if digest in found}
     here = _tensors_here(session, dataset) if not target.artifacts else {}
+    damaged.move_aside(session)
     bench = Bench(dataset, store, held, session.known_file, learns=target.learns)
     bench.tensors.update(here)
     wanted = [artifact for artifact in dataset.artifacts if artifact.name not in held]

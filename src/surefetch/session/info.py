@@ -61,5 +61,5 @@ def _file(session: Session, artifact: Artifact) -> dict[str, Any]:
             *([f"package {artifact.package}"] if artifact.package else []),
             *([f"Debian package {artifact.deb}"] if artifact.deb else []),
         ],
-        "here": digest is not None and session.store.find(digest) is not None,
+        "here": digest is not None and session.store.find(digest, artifact.size) is not None,
     }

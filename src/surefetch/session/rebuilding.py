@@ -80,8 +80,8 @@ def _twin(session: Session, dataset: Dataset, tensor: str) -> bytes | None:
     """A gzip file of the same tensor that is here, or inside a carrier that is here."""
     for form in dataset.forms:
         for part in form.gives.get(tensor, ()):
-            digest = dataset.artifact(part.input).digest
-            path = session.store.find(digest) if digest is not None else None
+            source = dataset.artifact(part.input)
+            path = session.store.find(source.digest, source.size) if source.digest is not None else None
             before = [step for step in part.steps if step.name not in ("gzip", "idx")]
             if path is not None and Step(name="gzip") in part.steps:
                 return bytes(run(before, memoryview(path.read_bytes()), TWIN_LIMIT))

@@ -64,7 +64,7 @@ class SessionSupplier:
         if artifact.digest is None:
             return None
         return (
-            self.session.store.find(artifact.digest)
+            self.session.store.find(artifact.digest, artifact.size)
             or self._rebuilt(dataset, artifact)
             or self._fetched(dataset, artifact)
         )
@@ -86,4 +86,4 @@ class SessionSupplier:
         except FetchError:  # the caller has other ways, and says what it did
             return None
         assert artifact.digest is not None
-        return self.session.store.find(artifact.digest)
+        return self.session.store.find(artifact.digest, artifact.size)

@@ -7,7 +7,7 @@ import hashlib
 import os
 import threading
 from _thread import start_new_thread
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -32,6 +32,8 @@ MOST_BYTES: Final = 32 << 20
 #: process may have open: some are flushed while others wait, beside parts, connections, and all else.
 OPEN: Final = 128
 OPEN_SHARE: Final = 1 / 8
+#: The digest of no bytes at all.
+_NO_BYTES: Final = hashlib.sha256().hexdigest()
 
 
 class _Finished(msgspec.Struct, frozen=True):
@@ -104,6 +106,7 @@ class Blobs:
         self._pending_bytes = self._pending_open = 0
         self._settling: tuple[_Aside, dict[str, _Finished]] | None = None  # and what it settles
         self._touched: dict[str, None] = {}
+        self._misfits: dict[str, str] = {}  # SHA-256 -> path of what was there with another size
         self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
         self._open = max(1, min(OPEN, int(files.most_open() * OPEN_SHARE)))
@@ -113,19 +116,36 @@ class Blobs:
 
         Args:
             digest: A weak one is found if its bytes came through this store.
-            size: Bytes; a file of another size counts as missing.
+            size: Bytes; a file of another size counts as missing, and is told by `take_misfits`.
         """
-        sha256 = digest.hex if digest.algorithm == "sha256" else self._strong(digest)
-        found = self.locate(sha256, size) if sha256 is not None else None
+        found = self._find(digest, size)
         return Path(found[0]) if found is not None else None
 
-    def find_all(self, digests: Iterable[Digest]) -> dict[Digest, Path]:
-        """Find many: in a store that is empty yet none is looked for one by one."""
+    def find_all(self, sizes: Mapping[Digest, int | None]) -> dict[Digest, Path]:
+        """Find many: in a store that is empty yet none is looked for one by one.
+
+        Args:
+            sizes: Bytes of each, None where nobody knows: then a file is wrong only if it is empty.
+        """
         if self._pending or self._settling:
             self.settle()
         if not any(map(os.path.isdir, (*self._own, *self._others))):
             return {}
-        return {digest: path for digest in digests if (path := self.find(digest)) is not None}
+        found = {}
+        for digest, size in sizes.items():
+            if (where := self._find(digest, size)) is None:
+                continue
+            place, status = where
+            if not status.st_size and (sha256 := os.path.basename(place)) != _NO_BYTES:  # noqa: PTH119 - likewise
+                self._misfits[sha256] = place
+                continue
+            found[digest] = Path(place)
+        return found
+
+    def take_misfits(self) -> dict[str, str]:
+        """Return SHA-256 -> path of what was found with another size since this was asked the last time."""
+        misfits, self._misfits = self._misfits, {}
+        return misfits
 
     def locate(self, sha256: str, size: int | None = None) -> tuple[str, os.stat_result] | None:
         """Return the path, as text, and the status of the bytes of a digest; see `find`."""
@@ -230,16 +250,30 @@ class Blobs:
     def _settled(self) -> list[str]:
         """Settle everything; return the folders whose names are not flushed yet, each once."""
         with self._lock:
-            self.settle()
-            touched, self._touched = list(self._touched), {}
+            try:
+                self.settle()
+            except StoreError:
+                with files.at_best():  # what was named before lasts
+                    files.sync_folders(self._take_touched())
+                raise
+            return self._take_touched()
+
+    def _take_touched(self) -> list[str]:
+        touched, self._touched = list(self._touched), {}
         return touched
 
     def settle(self) -> None:
-        """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`."""
+        """Sync the data of finished parts, then name them. The names themselves are flushed by `flush`.
+
+        Raises:
+            StoreError: The disk refused some of them; the others have their names.
+        """
         with self._lock:
-            self._join_settling()
-            self._pending_bytes = self._pending_open = 0
-            self._settle(self._pending)
+            try:
+                self._join_settling()
+            finally:
+                self._pending_bytes = self._pending_open = 0
+                self._settle(self._pending)
 
     def touch(self, folder: str | os.PathLike[str]) -> None:
         """Note that names in a folder changed: `flush` will have them on the disk."""
@@ -283,24 +317,35 @@ class Blobs:
             raise aside.error
 
     def _settle(self, batch: dict[str, _Finished]) -> None:
-        """Sync and name a batch, which is empty then. One thread at a time is here."""
+        """Sync and name a batch, which is empty then. One thread at a time is here.
+
+        Raises:
+            StoreError: The first that the disk refused; everything else has its name.
+        """
+        refused: list[StoreError] = []
         while batch:
-            some = self._seal(batch, list(islice(batch, self._open)))
+            some = self._seal(batch, list(islice(batch, self._open)), refused)
             if len(some) > 1:  # all writes begin before the first wait: 0.1 s for 1,000 files, not 0.3
                 for sha256 in some:
                     files.start_writeback(batch[sha256].part.fileno(), 0, batch[sha256].size)
-            for sha256 in some:
-                self._sync(batch, sha256)
-            for sha256 in some:
+            for sha256 in [sha256 for sha256 in some if self._is_synced(batch, sha256, refused)]:
                 try:
                     self._name(batch[sha256])
+                except StoreError as error:
+                    refused.append(error)
+                    _clear(batch[sha256].part)
                 finally:
                     del batch[sha256]  # not before: `find` waits for what stands here
+        if refused:
+            raise refused[0]
 
-    def _seal(self, batch: dict[str, _Finished], some: list[str]) -> list[str]:
+    def _seal(self, batch: dict[str, _Finished], some: list[str], refused: list[StoreError]) -> list[str]:
         """Make parts final that have no blob yet; return those: fewer where no more files may be opened."""
         sealed: list[str] = []
         for sha256 in some:
+            if batch[sha256].part.is_closed:  # given up by who published it: nothing of it may get a name
+                del batch[sha256]
+                continue
             if _stands(batch[sha256].place, batch[sha256].size):
                 self._drop(batch, sha256)
                 continue
@@ -309,20 +354,26 @@ class Blobs:
             except StoreError as error:
                 if sealed and error.details.get("errno") == errno.EMFILE:
                     break
+                refused.append(error)
                 self._drop(batch, sha256)
-                raise
+                continue
             sealed.append(sha256)
         return sealed
 
-    def _sync(self, batch: dict[str, _Finished], sha256: str) -> None:
+    def _is_synced(self, batch: dict[str, _Finished], sha256: str, refused: list[StoreError]) -> bool:
+        """Have the bytes of a part on the disk; one that is refused leaves the batch."""
         try:
             files.sync_data(batch[sha256].part.fileno())
         except OSError as error:
-            self._drop(batch, sha256)  # the system may have dropped the bytes: a second try would tell a lie
-            raise files.trouble(error, self.folder, "flushed") from error
+            # The system may have dropped the bytes: a second try would tell a lie.
+            refused.append(files.trouble(error, self.folder, "flushed"))
+            self._drop(batch, sha256)
+            return False
+        return True
 
     def _drop(self, batch: dict[str, _Finished], sha256: str) -> None:
-        batch.pop(sha256).part.abandon()
+        with files.at_best():
+            batch.pop(sha256).part.abandon()
 
     def _name(self, item: _Finished) -> None:
         part, place = item.part, item.place
@@ -352,6 +403,7 @@ class Blobs:
         try:
             status = os.stat(place)  # noqa: PTH116 - likewise
             if size is not None and status.st_size != size:
+                self._misfits[sha256] = place
                 return None
             if not trust.is_mine(status, is_layer=is_layer) and not self._trust.is_good(
                 Path(place), sha256, status, is_layer=is_layer
@@ -360,6 +412,10 @@ class Blobs:
             return place, status
         except OSError:
             return None
+
+    def _find(self, digest: Digest, size: int | None) -> tuple[str, os.stat_result] | None:
+        sha256 = digest.hex if digest.algorithm == "sha256" else self._strong(digest)
+        return self.locate(sha256, size) if sha256 is not None else None
 
     def _strong(self, digest: Digest) -> str | None:
         try:
@@ -379,6 +435,13 @@ class Blobs:
 
 def _place(root: str, sha256: str) -> str:
     return os.path.join(root, sha256[:2], sha256)  # noqa: PTH118 - of thousands, `Path` would cost most
+
+
+def _clear(part: Part) -> None:
+    """Take away the file of a part that got no name, if its bytes are of no use to another process."""
+    if not part.has_journal:
+        with files.at_best():
+            files.remove(part.place)
 
 
 def _stands(place: str, size: int) -> bool:

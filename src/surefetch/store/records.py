@@ -18,6 +18,8 @@ from surefetch.store.blobs import Blobs
 
 #: The log of receipts is cut to its younger half beyond this size, in bytes.
 LOG_BYTES: Final = 1 << 20
+#: The store is of use all the same where its disk cannot be written.
+_UNWRITABLE: Final = frozenset({"local.read-only", "local.permission"})
 _LOG: Final = "receipts-v1.jsonl"
 
 
@@ -50,27 +52,28 @@ class Records:
             details: Anything that JSON can hold, given back by `find_ready`.
 
         Returns:
-            The record as `warm.find_ready` gives it, all blobs having just been seen.
+            The record as `warm.find_ready` gives it, all blobs having just been seen. Where the disk cannot
+            be written, it is given without being written: what is here can be used, if more slowly.
 
         Raises:
-            StoreError: A blob is missing, or the disk refuses.
+            StoreError: A blob is missing, or the disk has no room.
         """
-        self._blobs.settle()
-        record = {
-            **_facts(dataset),
-            "origins": [_origin(path) for path in origins],
-            "view": self._relative(view),
-            "tensors": {name: self._tensor(dataset, name, sha256) for name, sha256 in tensors.items()},
-            "files": {name: self._blob(name, sha256) for name, sha256 in names.items()},
-            "details": dict(details or {}),
-        }
+        record = self._composed(dataset, tensors, names, view, origins, details)
         content = msgspec.json.encode(record)
         folder = self._folder / layout.INDEX
-        self._blobs.make_folder(folder)
-        for name in record["names"]:
-            files.write_small(folder / f"{warm.quote(name)}.json", content)
-        self._blobs.touch(folder)
+        try:
+            self._blobs.make_folder(folder)
+            for name in record["names"]:
+                files.write_small(folder / f"{warm.quote(name)}.json", content)
+            self._blobs.touch(folder)
+        except StoreError as error:
+            if error.code not in _UNWRITABLE and not self._stands(record):
+                raise
         return warm.with_paths(record, self._root)
+
+    def compose(self, dataset: Dataset, tensors: Mapping[str, str]) -> dict[str, Any]:
+        """Return the record of a dataset's tensors as `write` does, without writing it."""
+        return warm.with_paths(self._composed(dataset, tensors, {}), self._root)
 
     def all(self) -> list[dict[str, Any]]:
         """Return every dataset's record as written, whether its blobs are here or not."""
@@ -132,6 +135,30 @@ class Records:
             except ValueError:
                 continue
         return entries
+
+    def _composed(
+        self,
+        dataset: Dataset,
+        tensors: Mapping[str, str],
+        names: Mapping[str, str],
+        view: Path | None = None,
+        origins: Sequence[Path] = (),
+        details: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        self._blobs.settle()
+        return {
+            **_facts(dataset),
+            "origins": [_origin(path) for path in origins],
+            "view": self._relative(view),
+            "tensors": {name: self._tensor(dataset, name, sha256) for name, sha256 in tensors.items()},
+            "files": {name: self._blob(name, sha256) for name, sha256 in names.items()},
+            "details": dict(details or {}),
+        }
+
+    def _stands(self, record: dict[str, Any]) -> bool:
+        """Whether the records that are here say the same already, but for when they were written."""
+        found = {old["dataset"]: old for old in self.all()}.get(record["dataset"], {})
+        return {**found, "recorded": 0} == {**msgspec.to_builtins(record), "recorded": 0}
 
     def _tensor(self, dataset: Dataset, name: str, sha256: str) -> dict[str, Any]:
         spec = dataset.tensors[name]

@@ -150,9 +150,13 @@ class Store:
         """Return where the bytes of a digest lie, here or in a layer; see `Blobs.find`."""
         return self.blobs.find(digest, size)
 
-    def find_all(self, digests: Iterable[Digest]) -> dict[Digest, Path]:
+    def find_all(self, sizes: Mapping[Digest, int | None]) -> dict[Digest, Path]:
         """Return where the bytes of those digests lie that are here or in a layer; see `Blobs.find_all`."""
-        return self.blobs.find_all(digests)
+        return self.blobs.find_all(sizes)
+
+    def take_misfits(self) -> dict[str, str]:
+        """Return the blobs, SHA-256 -> path, that were found with another size since this was asked."""
+        return self.blobs.take_misfits()
 
     def has(self, digest: Digest, size: int | None = None) -> bool:
         """Whether the bytes of a digest are here or in a layer."""
@@ -195,6 +199,10 @@ class Store:
         """Hash a blob again; None if it is not here. A damaged one is moved aside."""
         path = self.find(Digest(algorithm="sha256", hex=sha256))
         return None if path is None else self._upkeep.verify(path, sha256)
+
+    def verify_file(self, path: str, sha256: str) -> upkeep.Verification:
+        """Hash what stands in a blob's place again. What is damaged, of this store, is moved aside."""
+        return self._upkeep.verify(Path(path), sha256)
 
     def verify_all(self) -> Iterator[upkeep.Verification]:
         """Hash every blob again; see `Upkeep.verify_all`."""

@@ -64,6 +64,13 @@ def all_records(root: str) -> Iterator[dict[str, Any]]:
             yield record
 
 
+def recorded_sizes(folder: str | os.PathLike[str], name: str) -> dict[str, int]:
+    """Return the bytes of each blob, by SHA-256, as a dataset's record has them, whatever is here now."""
+    record = _read(os.path.join(os.path.abspath(folder), FOLDER, quote(name) + ".json"))
+    blobs = [blob for blob in _blobs(record) if isinstance(blob, dict)] if record else []
+    return {str(blob.get("sha256")): blob["size"] for blob in blobs if isinstance(blob.get("size"), int)}
+
+
 def quote(name: str) -> str:
     """Turn any dataset's name into a file name for all systems: `ylecun/mnist` -> `ylecun%2fmnist`."""
     quoted = "".join(c if c in _PLAIN else "".join(f"%{byte:02x}" for byte in _bytes(c)) for c in name)

@@ -19,6 +19,7 @@ from surefetch.buffers import Buffers
 from surefetch.transfer import addresses
 from surefetch.transfer.options import Options, Route
 from surefetch.transfer.sockets import LentSocket, lend
+from surefetch.transfer.spelling import encoded, in_ascii
 from surefetch.transfer.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 _SCHEMES: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _PROXY_AUTH: Final = pycurl.HTTPAUTH_BASIC | pycurl.HTTPAUTH_DIGEST
 _KEEPALIVE_SECONDS: Final = 30
+#: libcurl's words (lib/multi.c) where it was neither at the name nor at the connection.
+_TURN_NEVER_CAME: Final = "Operation timed out"
+_LATE: Final = 0.1  # of the time to connect
 
 
 class Staging:
@@ -108,13 +112,14 @@ class Channel:
         self.head: list[bytes] = []
         self.take: Callable[[memoryview], None] | None = None  # valid until it returns
         self._staging = staging
+        self._connect_timeout = options.connect_timeout
         self._ahead_bytes = throttle.ahead_bytes
         self.may_be_private = False
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
         self.is_ready = False  # the connection stands, the request goes out
         self.is_reused = True  # no connection was opened for it
-        self.socket_at = 0.0  # when its making began
+        self.opened_at = self.socket_at = 0.0  # when the making of its first and its last socket began
         self.ready_at = 0.0  # when it stood
         self._set: dict[int, Any] = {}
         self._route: tuple[str | None, str | None, str | None, bool] | None = None
@@ -139,7 +144,7 @@ class Channel:
         self.refused_address = self.tried_address = ""
         self.is_ready, self.is_reused = False, True
         self.may_be_private = may_be_private or route.proxy is not None
-        self.curl.setopt(pycurl.URL, url)
+        self.curl.setopt(pycurl.URL, in_ascii(url))
         self._put(pycurl.RANGE, byte_range)
         if is_anew or pycurl.FRESH_CONNECT in self._set:
             self._put(pycurl.FRESH_CONNECT, int(is_anew))
@@ -158,6 +163,22 @@ class Channel:
         """Ask libcurl for a number or text about the current or last transfer."""
         return self.curl.getinfo(name)
 
+    def was_queued(self, code: int, message: str, asked_at: float) -> bool:
+        """Whether the time to connect was spent behind other requests: libcurl's clock runs there, too.
+
+        Args:
+            code: libcurl's, of the ending.
+            message: libcurl's.
+            asked_at: When the request was put on the wire (`time.monotonic`).
+        """
+        if code != pycurl.E_OPERATION_TIMEDOUT or self.is_ready:
+            return False
+        if self.is_reused:  # no socket was opened: it was looking a name up, or its turn never came
+            return message.startswith(_TURN_NEVER_CAME)
+        return (
+            self.opened_at - asked_at > self._connect_timeout * _LATE
+        )  # a name is kept: asked anew, it is here
+
     def close(self) -> None:
         """Close the handle."""
         self.curl.close()
@@ -173,7 +194,7 @@ class Channel:
         setopt(pycurl.FOLLOWLOCATION, 0)  # the engine follows, hop by hop
         setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
         setopt(pycurl.NOSIGNAL, 1)
-        setopt(pycurl.USERAGENT, user_agent)
+        setopt(pycurl.USERAGENT, encoded(user_agent))
         setopt(pycurl.BUFFERSIZE, read_bytes)
         setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(options.connect_timeout * 1000)))
         setopt(pycurl.TCP_KEEPALIVE, 1)
@@ -186,18 +207,17 @@ class Channel:
     def _put(self, option: int, value: Any) -> None:
         if self._set.get(option, None) == value:
             return
-        self._set[option] = value
         if value is None:
             self.curl.unsetopt(option)
         else:
-            self.curl.setopt(option, list(value) if isinstance(value, tuple) else value)
+            self.curl.setopt(option, [encoded(line) for line in value] if isinstance(value, tuple) else value)
+        self._set[option] = value
 
     def _put_route(self, route: Route, negotiate: bool) -> None:
         key = (route.proxy, route.user, route.password, negotiate)
         if key == self._route or (self._route is None and route.proxy is None):
             return
-        self._route = key
-        self.curl.setopt(pycurl.PROXY, route.proxy or "")
+        self.curl.setopt(pycurl.PROXY, in_ascii(route.proxy or ""))
         for option, value in (
             (pycurl.PROXYUSERNAME, route.user if not negotiate else ""),
             (pycurl.PROXYPASSWORD, (route.password or "") if route.user is not None else None),
@@ -205,12 +225,15 @@ class Channel:
             if value is None:
                 self.curl.unsetopt(option)
             else:
-                self.curl.setopt(option, value)
+                self.curl.setopt(option, encoded(value))
         # With Basic or Digest at hand libcurl would prefer Negotiate and fail without a ticket.
         self.curl.setopt(pycurl.PROXYAUTH, pycurl.HTTPAUTH_NEGOTIATE if negotiate else _PROXY_AUTH)
+        self._route = key
 
     def _open_socket(self, purpose: int, address: Any) -> LentSocket | int:
-        self.is_reused, self.socket_at = False, time.monotonic()
+        self.socket_at = time.monotonic()
+        if self.is_reused:
+            self.is_reused, self.opened_at = False, self.socket_at
         self.tried_address = str(address.addr[0])
         if not self.may_be_private and addresses.is_private(self.tried_address):
             self.refused_address = self.tried_address

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from surefetch.transfer import urls
+from surefetch.transfer.spelling import encoded
 
 #: Files are read up to this size; a token is a line.
 _MAX_BYTES: Final = 1 << 20
@@ -153,5 +154,5 @@ class Credentials:
 
 def basic(user: str, password: str) -> str:
     """Return the header line of Basic authentication (RFC 7617)."""
-    pair = binascii.b2a_base64(f"{user}:{password}".encode(), newline=False)
+    pair = binascii.b2a_base64(encoded(f"{user}:{password}"), newline=False)
     return f"Authorization: Basic {pair.decode('ascii')}"

@@ -26,7 +26,7 @@ from surefetch.events import (
     Request,
 )
 from surefetch.model import Lookup
-from surefetch.transfer import addresses, answers, policy, urls
+from surefetch.transfer import answers, policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
@@ -93,6 +93,7 @@ class Engine:
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
         self._pages: dict[Lookup, tuple[str, bool]] = {}  # where found, and whether inside this network
+        self._carried: set[tuple[str, str]] = set()  # proxies and the hosts that they let through to
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
         self._wire = Wire(options.connections)
@@ -259,6 +260,8 @@ class Engine:
         return is_awake
 
     def _opened(self, download: Download) -> None:
+        if download.proxy:
+            self._carried.add((download.proxy, urls.base(download.url)))
         self._versions.answered(download)
         self._lookout.expect(download)
 
@@ -330,11 +333,8 @@ class Engine:
                 negotiate=transfer.has_negotiated,
                 is_anew=transfer.is_anew,
             )
-        except (SurefetchError, ValueError, UnicodeError, pycurl.error) as error:
-            cause = error.code if isinstance(error, SurefetchError) else "policy.scheme"
-            transfer.refused = Refused(
-                cause=cause, detail=urls.mask(getattr(error, "message", "") or str(error))
-            )
+        except (SurefetchError, ValueError, pycurl.error) as error:
+            transfer.refused = policy.refuse_text(url, error)
             self._fail(transfer, 0, "")
             return
         transfer.proxy = route.proxy or ""
@@ -442,7 +442,9 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
-        elif self._versions.is_to_be_turned(transfer, code, message):
+        elif self._versions.is_to_be_turned(transfer, code, message) or channel.was_queued(
+            code, message, transfer.asked_at
+        ):
             transfer.restart(transfer.url)
             self._ask(transfer)
             return
@@ -478,18 +480,9 @@ class Engine:
             self._fail(transfer, 0, "")
             return
         if urls.base(there).lower() != urls.base(here).lower():
-            transfer.may_be_private = self._is_inside(transfer)
+            transfer.may_be_private = transfer.is_inside
         transfer.restart(there)
         self._ask(transfer)
-
-    def _is_inside(self, transfer: Transfer) -> bool:
-        """Whether who answered is inside this network itself: where it leads to may be too."""
-        assert transfer.channel
-        if not transfer.may_be_private:
-            return False
-        if transfer.proxy:  # the address is the proxy's
-            return addresses.names_private(urls.host(transfer.url))
-        return addresses.is_private(transfer.channel.tried_address)
 
     def _overdue(self, transfer: Transfer) -> None:
         transfer.deadline = None
@@ -507,7 +500,7 @@ class Engine:
         if self.log:
             self._remember(transfer)
         if isinstance(transfer, Page):
-            self._pages[transfer.lookup] = (urls.split_userinfo(transfer.url)[0], self._is_inside(transfer))
+            self._pages[transfer.lookup] = (urls.split_userinfo(transfer.url)[0], transfer.is_inside)
             self._end(transfer, Answered(lookup=transfer.lookup, answer=bytes(transfer.content)))
         else:
             self._end(transfer, Finished(id=transfer.id, stop=transfer.position))
@@ -517,7 +510,8 @@ class Engine:
     ) -> None:
         self._intake.tell(transfer, is_last=True)
         seen = self._remember(transfer, code, message, resolver)
-        failure, cause, detail = self._sightings().judge(transfer, seen)
+        has_passed = (transfer.proxy, urls.base(transfer.url)) in self._carried
+        failure, cause, detail = self._sightings().judge(transfer, seen, has_passed=has_passed)
         if isinstance(transfer, Page):
             seconds = time.monotonic() - transfer.began
             self._end(
@@ -527,7 +521,8 @@ class Engine:
                 ),
             )
             return
-        pause = answers.retry_after(transfer.head.get("retry-after"), time.time()) if transfer.head else None
+        asked = seen.header("retry-after")  # a proxy's, too
+        pause = answers.retry_after(asked, time.time()) if asked else None
         is_other_file = is_whole and seen.status in (200, 203) and bool(transfer.kept)
         digest = sha256(transfer.kept).hexdigest() if is_other_file else None
         self._end(
@@ -561,12 +556,14 @@ class Engine:
         from surefetch.transfer.observe import phase_of  # of what is broken off only
 
         phase = phase_of(transfer)
-        if phase is not Phase.QUEUED:
+        if phase not in (Phase.QUEUED, Phase.RESOLVE):
             return phase
-        # It waits for a connection that another request to the same host is making.
-        origin = urls.origin(transfer.url)
-        others = [phase_of(t) for t in self._by_curl.values() if urls.origin(t.url) == origin]
-        return next((other for other in others if other in (Phase.RESOLVE, Phase.CONNECT, Phase.TLS)), phase)
+        # It waits for a connection: one that others of its host use, or one that another is making.
+        way = transfer.proxy or urls.origin(transfer.url)
+        others = {phase_of(t) for t in self._by_curl.values() if way == (t.proxy or urls.origin(t.url))}
+        if Phase.WAIT in others or Phase.BODY in others:
+            return Phase.QUEUED
+        return next((other for other in (Phase.CONNECT, Phase.TLS, Phase.RESOLVE) if other in others), phase)
 
     def _end(self, transfer: Transfer, event: Event) -> None:
         self._release(transfer)

@@ -40,7 +40,7 @@ CONNECT_STATUSES: Final = {
     401: "proxy.auth-required",
     403: "proxy.denied",
     407: "proxy.auth-required",
-    429: "proxy.denied",
+    429: "proxy.busy",
     451: "proxy.denied",
     502: "connect.unreachable",
     503: "connect.unreachable",
@@ -123,11 +123,15 @@ CODES: Final = {
 }
 #: CURLINFO_PROXY_ERROR (CURLPX_* of curl/curl.h) of a SOCKS proxy: who failed, and how. The rest: no proxy.
 SOCKS: Final = {
-    3: "proxy.unreachable",  # CLOSED
+    3: "proxy.cut",  # CLOSED
     4: "proxy.auth-required",  # GSSAPI
     5: "proxy.auth-required",  # GSSAPI_PERMSG
     6: "proxy.auth-required",  # GSSAPI_PROTECTION
     12: "proxy.auth-required",  # NO_AUTH
+    13: "proxy.cut",  # RECV_ADDRESS
+    14: "proxy.cut",  # RECV_AUTH
+    15: "proxy.cut",  # RECV_CONNECT
+    16: "proxy.cut",  # RECV_REQACK
     19: "connect.refused",  # REPLY_CONNECTION_REFUSED
     20: "connect.unreachable",  # REPLY_GENERAL_SERVER_FAILURE
     21: "connect.unreachable",  # REPLY_HOST_UNREACHABLE
@@ -158,9 +162,10 @@ ENGINE_KNOWS: Final = frozenset(
         "tls.no-trust-store",
     }
 )  # fmt: skip
-#: What came was no HTTP, or nothing: from a proxy, that it is none.
+#: What came was no HTTP: from a proxy, that it is none.
 _OTHER_WORDS: Final = frozenset({1, 8})
-_NO_WORD_OF_HTTP: Final = _OTHER_WORDS | {pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING}
+#: Nothing came.
+_HUNG_UP: Final = frozenset({pycurl.E_SEND_ERROR, pycurl.E_RECV_ERROR, pycurl.E_GOT_NOTHING})
 #: A wrong length may be the sign of another thing that came.
 BY_LENGTH: Final = frozenset({"body.truncated", "body.too-large"})
 #: Causes that say no more than a wrong length does.
@@ -232,9 +237,11 @@ def _of_proxy(seen: Observation) -> str | None:
         return "proxy.unreachable"
     if seen.curl_code == pycurl.E_OPERATION_TIMEDOUT and seen.phase is Phase.CONNECT:
         return "proxy.unreachable"
-    if scheme in ("http", "https") and seen.status is None and seen.curl_code in _NO_WORD_OF_HTTP:
-        is_tunnel = seen.url.startswith("https:")  # through which the host itself would answer
-        if not (is_tunnel and seen.proxy_status) and (is_tunnel or seen.curl_code in _OTHER_WORDS):
+    through_tunnel = seen.url.startswith("https:") and (seen.proxy_status or seen.phase is Phase.WAIT)
+    if scheme in ("http", "https") and seen.status is None and not through_tunnel:
+        if seen.curl_code in _HUNG_UP:
+            return "proxy.cut"
+        if seen.curl_code in _OTHER_WORDS:
             return "proxy.not-a-proxy"
     if scheme == "https" and not seen.proxy_status and seen.curl_code == pycurl.E_SSL_CONNECT_ERROR:
         return "proxy.scheme" if _of_handshake(seen) == "tls.not-tls" else None

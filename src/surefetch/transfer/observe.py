@@ -11,7 +11,7 @@ import pycurl
 
 from surefetch.events import Phase
 from surefetch.observation import FIRST_BYTES, MAX_HEADERS, Certificate, Observation
-from surefetch.transfer import urls
+from surefetch.transfer import addresses, urls
 from surefetch.transfer.answers import parse_head
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.transfers import Stage, Transfer
@@ -57,7 +57,9 @@ def phase_of(transfer: Transfer) -> Phase:
         return Phase.TLS if is_tls or transfer.proxy else Phase.WAIT
     if channel.info(pycurl.NAMELOOKUP_TIME_T) or channel.tried_address:
         return Phase.CONNECT
-    return Phase.RESOLVE if channel.info(pycurl.QUEUE_TIME_T) else Phase.QUEUED
+    # libcurl's clock of the queue stands even where it goes on; an address is not looked up.
+    is_looked_up = channel.info(pycurl.QUEUE_TIME_T) and not addresses.is_literal(_first_host(transfer))
+    return Phase.RESOLVE if is_looked_up else Phase.QUEUED
 
 
 def observe(transfer: Transfer, code: int, message: str, resolver: str = "") -> Observation:
@@ -93,6 +95,10 @@ def observe(transfer: Transfer, code: int, message: str, resolver: str = "") -> 
 def certificates(chain: Sequence[Sequence[tuple[str, str]]]) -> tuple[Certificate, ...]:
     """Read the chain as libcurl's CERTINFO gives it."""
     return tuple(_certificate(dict(fields)) for fields in chain[:_CHAIN])
+
+
+def _first_host(transfer: Transfer) -> str:
+    return urls.host(transfer.proxy or transfer.url)
 
 
 def _wire_facts(channel: Channel, transfer: Transfer) -> dict[str, Any]:

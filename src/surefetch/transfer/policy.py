@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from surefetch.errors import SurefetchError
 from surefetch.transfer import addresses, urls
 from surefetch.transfer.answers import Refused
 
@@ -25,6 +26,16 @@ def refuse_url(url: str, *, is_named: bool) -> Refused | None:
     if addresses.names_private(host) and not is_named:
         return Refused(cause="policy.private-address", detail=f"`{host}` is a private address")
     return None
+
+
+def refuse_text(url: str, error: Exception) -> Refused:
+    """Say what is wrong with a setting or an address that nothing can be asked with."""
+    if isinstance(error, SurefetchError):
+        return Refused(cause=error.code, detail=urls.mask(error.message))
+    if isinstance(error, UnicodeError):
+        said = f"`{urls.mask(urls.base(url))}` has a host that cannot be written for a name server"
+        return Refused(cause="policy.scheme", detail=said)
+    return Refused(cause="policy.scheme", detail=urls.mask(str(error)))
 
 
 def refuse_hop(here: str, there: str, hops: Sequence[str], limit: int) -> Refused | None:

@@ -30,6 +30,15 @@ from surefetch.transfer.transfers import Transfer
 #: Observations kept; the oldest are forgotten first.
 KEPT: Final = 512
 
+#: What a proxy says that let other requests to the same host through -> what it means: it has enough to do.
+#: Squid's `maxconn` answers 403 beyond so many connections, for one.
+_ODD_OF_A_PROXY: Final = {
+    "proxy.denied": "proxy.busy",
+    "proxy.not-a-proxy": "proxy.busy",
+    "proxy.auth-required": "proxy.auth-required",
+    "proxy.cut": "proxy.cut",
+}
+
 Judge = Callable[[Observation], Verdict | None]
 
 
@@ -71,8 +80,14 @@ class Sightings:
         """Return everything that was kept, oldest first."""
         return list(self._kept.values())
 
-    def judge(self, transfer: Transfer, seen: Observation) -> Verdict:
-        """Say what a failure is: by the engine's own rule where that knows best, else by the judge given."""
+    def judge(self, transfer: Transfer, seen: Observation, *, has_passed: bool = False) -> Verdict:
+        """Say what a failure is: by the engine's own rule where that knows best, else by the judge given.
+
+        Args:
+            transfer: What failed.
+            seen: What was seen of it.
+            has_passed: Its proxy let other requests through to its host.
+        """
         refused = transfer.refused
         verdict = judge_observation(seen, refused)
         if self._judge and refused and refused.cause in BY_LENGTH and seen.status in (200, 203):
@@ -85,6 +100,9 @@ class Sightings:
             failure, cause, detail = Failure.MISSING, "http.redirect-dead", f"it leads on: {detail}"
         if failure is Failure.SERVER and seen.status in GATEWAYS:
             failure = Failure.GATEWAY
+        if has_passed and cause in _ODD_OF_A_PROXY:
+            failure, cause = Failure.BUSY, _ODD_OF_A_PROXY[cause]
+            detail += ", and let others through before"
         return (refused.failure if refused and refused.failure else failure), cause, detail
 
     def blame_disk(self, transfer: Transfer) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from enum import Enum
 from surefetch.errors import SurefetchError
 from surefetch.events import Phase, Request
 from surefetch.model import Artifact, Lookup
-from surefetch.transfer import urls
+from surefetch.transfer import addresses, urls
 from surefetch.transfer.answers import Accepted, Head, Redirected, Refused, Wanted
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.options import Sink
@@ -101,6 +101,16 @@ class Transfer:
         """Whether all came of the range that it promised, maybe less than asked for (RFC 9110, 15.3.7)."""
         is_range = self.head is not None and self.head.status == 206
         return is_range and self.accepted is not None and self.position == self.accepted.stop
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether who answered is inside this network itself: where it leads to may be too."""
+        assert self.channel
+        if not self.may_be_private:
+            return False
+        if self.proxy:  # the address is the proxy's
+            return addresses.names_private(urls.host(self.url))
+        return addresses.is_private(self.channel.tried_address)
 
     def restart(self, url: str) -> None:
         """Forget the last answer before the next hop."""

@@ -86,8 +86,8 @@ class Trust:
             curl.setopt(pycurl.SSL_OPTIONS, pycurl.SSLOPT_NATIVE_CA)
             curl.setopt(pycurl.PROXY_SSL_OPTIONS, pycurl.SSLOPT_NATIVE_CA)
         if path := self.file():
-            curl.setopt(pycurl.CAINFO, path)
-            curl.setopt(pycurl.PROXY_CAINFO, path)
+            curl.setopt(pycurl.CAINFO, os.fsencode(path))
+            curl.setopt(pycurl.PROXY_CAINFO, os.fsencode(path))
             curl.unsetopt(pycurl.CAPATH)
 
     def file(self) -> str | None:
