@@ -557,10 +557,12 @@ def test_who_is_shut_out_for_some_seconds_waits_in_silence() -> None:
     assert len(quiet) <= 3
 
 
-def test_a_host_that_forbids_each_file_is_not_asked_for_long() -> None:
-    one = many_from(Habit(latency=0.02, fails=(Failure.AUTH, "http.forbidden")))
+@pytest.mark.parametrize("failure", [(Failure.AUTH, "http.forbidden"), (Failure.CORRUPT, "body.html")])
+def test_a_host_that_has_nothing_for_anybody_is_not_asked_for_long(failure: tuple[Failure, str]) -> None:
+    one = many_from(Habit(latency=0.02, fails=failure))
     assert len(one.run().missing) == 300
-    assert len(one.asked(Request)) <= 3 * 300
+    assert one.now < 2
+    assert len(one.asked(Request)) <= 1.2 * 300
 
 
 def test_a_host_that_gave_files_and_wants_to_be_left_alone_for_a_day_ends_the_fetch() -> None:

@@ -29,7 +29,7 @@ from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.hosts import Host
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, is_refusal, takes_back, weighed
+from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, is_page, is_refusal, takes_back, weighed
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.refusals import BESIDE, Refusals
 from surefetch.plan.running import QUIET, Ending, Running
@@ -286,7 +286,7 @@ class ArtifactPlan(Refusals):
         """Say what a failure means for the mirror and for its host."""
         candidate = run.candidate
         self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
-        if not candidate.host.open and failure in BESIDE:
+        if not candidate.host.open and (failure in BESIDE or is_page(cause)):
             candidate.host.failed_alone()
         if failure is Failure.CUT and run.opened_at is not None:
             candidate.host.cut_at = now

@@ -63,6 +63,7 @@ class Host:
         sharers: Likewise, for one more request over the connection that they share.
         plans: Artifacts that have a mirror here.
         pace: How many requests a second it takes, once it has refused some.
+        is_moody: It fails requests however few it has: that is no matter of others beside them.
     """
 
     def __init__(self, origin: str) -> None:
@@ -94,8 +95,9 @@ class Host:
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
         self._failures_of_all = 0  # since its last answer
-        self._is_moody = False  # fails now and then, however few it has
+        self.is_moody = False  # fails now and then, however few it has
         self._is_guess = False  # the number of requests that it takes: it did not say that they are too many
+        self._alone = 0  # failures of the only request that it had, before it ever answered
         self._crowd = 0.0  # refusals beside others, less by half with each answer
 
     def room(self, limits: Limits, *, shares: bool = False) -> int:
@@ -276,12 +278,17 @@ class Host:
     def refused_beside(self) -> bool:
         """Note that it failed a request while it gave others; return whether it does so again and again."""
         self._crowd += 1.0
-        return not self._is_moody and (self._crowd >= CROWD or self._refusals > 0)
+        return not self.is_moody and (self._crowd >= CROWD or self._refusals > 0)
 
     def failed_alone(self) -> None:
         """Note that it failed the only request it had: what it failed beside others was no matter of them."""
-        if self.most is not None and self._is_guess and self.last_byte > self._limited_at:
-            self._is_moody = True
+        self._alone += not self._worked
+        if (
+            self.most is not None
+            and self._is_guess
+            and (self.last_byte > self._limited_at or self._alone > 1)
+        ):
+            self.is_moody = True
             self.unlimit()
 
     def is_missed(self, now: float, limits: Limits) -> bool:

@@ -41,7 +41,7 @@ class Refusals(Sizing):
         candidate, host = run.candidate, run.candidate.host
         may_be = failure in BESIDE or is_page(cause) or cause == "proxy.upstream"
         is_new = self.is_small or not candidate.given
-        if not (is_new and run.opened_at is None and may_be):
+        if not (is_new and run.opened_at is None and may_be) or host.is_moody:
             return False
         is_many = host.refused_beside()
         if is_many:
