@@ -278,3 +278,18 @@ def test_a_file_that_was_replaced_between_two_answers_is_taken_whole(
         named = [f"{one.origin}/f.bin" for one in (server, other)]
         receipt = session(home, described).get("many", mirrors=named)
     assert Path(receipt.files[0].path).read_bytes() == data
+
+
+@pytest.mark.parametrize("status", [403, 444, 500, 503])  # 444: it hangs up
+def test_nginx_that_takes_two_connections_gives_all_over_them(
+    home: Path, tmp_path: Path, status: int
+) -> None:
+    more = f"limit_conn_zone $binary_remote_addr zone=one:1m; limit_conn one 2; limit_conn_status {status};"
+    some = dict(list(FILES.items())[:60])
+    with nginx(tmp_path / "nginx", rate=MIB, more=more) as web:
+        for name, data in {**some, "data.bin": DATA}.items():
+            (web.root / name).write_bytes(data)
+        receipt = session(home, catalog(home, {"data.bin": DATA})).get("many", mirrors=[web.throttled + "/"])
+        assert Path(receipt.files[0].path).read_bytes() == DATA
+        receipt = session(home, catalog(home, some)).get("many", mirrors=[web.plain + "/"])
+        assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == some
