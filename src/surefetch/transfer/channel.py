@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final
 import pycurl
 
 from surefetch.buffers import Buffers
-from surefetch.transfer import addresses
+from surefetch.transfer import addresses, urls
 from surefetch.transfer.options import Options, Route
 from surefetch.transfer.sockets import LentSocket, lend
-from surefetch.transfer.spelling import encoded, in_ascii
+from surefetch.transfer.spelling import encoded
 from surefetch.transfer.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ class Channel:
         self.refused_address = self.tried_address = ""
         self.is_ready, self.is_reused = False, True
         self.may_be_private = may_be_private or route.proxy is not None
-        self.curl.setopt(pycurl.URL, in_ascii(url))
+        self.curl.setopt(pycurl.URL, url)
         self._put(pycurl.RANGE, byte_range)
         if is_anew or pycurl.FRESH_CONNECT in self._set:
             self._put(pycurl.FRESH_CONNECT, int(is_anew))
@@ -217,7 +217,7 @@ class Channel:
         key = (route.proxy, route.user, route.password, negotiate)
         if key == self._route or (self._route is None and route.proxy is None):
             return
-        self.curl.setopt(pycurl.PROXY, in_ascii(route.proxy or ""))
+        self.curl.setopt(pycurl.PROXY, urls.spelled(route.proxy or ""))
         for option, value in (
             (pycurl.PROXYUSERNAME, route.user if not negotiate else ""),
             (pycurl.PROXYPASSWORD, (route.password or "") if route.user is not None else None),
