@@ -194,7 +194,7 @@ TUNNELS = {
     "403": (Script(status=403, body=b"no"), "proxy.denied"),
     "503": (Script(status=503, body=b"no"), "proxy.upstream"),
     "405": (Script(status=405, body=b"no"), "proxy.not-a-proxy"),
-    "closed": (Script(close_at_once=True), "proxy.not-a-proxy"),
+    "closed": (Script(close_at_once=True), "proxy.cut"),
 }
 
 

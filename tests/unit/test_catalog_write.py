@@ -18,7 +18,7 @@ texts = st.text(st.characters(codec="utf-8"), max_size=60)
 digests = st.text("0123456789abcdef", min_size=64, max_size=64)
 
 
-@given(texts, texts, texts, st.lists(texts, max_size=4), digests, st.integers(0, 2**53))
+@given(texts, texts, texts, st.lists(texts, max_size=4), digests, st.integers(1, 2**53))
 @example("", "", "\\n", ["a\\\nb", '\\"\n'], SHA, 0)
 @settings(deadline=None)
 def test_any_text_survives_writing(
