@@ -301,7 +301,7 @@ class ArtifactPlan(Refusals):
         if may_return and candidate.host.is_missed(now, self._limits) and not is_there:
             candidate.host.missed(run.began, now, self._shared.jitter())
             if failure is Failure.AUTH:
-                self._is_shut_out(run, now)
+                self._leave_in_silence(run, now)
             return
         if self._may_be_shut_out(candidate, failure, cause, now):
             return

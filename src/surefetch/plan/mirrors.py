@@ -117,9 +117,8 @@ class Candidate:
         """Note the failure of a request: leave it alone for a while, or for good."""
         is_known = self._counted(failure, began, now)
         seconds = pause(failure, self.failures, jitter)
-        if (
-            failure is Failure.BUSY and seconds is not None
-        ):  # each file of a host that refuses all is its first
+        if failure is Failure.BUSY and seconds is not None:
+            # By what its host refused: each of many files has its first failure.
             seconds = max(seconds, min(BUSY_PAUSE, 2.0 ** (self.host.in_row - 1)) * (0.5 + jitter))
         if failure in BY_CHANCE and self.host.explains(self.failures):
             seconds = min(CHANCE_PAUSE * (0.5 + jitter), inf if seconds is None else seconds)

@@ -68,7 +68,7 @@ class Refusals(Sizing):
         is_recent = candidate.host.is_missed(now, self._limits)
         return is_odd and is_recent and self._excuse(candidate, LAST_WORDS, now)
 
-    def _is_shut_out(self, run: Running, now: float) -> None:
+    def _leave_in_silence(self, run: Running, now: float) -> None:
         """Leave a host alone for long that refuses everything, and ask it less often then."""
         host = run.candidate.host
         if host.pace.refused(run.began, now):
