@@ -15,6 +15,9 @@ PIECE_BYTES: Final = 1 << 20
 SHARED_BYTES: Final = 64 << 10
 #: Digest algorithms, the strongest first, with the length of their hexadecimal form.
 ALGORITHMS: Final = {"sha256": 64, "sha1": 40, "md5": 32}
+#: Where a dataset was described that came from no file of the user's.
+BUILT_IN: Final = "built-in"
+COMMAND_LINE: Final = "the command line"
 _HEXADECIMAL: Final = frozenset("0123456789abcdef")
 #: The digests of no bytes at all.
 _EMPTY: Final = frozenset(
@@ -182,7 +185,7 @@ class Dataset(Struct, frozen=True, kw_only=True, dict=True):
     forms: tuple[Form, ...] = ()
     made: dict[str, Recipe] = {}  # artifact name -> how it can be made from tensors or other artifacts
     classes: tuple[str, ...] = ()  # names of the labels, by number
-    origin: str = "built-in"  # the catalog file it came from
+    origin: str = BUILT_IN  # the catalog file it came from
 
     def artifact(self, name: str) -> Artifact:
         """Return an artifact by its file name.

@@ -7,6 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from surefetch.catalog import Catalog, write_catalog
+from surefetch.catalog.metalink import write_metalink
+from surefetch.model import Artifact, Dataset
+from surefetch.reporters import SilentReporter
+from surefetch.session.facade import Session
+from surefetch.session.user_catalogs import own_hosts
+from surefetch.settings import Settings
 from surefetch.transfer.credentials import basic
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, redirect
@@ -132,3 +139,46 @@ def test_a_host_that_fails_behind_a_redirect_is_named(surefetch: Run, server: Fa
 def test_a_dead_port_behind_a_redirect_is_named(surefetch: Run, server: FaultyServer) -> None:
     error = failed(surefetch, "get", server.serve("/to9", b"", redirect("http://127.0.0.1:9/x")), *FILE)
     assert error.cause == "http.redirect-dead" and "`http://127.0.0.1:9/x`" in error.message
+
+
+# --- hosts that the user's files name -----------------------------------------------------------------------
+
+
+def written(folder: Path, dataset: Dataset, *, is_metalink: bool) -> Path:
+    path = folder / ("mine.meta4" if is_metalink else "mine.toml")
+    text = write_metalink(dataset, dataset.artifacts, "a test") if is_metalink else write_catalog(dataset)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def one_file(name: str, data: bytes, *urls: str) -> Dataset:
+    digest = hashlib.sha256(data).hexdigest()
+    artifact = Artifact(name="x.bin", form="files", size=len(data), sha256=digest, urls=urls)
+    return Dataset(name=name, version="1", artifacts=(artifact,))
+
+
+def test_a_catalog_that_the_user_names_may_lead_to_private_hosts(
+    surefetch: Run, server: FaultyServer, tmp_path: Path
+) -> None:
+    dataset = one_file("mine", DATA, server.serve("/x.bin", DATA))
+    result = surefetch("get", "mine", "--catalog", str(written(tmp_path, dataset, is_metalink=False)))
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip(), "x.bin").read_bytes() == DATA
+
+
+def test_a_metalink_that_the_user_names_may_lead_to_private_hosts(
+    surefetch: Run, server: FaultyServer, tmp_path: Path
+) -> None:
+    dataset = one_file("mine", DATA, server.serve("/x.bin", DATA))
+    result = surefetch("get", str(written(tmp_path, dataset, is_metalink=True)))
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()).read_bytes() == DATA
+
+
+def test_a_catalog_names_the_hosts_that_it_adds_to_a_built_in_dataset(tmp_path: Path) -> None:
+    known = Catalog().find("mnist").artifact("t10k-labels-idx1-ubyte.gz")
+    urls = ("http://10.1.2.3/labels.gz", "http://files.corp.example/x.gz", "http://169.254.169.254/latest")
+    artifact = Artifact(name="labels.gz", form="own", size=known.size, sha256=known.sha256, urls=urls)
+    path = written(tmp_path, Dataset(name="mnist", version="1", artifacts=(artifact,)), is_metalink=False)
+    session = Session(Settings(catalogs=(str(path),)), SilentReporter())
+    assert own_hosts(session, [session.catalog.find("mnist")]) == {"10.1.2.3", "files.corp.example"}

@@ -14,7 +14,7 @@ from surefetch.catalog.urls import normalise_url
 from surefetch.catalog.write import write_catalog
 from surefetch.catalogs import Row, builtin_index, builtin_lookup, builtin_text, fold
 from surefetch.errors import CatalogError, UnknownDatasetError
-from surefetch.model import ALGORITHMS, Artifact, Dataset
+from surefetch.model import ALGORITHMS, BUILT_IN, Artifact, Dataset
 
 __all__ = [
     "Catalog",
@@ -50,6 +50,7 @@ class Catalog:
         self._datasets: dict[str, Dataset] = {}  # by name, as far as read
         self._own: dict[str, None] = {}  # names of the datasets that a user's file describes or adds to
         self._names: dict[str, str] = {}  # folded name or alias -> name, of the user's
+        self._named: dict[str, tuple[str, ...]] = {}  # by the dataset's name: addresses in the user's files
         for path, text in texts:
             self._add(parse_catalog(text, path))
 
@@ -96,6 +97,10 @@ class Catalog:
         for name in self.names():
             yield self._read(name)
 
+    def named_urls(self, name: str) -> tuple[str, ...]:
+        """Return the addresses that the user's files have for a dataset, not those of a built-in catalog."""
+        return self._named.get(name, ())
+
     def names(self) -> list[str]:
         """Return the names of all datasets, sorted."""
         return sorted({row["name"] for row in builtin_index()} | set(self._own))
@@ -114,10 +119,11 @@ class Catalog:
 
     def _read(self, name: str) -> Dataset:
         if name not in self._datasets:
-            self._datasets[name] = parse_catalog(builtin_text(name), "built-in")
+            self._datasets[name] = parse_catalog(builtin_text(name), BUILT_IN)
         return self._datasets[name]
 
     def _add(self, dataset: Dataset) -> None:
+        named = tuple(url for artifact in dataset.artifacts for url in artifact.urls)
         known = self._resolve(_key(dataset.name))
         if known is not None:
             dataset = merge(self._read(known), dataset)
@@ -134,6 +140,7 @@ class Catalog:
                 )
         self._datasets[dataset.name] = dataset
         self._own[dataset.name] = None
+        self._named[dataset.name] = (*self.named_urls(dataset.name), *named)
         self._names |= dict.fromkeys(name_keys(dataset), dataset.name)
 
     def _unknown(self, name: str) -> UnknownDatasetError:

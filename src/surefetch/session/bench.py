@@ -25,7 +25,7 @@ from surefetch.events import (
     Proven,
     Request,
 )
-from surefetch.model import Artifact, Dataset, Digest
+from surefetch.model import BUILT_IN, Artifact, Dataset, Digest
 from surefetch.plan.artifact import Held
 from surefetch.session.inbox import Inbox
 from surefetch.store import Part, Prover, Store, files
@@ -138,7 +138,7 @@ class Bench:
         self._validators.setdefault(name, []).append(event.validator)
         if event.encoding:
             self._encodings[name] = event.encoding
-        if with_credential and self.dataset.origin != "built-in":  # what the built-in catalog names is public
+        if with_credential and self.dataset.origin != BUILT_IN:  # what the built-in catalog names is public
             self._private.add(name)
         givers = self.givers.setdefault(name, [])
         is_only_size = request.stop == request.start + 1 != event.size  # one byte tells it

@@ -121,7 +121,7 @@ def ask(session: Session, datasets: Sequence[Dataset]) -> list[Answer]:
     from surefetch.session.engine import make_credentials, make_engine
 
     credentials = make_credentials(session)
-    with make_engine(session, own_hosts(session.environ, datasets), credentials) as engine:
+    with make_engine(session, own_hosts(session, datasets), credentials) as engine:
         survey = _Survey(engine, session.settings.connect_timeout + session.settings.first_byte_timeout)
         return survey.run(questions)
 

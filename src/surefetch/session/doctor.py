@@ -184,7 +184,7 @@ def _targets(session: Session, subject: str | None) -> tuple[list[Target], Datas
 
 def _mirrors(session: Session, dataset: Dataset, passed_over: set[str | None]) -> list[Target]:
     """One address of each host: the user's own mirrors, then the first forms' hosts."""
-    own = own_hosts(session.environ, [dataset])
+    own = own_hosts(session, [dataset])
     hosts: dict[str | None, Target] = {}
     for artifact, url, is_own in (*_own_mirrors(session, dataset), *_published(dataset)):
         host = urlsplit(url).hostname

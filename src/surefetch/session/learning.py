@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urldefrag
 
 from surefetch.errors import IntegrityError, SurefetchError, UsageError
-from surefetch.model import PIECE_BYTES, Artifact, Dataset, Struct
+from surefetch.model import COMMAND_LINE, PIECE_BYTES, Artifact, Dataset, Struct
 from surefetch.session.get import obtain
 from surefetch.session.targets import UNKNOWN_BOUND, Target, check_url, file_name
 from surefetch.sources.urls import split_userinfo
@@ -53,7 +53,7 @@ def learn(session: Session, urls: Sequence[str], title: str, *, takes_pages: boo
     """
     plain = list(dict.fromkeys(map(_plain, urls)))
     artifacts = tuple(_artifact(number, url, takes_pages) for number, url in enumerate(plain, 1))
-    dataset = Dataset(name=title, version="", artifacts=artifacts, origin="the command line")
+    dataset = Dataset(name=title, version="", artifacts=artifacts, origin=COMMAND_LINE)
     names = frozenset(artifact.name for artifact in artifacts)
     target = Target(dataset=dataset, artifacts=names, mirrors=tuple(plain), learns=True)
     try:

@@ -147,7 +147,7 @@ class NetworkMaker:
     def _named_hosts(self) -> frozenset[str]:
         settings = self._session.settings
         named = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
-        own = own_hosts(self._session.environ, [self._target.dataset])
+        own = own_hosts(self._session, [self._target.dataset])
         return own | frozenset(host for url in named if (host := urls.named_host(url)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from surefetch.errors import UsageError
-from surefetch.model import ALGORITHMS, Artifact, Dataset, Digest, Struct
+from surefetch.model import ALGORITHMS, COMMAND_LINE, Artifact, Dataset, Digest, Struct
 from surefetch.transfer import urls
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def described(url: str, digests: dict[str, Digest], size: int | None) -> Dataset
         max_size=None if size is not None else UNKNOWN_BOUND,
         **{algorithm: digest.hex for algorithm, digest in digests.items()},  # type: ignore[arg-type] # names are ALGORITHMS
     )
-    return Dataset(name=urls.mask(url), version="", artifacts=(artifact,), origin="the command line")
+    return Dataset(name=urls.mask(url), version="", artifacts=(artifact,), origin=COMMAND_LINE)
 
 
 def file_name(url: str) -> str:

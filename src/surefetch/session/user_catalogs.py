@@ -11,6 +11,7 @@ from surefetch.errors import CatalogError
 
 if TYPE_CHECKING:
     from surefetch.model import Dataset
+    from surefetch.session.facade import Session
 
 
 def user_catalog_files(environ: Mapping[str, str], named: Sequence[str] = ()) -> list[str]:
@@ -35,18 +36,27 @@ def own_folder(environ: Mapping[str, str]) -> str:
     return os.path.join(paths.config_folder(environ), "catalogs")  # noqa: PTH118 - `list` is light
 
 
-def own_hosts(environ: Mapping[str, str], datasets: Iterable[Dataset]) -> frozenset[str]:
-    """Return the hosts that the user's own folder names for datasets: these may be in a private network."""
-    from surefetch.transfer.urls import named_host  # `list` is light
+def own_hosts(session: Session, datasets: Iterable[Dataset]) -> frozenset[str]:
+    """Return the hosts that the user's files, catalogs or Metalinks, name for datasets: they may be private.
 
-    urls = (
-        url
-        for dataset in datasets
-        if os.path.dirname(dataset.origin) == own_folder(environ)  # noqa: PTH120 - `list` is light
-        for artifact in dataset.artifacts
-        for url in artifact.urls
-    )
-    return frozenset(host for url in urls if (host := named_host(url)))
+    A catalog of the user's that adds a mirror to a built-in dataset has named it. Such files may come from
+    somebody else: addresses of the link itself (a cloud's metadata service) are not taken for named.
+    """
+    from surefetch.transfer import addresses, urls  # here: `list` is light
+
+    named = (url for dataset in datasets for url in _named_urls(session, dataset))
+    hosts = frozenset(host for url in named if (host := urls.named_host(url)))
+    return frozenset(host for host in hosts if not addresses.is_link_local(host))
+
+
+def _named_urls(session: Session, dataset: Dataset) -> Iterable[str]:
+    from surefetch.model import BUILT_IN, COMMAND_LINE
+
+    if dataset.origin == COMMAND_LINE:  # told with the command's own words
+        return ()
+    if dataset.origin == BUILT_IN:
+        return session.catalog.named_urls(dataset.name)
+    return (url for artifact in dataset.artifacts for url in artifact.urls)
 
 
 def read_catalogs(files: Sequence[str]) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from surefetch.model import Artifact, Dataset, Digest, Struct
+from surefetch.model import BUILT_IN, Artifact, Dataset, Digest, Struct
 from surefetch.session.bench import Bench
 from surefetch.session.targets import Target
 
@@ -47,7 +47,7 @@ def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
     version = dataset.version or _version_of(files)
     folder = session.store.view(name, version, {file.name: file.sha256 for file in files})
     if is_whole:
-        origins = [Path(dataset.origin)] if dataset.origin != "built-in" else []
+        origins = [Path(dataset.origin)] if dataset.origin != BUILT_IN else []
         names = {file.name: file.sha256 for file in files}
         session.store.record_dataset(dataset, bench.tensors, names, view=folder, origins=origins)
     root = str(folder)

@@ -24,15 +24,9 @@ def is_private(address: str) -> bool:
     Args:
         address: In text; a zone (`fe80::1%eth0`) is ignored. What is no address is not private.
     """
-    parsed = _parse(address)
+    parsed = _meant(address)
     if parsed is None:
         return False
-    if isinstance(parsed, ipaddress.IPv6Address):
-        inner = parsed.ipv4_mapped or parsed.sixtofour
-        if inner is None and parsed in _network(_NAT64):
-            inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_private(str(inner))
     if any(parsed in _network(network) for network in _STAND_INS):
         return False
     return parsed in _network(_SHARED) or _is_inside(parsed)
@@ -47,6 +41,12 @@ def is_nowhere(address: str) -> bool:
 def is_literal(host: str) -> bool:
     """Whether a URL's host is an IP address, not a name."""
     return _parse(host.strip("[]")) is not None
+
+
+def is_link_local(host: str) -> bool:
+    """Whether a URL's host is an address of its own link, where no mirror is: a cloud's metadata service."""
+    parsed = _meant(host.strip("[]"))
+    return parsed is not None and parsed.is_link_local
 
 
 def names_private(host: str) -> bool:
@@ -64,6 +64,17 @@ def _is_inside(address: _Address) -> bool:
         or address.is_reserved
         or address.is_unspecified
     )
+
+
+def _meant(address: str) -> _Address | None:
+    """Return an address, or the IPv4 address that an IPv6 one stands for; None where it is none."""
+    parsed = _parse(address)
+    if not isinstance(parsed, ipaddress.IPv6Address):
+        return parsed
+    inner = parsed.ipv4_mapped or parsed.sixtofour
+    if inner is None and parsed in _network(_NAT64):
+        inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
+    return inner or parsed
 
 
 def _parse(address: str) -> _Address | None:
