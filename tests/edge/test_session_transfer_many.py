@@ -135,6 +135,23 @@ def test_small_files_over_a_slow_shared_connection_get_more_of_them(home: Path) 
     assert 2 <= link.connections <= 16
 
 
+def test_a_shared_connection_that_broke_unseen_is_not_used_again(home: Path) -> None:
+    files = {f"f{number:03}.bin": random.Random(number).randbytes(4096) for number in range(150)}
+    authority = TestAuthority(home / "authority")
+    with nginx(home / "nginx", authority.leaf("localhost")) as web:
+        for name, data in files.items():
+            (web.root / name).write_bytes(data)
+        with SlowLink(int(web.h2.rpartition(":")[2]), 1e6, breaks_after=250_000) as link:
+            mirror = f"https://localhost:{link.port}"
+            settings = Settings(
+                store=str(home / "store"), progress=False, catalogs=(str(catalog(home, files, mirror)),),
+                ca_bundle=str(authority.pem), first_byte_timeout=1.5, stall_timeout=1.5,
+            )  # fmt: skip
+            receipt = Session(settings, SilentReporter()).get("many")
+    assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == files
+    assert link.connections >= 2
+
+
 @pytest.mark.parametrize("knows_size", [True, False])
 def test_an_empty_file_is_proven_without_asking_anybody(home: Path, knows_size: bool) -> None:
     empty = Artifact(

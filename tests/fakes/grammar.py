@@ -63,6 +63,8 @@ BREAKDOWNS: Final = (
     (Failure.SERVER, "http.server-error"),
     (Failure.GATEWAY, "http.bad-gateway"),
 )
+#: It does not look at the connection.
+IGNORED: Final = (Failure.TIMEOUT, "transfer.no-first-byte")
 #: What a server answers that takes no further request, or no ranges.
 REFUSALS: Final = (
     (Failure.BUSY, "http.unavailable"),
@@ -72,6 +74,7 @@ REFUSALS: Final = (
     (Failure.AUTH, "http.forbidden"),
     (Failure.MISSING, "http.not-found"),
     (Failure.CORRUPT, "body.html"),
+    IGNORED,
 )
 PER_SECOND: Final = (5.0, 500.0)
 AT_ONCE: Final = (1, 2, 5, 20, 100)

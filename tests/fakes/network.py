@@ -48,6 +48,7 @@ class Habit:
     queued: float = 0.0  # seconds that packets wait on the way when it is
     used: float = 0.2  # share of the link that is used then
     jitter: float = 0.0  # seconds that an answer may be late
+    late: tuple[float, float] = (0.0, 0.0)  # share of answers that need so many seconds more
     queue: float = 0.0  # seconds that it waits while others fill the link
     beside: float = 1.0  # share of the link that a connection has at most while an older one gives
     pauses: tuple[float, float] | None = None  # (seconds between them on average, seconds each)
@@ -133,6 +134,7 @@ class Flow:
     due: float = math.inf
     is_over: bool = False
     has_lost: bool = False
+    is_ignored: bool = False
     is_warm: bool = False  # over a connection that has its window already
     queued: float = 0.0  # seconds that it waited while others filled the link
 
@@ -195,6 +197,8 @@ class Network:
         flow.is_warm = habit.idle > 0
         habit.idle = max(0, habit.idle - 1)
         seconds = habit.latency * trips + habit.jitter * self._chance.random()
+        if self._chance.random() < habit.late[0]:
+            seconds += habit.late[1]
         flow.queued = habit.queue * (habit.busy > 1)
         seconds += flow.queued
         if habit.pauses and habit not in self._pausing:
@@ -446,7 +450,13 @@ class Network:
     def on_bytes(self, flow: Flow, event: Received) -> None:
         """Take bytes in: set by the owner."""
 
-    def _fail(self, flow: Flow, failure: Failure, cause: str, retry_after: float | None = None) -> Event:
+    def _fail(
+        self, flow: Flow, failure: Failure, cause: str, retry_after: float | None = None
+    ) -> Event | None:
+        if failure is Failure.TIMEOUT:  # the connection is not looked at, until it is given up
+            flow.is_ignored = True
+            flow.habit.busy -= 1
+            return None
         self._end(flow, keeps=failure in (Failure.BUSY, Failure.SERVER, Failure.MISSING))
         return Failed(id=flow.request.id, failure=failure, cause=cause, retry_after=retry_after)
 
@@ -458,7 +468,7 @@ class Network:
             self.waiting[origin].remove(flow)
             return
         self._open[origin] -= 1
-        flow.habit.busy -= 1
+        flow.habit.busy -= not flow.is_ignored
         flow.habit.idle += keeps
         if flow.giver is not None:
             self._flows.remove(flow)

@@ -542,6 +542,13 @@ def test_a_host_that_takes_few_connections_gives_all_files_however_it_refuses(
     assert len(one.asked(Request)) <= 1.4 * 300
 
 
+def test_a_host_that_needs_long_for_some_files_is_not_taken_for_a_small_server() -> None:
+    one = many_from(Habit(rate=1e8, latency=0.02, late=(0.1, 5.0)))
+    assert one.run().missing == ()
+    assert len(one.asked(Cancel)) <= 3  # lost races
+    assert one.now < 15
+
+
 @pytest.mark.parametrize("failure", [(Failure.CUT, "connect.reset"), (Failure.CORRUPT, "body.html")])
 def test_a_host_that_has_nothing_for_anybody_for_a_while_is_waited_for(failure: tuple[Failure, str]) -> None:
     one = many_from(Habit(rate=1e8, latency=0.02, away=(0.3, 6.0), away_as=failure))

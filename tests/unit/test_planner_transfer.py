@@ -26,7 +26,7 @@ from surefetch.events import (
 from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal, Held
 from surefetch.plan.policy import Limits
-from tests.fakes.grammar import REFUSALS
+from tests.fakes.grammar import IGNORED, REFUSALS
 from tests.fakes.network import ALL, Habit
 from tests.fakes.world import FakeSource, World
 
@@ -752,6 +752,12 @@ def test_who_takes_no_further_connection_goes_on_over_those_it_has(refusal: tupl
 def test_who_fails_at_ranges_is_asked_for_the_whole_file(refusal: tuple[Failure, str], count: int) -> None:
     one = world([capped(ranges_as=refusal) for _ in range(count)])
     assert one.run().missing == ()
+
+
+def test_who_answered_at_once_is_asked_over_another_connection_where_it_falls_silent() -> None:
+    one = world([capped(away=(2.0, 9.0), away_as=IGNORED)])
+    assert one.run().missing == ()
+    assert one.now < 16
 
 
 def test_what_came_wrong_in_parts_from_its_only_mirror_is_asked_for_as_a_whole() -> None:

@@ -179,6 +179,7 @@ class Account:
             run.twin.twin = None
         candidate = run.candidate
         candidate.running -= 1
+        candidate.host.giving -= run.opened_at is not None
         candidate.host.released(now, self._limits, shares=self.shares)
         self._shared.hosts.freed.append(candidate.host)
         if (

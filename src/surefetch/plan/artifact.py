@@ -312,6 +312,7 @@ class ArtifactPlan(Refusals):
             return
         if self._is_range(run.request) and candidate.minds_ranges(failure, cause):
             candidate.takes_ranges, candidate.failures = False, 0  # likewise
+            self._silent_since = now
             return
         is_fresh &= takes_back(failure) and run.opened_at is None
         if is_fresh and candidate.took_back(failure, run.began, self._shared.jitter(), now):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from surefetch.events import Order, Shorten
+from surefetch.events import Failure, Order, Shorten
 from surefetch.model import PIECE_BYTES
 from surefetch.plan import segments
 from surefetch.plan.blame import Measure, Verdict
@@ -18,6 +18,8 @@ from surefetch.plan.running import Ending, Running
 START_SMALL: Final = 1 << 20
 #: What is taken over is shared evenly with mirrors that give at least this share of its taker's rate.
 PEER: Final = 0.5
+#: A host that is silent for the usual time, and answered in this share of it before, is asked anew then.
+PROMPT: Final = 0.25
 #: A mirror that takes no ranges gets the first bytes, and the others those behind, where that should be over
 #: in this share of the time, and so many seconds earlier.
 FRONT: Final = 0.9
@@ -38,8 +40,11 @@ class Filling(Racing):
 
     def _is_last_hope(self, run: Running) -> bool:
         """Whether nobody else can be asked: who takes long to begin would take as long again."""
-        has_begun = run.opened_at is not None or run.candidate.host.last_byte > run.began
-        return not has_begun and all(one is run.candidate for one in self._waiting())
+        host = run.candidate.host
+        has_begun = run.opened_at is not None or host.last_byte > run.began
+        has_begun |= 0 < host.first_byte < PROMPT * self._limits.first_byte_timeout  # something is amiss
+        may_mind = self._is_range(run.request) and run.candidate.minds_ranges(Failure.TIMEOUT, "")
+        return not (has_begun or may_mind) and all(one is run.candidate for one in self._waiting())
 
     def give_up(self, ending: Ending) -> list[Order]:
         """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""
@@ -168,14 +173,15 @@ class Filling(Racing):
         """Mirrors that should have one more request than they have, each as often as it should."""
         is_busy = any(not (run.ending or run.asks_size) for run in self.running.values())
         asked = ready[:1] if ready and ready[0].mirror.is_local else ready
-        able = [c for c in asked if c.running or self._room(c) > 0]
+        can_split = self._is_splittable()
+        able = [c for c in asked if (can_split and c.running) or self._room(c) > 0]
         if not able and self.is_small:
             able = [c for c in asked if c.host.queue(self._limits, shares=self.shares) > 0]
         if not able and not is_busy:
             self.blocked = [candidate.host for candidate in asked]
             if asked:
                 self._silent_since = math.inf  # nobody is asked: whoever has no room is not silent
-        if not able or not self._is_splittable():
+        if not able or not can_split:
             return [] if is_busy else able[:1]
         idle = []
         for candidate in able[: self._breadth()]:

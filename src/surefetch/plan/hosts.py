@@ -44,6 +44,7 @@ class Host:
         dropped: The cause for which it is out for this fetch; "" while it is not.
         paused_until: Not asked before.
         open: Requests under way.
+        giving: Those of them that have been answered.
         sharing: Those among them whose artifacts share a connection where the host multiplexes.
         spread: How many connections it may have while many small artifacts wait for it.
         most: Requests at once that it was seen to take, None while nothing is known.
@@ -70,7 +71,7 @@ class Host:
         self.origin = origin
         self.dropped = ""
         self.paused_until = 0.0
-        self.open = self.sharing = 0
+        self.open = self.giving = self.sharing = 0
         self.spread = Spread()
         self._sharing = Sharing()
         self.most: int | None = None
@@ -92,6 +93,8 @@ class Host:
         self.pace = Pace()
         self._refusals = 0  # of one request more
         self._limited_at = float("-inf")
+        self._passed_over = 0  # requests, in the latest such incident
+        self._looked_at = 0  # connections that have given an answer
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
         self._failures_of_all = 0  # since its last answer
@@ -203,6 +206,25 @@ class Host:
             self._refusals += 1
         self._limited_at = now
 
+    @property
+    def passes_over(self) -> bool:
+        """Whether it gives nobody anything, and most requests wait on connections that never gave an answer.
+
+        Small servers keep to as many connections as they have threads, also where those are idle. One that
+        needs long for some files has answered on most connections.
+        """
+        return not self.giving and 0 < 2 * self._looked_at <= self.open
+
+    def passed_over(self, began: float, now: float, limits: Limits) -> None:
+        """Note that it left a request that began then waiting, on a connection that it did not look at.
+
+        It takes as many as it has looked at: of those that wait in libcurl nothing is known.
+        """
+        self._passed_over = 1 if began >= self._limited_at else self._passed_over + 1
+        self.limit(began, now, is_said=False)
+        if self.most is not None:
+            self.most = max(1, min(self.most, self.connections(limits) - self._passed_over))
+
     def unlimit(self) -> None:
         """Note that the number of its requests is not what it minds."""
         self.most, self.more_at = None, float("inf")
@@ -225,6 +247,7 @@ class Host:
         """Note that an answer began `seconds` after the order: earlier failures in a row are forgotten."""
         if round_trip:
             self.round_trip = min(round_trip, self.round_trip or round_trip)
+            self._looked_at += 1
         self.in_row, self.is_away = 0, False
         self._failures_of_all = 0
         self._crowd /= 2

@@ -32,7 +32,7 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "excuses", "failed_at", "failing_since", "failures", "full_times",
+        "asked", "changes", "excused_at", "excuses", "failed_at", "failing_since", "failures", "full_times",
         "full_until", "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full",
         "is_suspect", "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "resizes", "running",
         "silences", "sips", "size", "strikes", "takes_ranges", "validator", "was_answered", "wholes",
@@ -49,6 +49,7 @@ class Candidate:
         self.failing_since = inf  # when the first of them was
         self.was_answered = False  # the last one was an answer
         self.excuses = 0  # failures that were not counted
+        self.excused_at = -inf  # when the last of them was
         self.given_before = 0  # bytes of the artifact, when the first of them was
         self.ready_at = 0.0
         self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte

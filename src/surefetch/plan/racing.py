@@ -172,10 +172,15 @@ class Racing(Account):
     def _eclipsed(self, run: Running, now: float) -> list[Running]:
         """Requests of its mirror that were to make it faster, and give next to nothing beside it."""
         asked = run.request.stop or self.size or 0
-        if run.stop is None or run.stop >= asked or not self._widening.is_vain(run.candidate):
+        if run.stop is None or run.stop >= asked:
             return []
         others = [other for other in self.running.values() if other is not run and not other.ending]
         own = [other for other in others if other.candidate is run.candidate]
+        is_ignored = all(
+            other.opened_at is None and other.is_quiet(now) for other in own
+        )  # one by one, perhaps
+        if not (is_ignored or self._widening.is_vain(run.candidate)):
+            return []
         beside = sum(other.meter.rate(now, 0.0) for other in own)
         is_much = beside < ECLIPSED * run.meter.rate(now, 0.0)
         return [other for other in own if is_much and (other.stop or asked) <= asked]

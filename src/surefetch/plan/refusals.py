@@ -26,10 +26,12 @@ class Refusals(Sizing):
 
     def _limit(self, run: Running, now: float, *, is_said: bool) -> None:
         """Give a host no more requests at once than it has."""
-        host = run.candidate.host
-        host.limit(run.began, now, is_said=is_said)
-        self._shared.hosts.limited[host] = None
-        self._widening.refused(run.candidate)
+        run.candidate.host.limit(run.began, now, is_said=is_said)
+        self._note_limit(run.candidate)
+
+    def _note_limit(self, candidate: Candidate) -> None:
+        self._shared.hosts.limited[candidate.host] = None
+        self._widening.refused(candidate)
 
     def _is_given_beside(self, run: Running) -> bool:
         """Whether a mirror gave no byte of its answer, and gives this very file over other connections."""
@@ -53,12 +55,17 @@ class Refusals(Sizing):
     def _has_waited_for_others(self, run: Running, now: float) -> bool:
         """Whether a silent request may have waited until others were through that its host gave meanwhile."""
         host = run.candidate.host
-        is_behind = run.opened_at is None and run.beside > 0 and host.last_byte > run.began
+        is_behind = run.opened_at is None and host.last_byte > run.began
         is_new = not run.candidate.is_dropped and (self.is_small or not run.candidate.given)
-        if not (is_new and is_behind and self._excuse(run.candidate, LAST_WORDS, now)):
+        if not (is_new and is_behind):
+            return False
+        is_known = run.began < run.candidate.excused_at  # the others of the same incident
+        if not is_known and not self._excuse(run.candidate, LAST_WORDS, now):
             return False
         self._silent_since = now
-        self._limit(run, now, is_said=False)
+        if not (self.shares and host.is_multiplexed):  # there it was the connection that fell silent
+            host.passed_over(run.began, now, self._limits)
+            self._note_limit(run.candidate)
         return True
 
     def _may_be_shut_out(self, candidate: Candidate, failure: Failure, cause: str, now: float) -> bool:
@@ -80,5 +87,5 @@ class Refusals(Sizing):
         if candidate.excuses >= most:
             return False
         candidate.ready_at = now + AGAIN * 2.0**candidate.excuses * (0.5 + self._shared.jitter())
-        candidate.excuses += 1
+        candidate.excuses, candidate.excused_at = candidate.excuses + 1, now
         return True

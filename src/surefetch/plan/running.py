@@ -17,6 +17,8 @@ WINDOW: Final = 0.4
 BELIEF: Final = 0.15
 #: Silence is no sign of a stall before this many seconds; then the same silence again is expected.
 BREATH: Final = 0.3
+#: Seconds after which requests that began before a host's last byte are taken for passed over by it.
+PASSED_OVER: Final = 2.0
 #: Seconds of silence after which a mirror gets no further request while others give.
 QUIET: Final = 0.4
 
@@ -93,7 +95,16 @@ class Running:
         """When to give up on it unless something happens."""
         if self.opened_at is not None:
             return max(self.last_byte, self.served_at(limits)) + limits.stall_timeout
-        return max(self.began, self.served_at(limits)) + limits.first_byte_timeout
+        usual = max(self.began, self.served_at(limits)) + limits.first_byte_timeout
+        return min(usual, self._passed_over_at(limits))
+
+    def _passed_over_at(self, limits: Limits) -> float:
+        """When its host seems to keep to other connections that are idle; inf: it does not."""
+        host = self.candidate.host
+        is_behind = host.last_byte > self.began and host.passes_over
+        if not is_behind or self.candidate.excuses or host.is_multiplexed or host.is_crowded(limits):
+            return math.inf
+        return host.last_byte + max(PASSED_OVER, 4 * host.first_byte)
 
     def served_at(self, limits: Limits) -> float:
         """When its host last had to do with another request, while this one may have waited for that."""
@@ -107,6 +118,7 @@ class Running:
     def opened(self, position: int, now: float) -> None:
         """Note that its bytes begin."""
         self.position = position
+        self.candidate.host.giving += self.opened_at is None
         self.opened_at = self.last_byte = now
         self.meter = Meter(position, now)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from surefetch import __version__
 from surefetch.events import Failure
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from surefetch.buffers import Buffers
     from surefetch.session.facade import Session
     from surefetch.transfer.trust import Trust
+
+#: A connection that was silent for this share of what a request is waited for is dead when that is given up.
+_DEAD: Final = 0.75
 
 
 def make_engine(
@@ -50,6 +53,7 @@ def make_engine(
             connections=limits_of(session).wire,
             connect_timeout=settings.connect_timeout,
             limit_rate=settings.limit_rate,
+            dead_after=_DEAD * min(settings.first_byte_timeout, settings.stall_timeout),
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
         proxies=make_resolver(session),

@@ -197,6 +197,7 @@ class Channel:
         setopt(pycurl.USERAGENT, encoded(user_agent))
         setopt(pycurl.BUFFERSIZE, read_bytes)
         setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(options.connect_timeout * 1000)))
+        setopt(pycurl.MAXAGE_CONN, max(1, int(options.dead_after)))  # idle for longer: it may be dead
         setopt(pycurl.TCP_KEEPALIVE, 1)
         setopt(pycurl.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
         setopt(pycurl.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)

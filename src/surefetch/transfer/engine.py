@@ -96,7 +96,7 @@ class Engine:
         self._carried: set[tuple[str, str]] = set()  # proxies and the hosts that they let through to
         self._negotiating: set[str] = set()  # proxies that want Kerberos tickets
         self._next_page = -1
-        self._wire = Wire(options.connections)
+        self._wire = Wire(options.connections, options.dead_after)
         self._names = NameCheck(self.wake)
 
     def __enter__(self) -> Engine:
@@ -142,6 +142,8 @@ class Engine:
             phase = self._phase(transfer)
             self._intake.tell(transfer, is_last=True)
             self._remember(transfer)
+            if transfer.shares and transfer.channel:
+                self._wire.hang_up(transfer.channel.info(pycurl.ACTIVESOCKET))
             self._end(transfer, Cancelled(id=request_id, phase=phase))
 
     def fetch_page(

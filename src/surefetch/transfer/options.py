@@ -17,6 +17,7 @@ class Options(Struct, frozen=True, kw_only=True):
     evidence_timeout: float = 1.0  # seconds to wait for the body of an answer that is refused anyway
     limit_rate: int = 0  # bytes per second over all connections; 0: no limit
     redirects: int = 8  # at most
+    dead_after: float = 6.0  # seconds; a connection that was idle or silent for so long is not used again
     header_bytes: int = 64 << 10  # of one answer at most
     keep_exchanges: bool = False  # in a network log, `Engine.log`
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _socket
+import contextlib
 import sys
 from _socket import socket  # CPython's and PyPy's own name for it; `socket.socket` derives from it
 from typing import Any, Final
@@ -47,6 +48,16 @@ def pair() -> tuple[Any, Any]:
     for end in ends:
         end.setblocking(False)
     return ends
+
+
+def hang_up(descriptor: int) -> None:
+    """End the connection of a socket that stays open: its owner finds it closed."""
+    with contextlib.suppress(OSError):  # closed meanwhile
+        view = socket(_socket.AF_INET, _socket.SOCK_STREAM, _socket.IPPROTO_TCP, descriptor)
+        try:
+            view.shutdown(_socket.SHUT_RDWR)
+        finally:
+            view.detach()  # it is libcurl's
 
 
 def tcp_info(descriptor: int) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pycurl
 
-from surefetch.transfer.sockets import pair
+from surefetch.transfer import sockets
 
 _KEPT_CONNECTIONS: Final = 64
 
@@ -18,12 +18,19 @@ _KEPT_CONNECTIONS: Final = 64
 class Wire:
     """Mutable: carries libcurl handles. Not thread-safe but for `wake`."""
 
-    def __init__(self, connections: int) -> None:
-        """Make a wire with so many connections to one host at most."""
+    def __init__(self, connections: int, dead_after: float) -> None:
+        """Make a wire.
+
+        Args:
+            connections: To one host at most.
+            dead_after: Seconds without a sign of a connection after which `hang_up` ends it.
+        """
+        self._dead_after = dead_after
         self.due: float | None = None  # when libcurl wants to be called
         self._selector = selectors.DefaultSelector()
-        self._waker, self._wakened = pair()
+        self._waker, self._wakened = sockets.pair()
         self._selector.register(self._wakened, selectors.EVENT_READ)
+        self._heard: dict[int, float] = {}  # when something last came, or could be sent, by descriptor
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
@@ -45,10 +52,13 @@ class Wire:
     def turn(self, seconds: float) -> bool:
         """Let libcurl work once, after waiting for so long at most; return whether somebody called `wake`."""
         is_awake = False
-        for key, mask in self._selector.select(seconds):
+        ready = self._selector.select(seconds)
+        now = time.monotonic()
+        for key, mask in ready:
             if key.fileobj is self._wakened:
                 is_awake = self._drain_waker()
                 continue
+            self._heard[key.fd] = now
             flags = (pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0) | (
                 pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
             )
@@ -64,6 +74,16 @@ class Wire:
         while left:
             left, done, failed = self._multi.info_read()
             yield from [(curl, 0, "") for curl in done] + failed
+
+    def hang_up(self, descriptor: int) -> None:
+        """End the connection of a shared request that is broken off, if nothing comes over it any more.
+
+        libcurl would keep it, and put the next requests on it: a way that broke (a computer that slept, a
+        network that changed) says nothing.
+        """
+        heard = self._heard.get(descriptor)
+        if heard is not None and time.monotonic() - heard >= self._dead_after:
+            sockets.hang_up(descriptor)
 
     def wake(self) -> None:
         """Make a `turn` under way return. May be called from any thread."""
@@ -81,6 +101,7 @@ class Wire:
         if what == pycurl.POLL_REMOVE:
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(descriptor)
+            self._heard.pop(descriptor, None)
             return
         events = (selectors.EVENT_READ if what & pycurl.POLL_IN else 0) | (
             selectors.EVENT_WRITE if what & pycurl.POLL_OUT else 0
@@ -89,6 +110,7 @@ class Wire:
             self._selector.modify(descriptor, events)
         except KeyError:
             self._selector.register(descriptor, events)
+            self._heard[descriptor] = time.monotonic()
 
     def _on_timer(self, milliseconds: int) -> None:
         self.due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
