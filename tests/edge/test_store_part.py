@@ -10,8 +10,8 @@ import pytest
 
 from surefetch.errors import StoreError
 from surefetch.store import Part, Store, owner
+from surefetch.store.journal import journal_of
 from surefetch.store.owner import Owner
-from surefetch.store.part import journal_of
 from surefetch.store.prover import Prover
 from tests.edge.storekit import MIB, prove, python, reowned, sha256, some_bytes
 
@@ -229,7 +229,26 @@ def test_a_part_of_another_size_is_not_resumed(store):
     assert not store.part(KEY, len(DATA) + 1).received
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', '{"received": [[0, "x"]]}', "7"])
+DAMAGES = [
+    "",
+    "{",
+    "[]",
+    '{"key": 1}',
+    '{"received": [[0, "x"]]}',
+    "7",
+    "[" * 100_000,
+    f'{{"key": "{KEY}", "received": [["a", "b"]]}}',
+    f'{{"key": "{KEY}", "received": [[0, true]]}}',
+    f'{{"key": "{KEY}", "received": [[0, 1.5e6]]}}',
+    f'{{"key": "{KEY}", "received": [[-5, 100]]}}',
+    f'{{"key": "{KEY}", "received": [[0, 100], [50, 200]]}}',
+    f'{{"key": "{KEY}", "received": [[0, {10**30}]]}}',
+    f'{{"key": "{KEY}", "received": [[0, 2000000]], "validators": ["x"]}}',
+    f'{{"key": "{KEY}", "received": [[0, 2000000]], "size": "many"}}',
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=[text[:70] for text in DAMAGES])
 def test_a_damaged_journal_costs_only_bytes(store, damage):
     part = begun(store)
     part.save()
@@ -239,6 +258,42 @@ def test_a_damaged_journal_costs_only_bytes(store, damage):
     fresh = store.part(KEY, len(DATA))
     assert not fresh.received
     fresh.abandon()
+
+
+def test_a_journal_of_a_later_version_tells_what_is_here(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    entries = json.loads(journal_of(path).read_bytes())
+    journal_of(path).write_text(json.dumps({**entries, "later": 7}))
+    assert store.part(KEY, len(DATA)).received.total == 2 * MIB
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_in_place_of_a_journal_is_not_waited_for(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    journal_of(path).unlink()
+    os.mkfifo(journal_of(path))
+    assert not store.part(KEY, len(DATA)).received
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="links are followed here")
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_a_part_that_is_a_users_file_by_another_name_is_left_alone(store, tmp_path, link):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    precious = tmp_path / "precious"
+    path.replace(precious)
+    link(precious, path)
+    assert not store.part(KEY, len(DATA)).received
+    assert precious.read_bytes()[: 2 * MIB] == DATA[: 2 * MIB]
+    assert precious.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_journal_that_claims_more_than_the_disk_has_is_not_believed(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,11 +11,16 @@ from typing import Final
 import msgspec
 
 from surefetch.store import files, layout, owner
-from surefetch.store.part import RESUME_BYTES, Part, journal_of, read_journal
+from surefetch.store.journal import journal_of, read_journal
+from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.small_part import SmallPart
 
 #: After this many seconds without a change a part of a machine that we cannot see into counts as left behind.
 FOREIGN_SECONDS: Final = 86400.0
+#: How a part is opened that is there already.
+_AS_IT_IS: Final = (
+    os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+)
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -87,7 +93,7 @@ class Parts:
 
     def _received(self, name: Name) -> int:
         journal = read_journal(journal_of(name.path))
-        return sum(stop - start for start, stop in journal.get("received", ()))
+        return 0 if journal is None else journal.count
 
     def _adopt(self, name: Name, key: str, size: int | None, bound: int) -> Part | None:
         """Claim a part by renaming it: of all who try, one wins."""
@@ -126,17 +132,25 @@ class Parts:
 
 
 def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
-    entries = read_journal(journal_of(path))
-    if entries.get("key") != key or (None not in (size, entries.get("size")) and size != entries.get("size")):
+    journal = read_journal(journal_of(path))
+    if journal is None or journal.key != key or (None not in (size, journal.size) and size != journal.size):
         return None
     try:
+        if not _is_plain(path):
+            return None
         path.chmod(0o600)  # it was sealed, and its owner died before it got its name
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, _AS_IT_IS)
     except OSError:
         return None
     part = Part(path, descriptor, key, size, bound)
-    part.load(entries)
+    part.load(journal)
     return part
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file with this name alone: another name may be a user's, whose bytes are not ours."""
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def _cut_loose(path: Path) -> None:
