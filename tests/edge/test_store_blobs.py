@@ -266,13 +266,6 @@ def count_hashes(monkeypatch):
     return hashed
 
 
-def test_the_leader_is_one_process_and_nobody_else_is_stopped(store):
-    with store.leader("x") as first, Store(store.folder).leader("x") as second:
-        assert (first, second) == (True, False)
-    with store.leader("x") as again:
-        assert again
-
-
 class Full:
     """A disk that has room for so many bytes more."""
 

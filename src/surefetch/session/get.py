@@ -17,7 +17,7 @@ from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
 from surefetch.receipts import FileReceipt, Receipt
-from surefetch.session import damaged, last
+from surefetch.session import damaged, last, turns
 from surefetch.session.bench import Bench
 from surefetch.session.fetch import Loop
 from surefetch.session.limits import limits_of
@@ -133,11 +133,30 @@ def obtain(
 
         refuse_weak(goal)
     session.store.room(_bytes_needed(goal), target.dataset.name)
+    with turns.taken(session, target, goal, local) as turn:
+        if turn.waited:
+            goal, bench = _goal(session, target)
+        if not (goal.tensors or goal.artifacts):
+            return bench, Done(missing=(), attempts=())
+        return _fetched(session, target, local, beside, goal, bench, turn)
+
+
+def _fetched(
+    session: Session,
+    target: Target,
+    local: Sequence[str | os.PathLike[str]],
+    beside: Beside | None,
+    goal: Goal,
+    bench: Bench,
+    turn: turns.Turn,
+) -> tuple[Bench, Done]:
+    if not target.learns:
+        goal = _with_what_was_left(goal, bench, target)
     history = History(session.store.history_file())
     planner = Planner(
         goal,
         make_sources(session, target, local),
-        limits_of(session),
+        limits_of(session, turn.waited),
         _jitter,
         _ranker(history),
     )
@@ -155,6 +174,7 @@ def obtain(
         meter=Meter(history),
         reporter=session.reporter,
         total=_total(goal),
+        beat=turn.beat,
     )
     try:
         with session.store.batch(beside):
@@ -232,7 +252,6 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
     damaged.move_aside(session)
     bench = Bench(dataset, store, held, session.known_file, learns=target.learns)
     bench.tensors.update(here)
-    wanted = [artifact for artifact in dataset.artifacts if artifact.name not in held]
     goal = Goal(
         dataset=dataset,
         tensors=frozenset(dataset.tensors) - set(here) if not target.artifacts else frozenset(),
@@ -240,9 +259,13 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
         held=frozenset(held),
         is_offline=session.settings.offline,
     )
-    if not (goal.tensors or goal.artifacts) or target.learns:
-        return goal, bench
-    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted, target.mirrors)), bench
+    return goal, bench
+
+
+def _with_what_was_left(goal: Goal, bench: Bench, target: Target) -> Goal:
+    """Take over what processes that died left of the artifacts that are missing."""
+    wanted = [artifact for artifact in goal.dataset.artifacts if artifact.name not in goal.held]
+    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted, target.mirrors))
 
 
 def _tensors_here(session: Session, dataset: Dataset) -> dict[str, str]:

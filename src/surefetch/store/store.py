@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from surefetch.errors import StoreError
 from surefetch.model import Dataset, Digest
 from surefetch.store import files, layout, views, warm
 from surefetch.store.blobs import Beside, Blobs
+from surefetch.store.lead import Lead
 from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.parts import Parts
 from surefetch.store.prover import Proof
@@ -222,29 +223,9 @@ class Store:
         """Return the bytes that each folder of the store takes."""
         return self._upkeep.usage()
 
-    @contextmanager
-    def leader(self, key: str | Digest, timeout: float = 0.0) -> Iterator[bool]:
-        """Try to be the one process that fetches an artifact: only saves work, decides nothing.
-
-        Gives True to the leader, and to everybody where the file system has no locks; False if another
-        process still leads after `timeout` seconds.
-        """
-        from filelock import FileLock, Timeout
-
-        path = self.folder / layout.PARTS / f"{layout.short_key(str(key))}.lock"
-        lock = FileLock(path)
-        is_leader = True
-        try:
-            files.make_folder(path.parent)
-            lock.acquire(timeout=timeout)
-        except Timeout:
-            is_leader = False
-        except (OSError, RuntimeError, StoreError):  # no locks here: everybody works, all come out right
-            pass
-        try:
-            yield is_leader
-        finally:
-            lock.release()
+    def lead(self, key: str) -> Lead:
+        """Return who of several processes that want the same fetches first; the folder is there."""
+        return Lead(self.folder / layout.PARTS / f"{layout.short_key(key)}.lock")
 
     @property
     def private(self) -> Path:

@@ -1,0 +1,109 @@
+"""Who fetches first of several that want the same: only saves work, decides nothing about bytes."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+#: Seconds between two signs of life.
+BEAT_SECONDS: Final = 0.5
+_HOW: Final = (
+    os.O_RDONLY
+    | os.O_CREAT
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+
+
+class Sign(msgspec.Struct, frozen=True):
+    """What others see of a lead: which file it is, and when its holder gave the last sign of life."""
+
+    file: int
+    changed: int  # nanoseconds, by the clock of the disk: good for telling that it changed
+
+
+class Lead:
+    """Mutable: a locked file. Whoever has the lock fetches; others wait, as long as bytes come to it.
+
+    The system gives the lock of a dead process to the next one. Where there are no locks everybody leads.
+    A lead that ended in good order has taken its file away; one that was broken off has left it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._beat_at = 0.0
+
+    def take(self) -> bool:
+        """Try to lead; True where nobody else does, or where nobody can say."""
+        fcntl = _locks()
+        try:
+            descriptor = os.open(self._path, _HOW, 0o644)
+        except OSError:
+            return True
+        try:
+            if fcntl is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        except OSError:
+            os.close(descriptor)
+            return True
+        if not _is_at(descriptor, self._path):  # its holder has taken it away meanwhile
+            os.close(descriptor)
+            return self.take()
+        self._descriptor = descriptor
+        return True
+
+    def sign(self) -> Sign | None:
+        """Return what is seen of whoever leads; None: nobody does any more."""
+        try:
+            status = self._path.lstat()
+        except OSError:
+            return None
+        return Sign(status.st_ino, status.st_mtime_ns)
+
+    def beat(self) -> None:
+        """Give a sign of life; called as bytes come."""
+        now = time.monotonic()
+        if self._descriptor >= 0 and now - self._beat_at >= BEAT_SECONDS:
+            self._beat_at = now
+            try:
+                os.utime(self._path)
+            except OSError:  # another user's file: others wait in vain for a while, and go on alone
+                return
+
+    def release(self, *, is_over: bool) -> None:
+        """Give the lead away, if this is it.
+
+        Args:
+            is_over: All was tried that can be; else one of those who wait goes on where this one was.
+        """
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
+            return
+        if is_over:
+            self._path.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _locks() -> Any:
+    try:
+        import fcntl
+    except ImportError:  # Windows: everybody leads
+        return None
+    return fcntl
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        there = path.lstat()
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), there)
