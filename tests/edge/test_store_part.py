@@ -224,6 +224,31 @@ def test_a_number_given_to_a_new_process_is_not_the_old_owner(store):
     assert store.part(KEY, len(DATA)).received.total == 2 * MIB
 
 
+def test_a_number_that_no_process_can_have_is_that_of_a_dead_one(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    reowned(part.path, f"{owner.me().machine}-{10**30}-5")
+    assert store.part(KEY, len(DATA)).received.total == 2 * MIB
+
+
+def test_a_folder_in_place_of_a_part_or_a_journal_is_passed_over(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    path.unlink()
+    path.mkdir()
+    assert not store.part(KEY, len(DATA)).received
+    path.rmdir()
+    path.write_bytes(DATA)
+    journal_of(path).unlink()
+    journal_of(path).mkdir()
+    assert not store.part(KEY, len(DATA)).received
+    store.prune()
+    assert not path.exists()
+
+
 def test_a_part_of_another_size_is_not_resumed(store):
     begun(store).close()
     assert not store.part(KEY, len(DATA) + 1).received
@@ -344,6 +369,14 @@ def test_a_small_part_of_unknown_size_grows(store):
     buffer = bytearray(5)
     assert part.read_into(memoryview(buffer), 9) == 4
     assert bytes(buffer) == b"\0abc\0"
+
+
+def test_a_journal_is_written_within_a_fifth_of_a_second(store):
+    part = begun(store)
+    time.sleep(0.2)
+    part.write(2 * MIB, DATA[2 * MIB : 2 * MIB + 1])
+    assert json.loads(part.journal.read_bytes())["received"] == [[0, 2 * MIB + 1]]
+    part.abandon()
 
 
 def test_a_journal_is_written_on_the_way(store):

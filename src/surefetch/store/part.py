@@ -19,9 +19,10 @@ from surefetch.store.owner import NOBODY
 from surefetch.store.ranges import Ranges
 from surefetch.units import human_size
 
-#: The journal is written when this many bytes, or seconds, have passed since the last time.
+#: The journal is written when this many bytes, or seconds, have passed since the last time: what comes
+#: between two times is lost if the process is killed. Writing it takes 0.1 ms.
 JOURNAL_BYTES: Final = 16 << 20
-JOURNAL_SECONDS: Final = 1.0
+JOURNAL_SECONDS: Final = 0.1
 #: With fewer bytes than these it is not worth while to keep a part, or to look for one.
 RESUME_BYTES: Final = 256 << 10
 #: From this size on the disk is asked to reserve the room.

@@ -74,8 +74,7 @@ class Parts:
         freed = 0
         for name in self.left_behind():
             freed += _allocated(name.path)
-            files.remove(name.path)
-            files.remove(journal_of(name.path))
+            _remove(name.path)
         return freed + self._clear_scraps()
 
     def _names(self) -> Iterator[Name]:
@@ -99,6 +98,8 @@ class Parts:
         """Claim a part by renaming it: of all who try, one wins."""
         path = Path(self._own_name(key))
         try:
+            if not _is_plain(name.path):
+                return None
             name.path.rename(path)
             journal_of(name.path).rename(journal_of(path))
             if not name.owner.is_dead:
@@ -106,8 +107,7 @@ class Parts:
         except OSError:
             return None
         if (part := _reopen(path, key, size, bound)) is None:
-            files.remove(path)
-            files.remove(journal_of(path))
+            _remove(path)
         return part
 
     def _disk_time(self) -> float:
@@ -136,8 +136,6 @@ def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
     if journal is None or journal.key != key or (None not in (size, journal.size) and size != journal.size):
         return None
     try:
-        if not _is_plain(path):
-            return None
         path.chmod(0o600)  # it was sealed, and its owner died before it got its name
         descriptor = os.open(path, _AS_IT_IS)
     except OSError:
@@ -145,6 +143,13 @@ def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
     part = Part(path, descriptor, key, size, bound)
     part.load(journal)
     return part
+
+
+def _remove(path: Path) -> None:
+    """Delete a part and its journal, unless something else stands there."""
+    for file in (path, journal_of(path)):
+        with files.at_best():
+            files.remove(file)
 
 
 def _is_plain(path: Path) -> bool:
