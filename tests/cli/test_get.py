@@ -258,7 +258,8 @@ def test_the_loaded_tensors_are_read_only_and_say_copy(surefetch: Run, site: Sit
     assert (array + 1).flags.writeable
 
 
-def test_ctrl_c_says_what_is_kept(surefetch: Run, site: Site, home: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_who_is_asked_to_end_says_what_is_kept(site: Site, home: Path, name: str, code: int) -> None:
     import signal
     import subprocess
     import sys
@@ -276,9 +277,9 @@ def test_ctrl_c_says_what_is_kept(surefetch: Run, site: Site, home: Path) -> Non
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "kept" in errors
 
 

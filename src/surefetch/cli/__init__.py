@@ -14,6 +14,8 @@ from surefetch.cli.plain import read_get
 if TYPE_CHECKING:
     from surefetch.errors import SurefetchError
 
+#: The exit code after Ctrl-C; after another signal it is 128 + its number.
+INTERRUPTED = 130
 #: Handles that any library wants at once.
 FEW = 8
 #: How Python, the loader and the system say that memory, or threads, are used up.
@@ -29,11 +31,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if arguments is not None:
+        return _run(list(arguments))
+    from surefetch.cli import ending
+
+    ending.catch()
+    return ending.exit_code(_run(sys.argv[1:]), INTERRUPTED)
+
+
+def _run(words: list[str]) -> int:
     from surefetch.cli.render import ReaderIsGoneError
     from surefetch.errors import InterruptError, SurefetchError
     from surefetch.reporters import silence
 
-    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _call(words)
     except KeyboardInterrupt:
