@@ -196,3 +196,9 @@ def test_systems_without_positioned_writes_are_served(tmp_path, monkeypatch):
     assert part.read_into(memoryview(buffer), 0) == len(data)
     assert bytes(buffer) == data
     assert store.publish(part, sha256(data).hex).read_bytes() == data
+
+
+def test_a_file_where_blobs_belong_is_told_before_the_first_byte(tmp_path):
+    (tmp_path / "blobs-v1").touch()
+    with pytest.raises(StoreError, match="a file stands where a folder should be"):
+        Store(tmp_path).room(1, "mnist")

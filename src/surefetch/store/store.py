@@ -244,7 +244,7 @@ class Store:
 
     def _prepare(self) -> None:
         """Make the folder and write a file into it, for an error now instead of in the middle."""
-        self.blobs.make_folder(self.folder)
+        self.blobs.make_folder(layout.blobs(self.folder))
         path = self.folder / layout.PARTS / f".{files.nonce()}.tmp"
         os.close(files.create(path))
         files.remove(path)
