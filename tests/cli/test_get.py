@@ -312,3 +312,10 @@ def test_a_size_of_nothing_beside_a_digest_of_something_is_refused(surefetch: Ru
     assert result.returncode == 2
     assert "is no digest of 0 bytes" in result.stderr
     assert not site.server.seen
+
+
+@pytest.mark.parametrize("rate", ["10G", "99999999999999999999"])
+def test_a_limit_beyond_any_line_is_none(surefetch: Run, site: Site, rate: str) -> None:
+    data = site.files["images.gz"]
+    result = surefetch("get", site.url("images.gz"), "--sha256", sha256(data), "--limit-rate", rate)
+    assert result.returncode == 0, result.stderr

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from surefetch.session.facade import Session
     from surefetch.transfer.trust import Trust
 
+#: From this rate on, in bytes per second, a limit is none: no process takes in so much, and the system
+#: counts what it may take in ahead in 31 bits.
+NO_LIMIT = 1 << 31
+
 
 def make_engine(
     session: Session,
@@ -49,7 +53,7 @@ def make_engine(
         Options(
             connections=limits_of(session).wire,
             connect_timeout=settings.connect_timeout,
-            limit_rate=settings.limit_rate,
+            limit_rate=settings.limit_rate if settings.limit_rate < NO_LIMIT else 0,
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
         proxies=make_resolver(session),
