@@ -60,6 +60,14 @@ def test_several_described_files_end_in_a_folder(surefetch: Run, site: Site, tmp
     assert sorted(file.name for file in folder.iterdir()) == sorted(site.files)
 
 
+def test_hosts_that_a_metalink_names_may_be_private(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    data = site.files["images.gz"]
+    path = described(tmp_path / "one.meta4", artifact("one.gz", data, site.url("images.gz")))
+    result = surefetch("get", path)
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()).read_bytes() == data
+
+
 def test_a_metalink_takes_no_datasets_place(surefetch: Run, site: Site, tmp_path: Path) -> None:
     artifacts = [artifact(name, data, site.url(name)) for name, data in site.files.items()]
     path = described(tmp_path / "mnist.meta4", *artifacts)

@@ -147,6 +147,8 @@ class NetworkMaker:
     def _named_hosts(self) -> frozenset[str]:
         settings = self._session.settings
         named = [*self._target.mirrors, *settings.mirror, *settings.rewrite.values()]
+        if self._target.is_named:
+            named += [url for artifact in self._target.dataset.artifacts for url in artifact.urls]
         own = own_hosts(self._session.environ, [self._target.dataset])
         return own | frozenset(host for url in named if (host := urls.named_host(url)))
 

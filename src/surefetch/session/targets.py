@@ -34,6 +34,7 @@ class Target(Struct, frozen=True, kw_only=True):
     artifacts: frozenset[str] = frozenset()  # empty: the dataset as a whole
     is_single_file: bool = False  # the receipt's path is the file, not a folder
     mirrors: tuple[str, ...] = ()  # URLs that the user named, asked first
+    is_named: bool = False  # the user gave the addresses of its artifacts, in a Metalink file
     learns: bool = False  # no digest is known: each artifact is published by the one it is found to have
 
 
@@ -111,7 +112,8 @@ def file_name(url: str) -> str:
 
 def _described_files(dataset: Dataset, mirrors: tuple[str, ...]) -> Target:
     names = frozenset(artifact.name for artifact in dataset.artifacts)
-    return Target(dataset=dataset, artifacts=names, is_single_file=len(names) == 1, mirrors=mirrors)
+    is_one = len(names) == 1
+    return Target(dataset=dataset, artifacts=names, is_single_file=is_one, mirrors=mirrors, is_named=True)
 
 
 def _whole(dataset: Dataset, mirrors: tuple[str, ...]) -> Target:
