@@ -319,3 +319,22 @@ def test_a_limit_beyond_any_line_is_none(surefetch: Run, site: Site, rate: str) 
     data = site.files["images.gz"]
     result = surefetch("get", site.url("images.gz"), "--sha256", sha256(data), "--limit-rate", rate)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_a_place_that_is_taken_is_told_before_the_first_byte(
+    surefetch: Run, site: Site, tmp_path: Path, kind: str
+) -> None:
+    data, place = site.files["images.gz"], tmp_path / "mine"
+    if kind == "file":
+        place.write_bytes(b"my own")
+    elif kind == "folder":
+        (place / "images.gz").mkdir(parents=True)
+    else:
+        place.symlink_to(tmp_path / "elsewhere")
+    words = ("get", site.url("images.gz"), "--sha256", sha256(data), "--size", str(len(data)))
+    result = surefetch(*words, "--output", str(place))
+    assert result.returncode == 11
+    assert str(place) in result.stderr
+    assert site.server.seen == []
+    assert kind != "file" or place.read_bytes() == b"my own"

@@ -202,3 +202,9 @@ def test_a_file_where_blobs_belong_is_told_before_the_first_byte(tmp_path):
     (tmp_path / "blobs-v1").touch()
     with pytest.raises(StoreError, match="a file stands where a folder should be"):
         Store(tmp_path).room(1, "mnist")
+
+
+def test_room_that_lacks_little_is_told_to_the_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "free_bytes", lambda folder: 12_000_000)
+    with pytest.raises(StoreError, match=r"needs 12,000,001 bytes and .* has 12,000,000 free"):
+        Store(tmp_path).room(12_000_001, "mnist")

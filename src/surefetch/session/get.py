@@ -56,6 +56,8 @@ def get(
         check_form(target.dataset, form, output)
         fetch_tensors(session, target.dataset, target=target, local=local)
         return write_form(session, target.dataset, form, output)
+    if output is not None:
+        _refuse_taken(target, output)
     began = time.monotonic()
     bench, done, files = _put_in_place(session, target, local)
     if output is not None:
@@ -327,17 +329,29 @@ def _copied_out(
     session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
 ) -> list[File]:
     """Give copies of the user's own, never links into the store."""
-    text = os.fspath(output)
-    with _told_of(text):
-        place = Path(output).expanduser().absolute()
-        is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
+    with _told_of(os.fspath(output)):
         return [
             msgspec.structs.replace(
-                file,
-                path=str(session.store.copy_out(file.sha256, place if is_path else place / file.name)),
+                file, path=str(session.store.copy_out(file.sha256, _place(target, output, file.name)))
             )
             for file in files
         ]
+
+
+def _place(target: Target, output: str | os.PathLike[str], name: str) -> Path:
+    """Where the copy of a file goes."""
+    place = Path(output).expanduser().absolute()
+    is_path = target.is_single_file and not place.is_dir() and not os.fspath(output).endswith(("/", os.sep))
+    return place if is_path else place / name
+
+
+def _refuse_taken(target: Target, output: str | os.PathLike[str]) -> None:
+    """Refuse, before the first byte, places where something else stands already."""
+    from surefetch.store.views import refuse_taken
+
+    for name in target.artifacts:
+        with _told_of(os.fspath(output)):
+            refuse_taken(_place(target, output, name), target.dataset.artifact(name).size)
 
 
 @contextmanager

@@ -57,7 +57,10 @@ class Store:
         self._prepare()
         free = self.free()
         if free is not None and free < needed:
-            message = f"`{what}` needs {human_size(needed)} and `{self.folder}` has {human_size(free)} free"
+            wants, has = human_size(needed), human_size(free)
+            if wants == has:
+                wants, has = f"{needed:,} bytes", f"{free:,}"
+            message = f"`{what}` needs {wants} and `{self.folder}` has {has} free"
             raise StoreError(message, code="local.disk-full", hint=files.HINT, needed=needed, free=free)
 
     def free(self) -> int | None:
