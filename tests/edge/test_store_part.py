@@ -249,6 +249,23 @@ def test_a_folder_in_place_of_a_part_or_a_journal_is_passed_over(store):
     assert not path.exists()
 
 
+def test_older_parts_of_what_is_whole_are_deleted(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    for number, journal in enumerate([journal_of(path).read_bytes(), b"", None]):
+        other = path.with_name(path.name.replace(".part", f"{number}.part"))
+        other.write_bytes(path.read_bytes())
+        if journal is not None:
+            journal_of(other).write_bytes(journal)
+    part = store.part(KEY, len(DATA))
+    assert part.received.total == 2 * MIB
+    part.write(0, DATA)
+    store.publish(part, KEY.hex)
+    assert list(store.folder.glob("parts-v1/*")) == []
+
+
 def test_a_part_of_another_size_is_not_resumed(store):
     begun(store).close()
     assert not store.part(KEY, len(DATA) + 1).received

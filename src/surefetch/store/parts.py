@@ -32,10 +32,11 @@ class Name(msgspec.Struct, frozen=True):
 
 
 class Parts:
-    """The parts of one store. Holds nothing but the folder's path."""
+    """The parts of one store. Mutable: it knows of which artifacts several were left behind."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / layout.PARTS
+        self._several: set[str] = set()  # keys
         self._root = str(self.folder)
 
     def new(self, key: str, size: int | None, bound: int) -> Part:
@@ -56,6 +57,8 @@ class Parts:
         if size is not None and size < RESUME_BYTES:
             return None
         found = [(self._received(name), name) for name in self.left_behind(layout.short_key(key))]
+        if any(not received for received, _ in found) or len(found) > 1:
+            self._several.add(key)
         for received, name in sorted(found, key=lambda pair: pair[0], reverse=True):
             if received and (part := self._adopt(name, key, size, bound)) is not None:
                 return part
@@ -68,6 +71,14 @@ class Parts:
         foreign = [name for name in names if not (name.owner.is_here or name.owner.is_dead)]
         now = self._disk_time() if foreign else 0.0
         return here + [name for name in foreign if _changed(name.path) < now - FOREIGN_SECONDS]
+
+    def forget(self, key: str) -> None:
+        """Delete what dead owners left of an artifact that is whole now, beside what was taken over."""
+        if key not in self._several:
+            return
+        self._several.discard(key)
+        for name in self.left_behind(layout.short_key(key)):
+            _remove(name.path)
 
     def clear(self) -> int:
         """Delete what dead owners left; return how many bytes that gave."""

@@ -106,8 +106,11 @@ class Store:
     def publish(
         self, part: Part, sha256: str, weak: Mapping[str, str] | None = None, *, is_private: bool = False
     ) -> Path:
-        """Give a part's proven bytes their name; see `Blobs.publish`."""
-        return self.blobs.publish(part, sha256, weak, is_private=is_private)
+        """Give a part's proven bytes their name; see `Blobs.publish`. Older parts of the same are deleted."""
+        path = self.blobs.publish(part, sha256, weak, is_private=is_private)
+        if part.bound >= RESUME_BYTES:
+            self._parts.forget(part.key)
+        return path
 
     def put_tensor(
         self, buffer: bytes | bytearray | memoryview, expected: str | None = None
