@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import subprocess
 import sys
@@ -177,3 +178,18 @@ def test_a_lead_is_given_on_by_who_is_interrupted(tmp_path: Path) -> None:
     assert second.take()
     second.release(is_over=True)
     assert second.sign() is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_does_not_hold_a_lead_that_was_given_away(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.room(0, "x")
+    first, second = store.lead("x"), store.lead("x")
+    assert first.take()
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=[first._descriptor]
+    ) as heir:
+        first.release(is_over=False)
+        assert second.take()
+        heir.kill()
+    second.release(is_over=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -74,10 +75,8 @@ class Lead:
         now = time.monotonic()
         if self._descriptor >= 0 and now - self._beat_at >= BEAT_SECONDS:
             self._beat_at = now
-            try:
+            with suppress(OSError):  # another user's file: others wait in vain for a while, and go on alone
                 os.utime(self._path)
-            except OSError:  # another user's file: others wait in vain for a while, and go on alone
-                return
 
     def release(self, *, is_over: bool) -> None:
         """Give the lead away, if this is it.
@@ -89,7 +88,11 @@ class Lead:
         if descriptor < 0:
             return
         if is_over:
-            self._path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._path.unlink()
+        if (fcntl := _locks()) is not None:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # for processes that were forked meanwhile, too
         os.close(descriptor)
 
 
