@@ -20,6 +20,7 @@ from surefetch.session import turns
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
 from surefetch.store import Store
+from surefetch.store.lead import Lead
 from tests.fakes.faulty_server import FaultyServer, Script
 
 DATA = random.Random(3).randbytes(3 << 20)
@@ -56,18 +57,14 @@ def server() -> Iterator[FaultyServer]:
         yield server
 
 
-def bytes_asked(server: FaultyServer) -> int:
-    return sum(1 for seen in server.seen if seen.target == "/f.bin")
-
-
 def test_of_five_who_want_the_same_one_fetches(home: Path, server: FaultyServer) -> None:
-    url = server.serve("/f.bin", DATA, *[SLOW] * 20)
-    alone = home / "alone"
-    get(alone, url)
-    needed, found = bytes_asked(server), []
+    url, fetched, found = server.serve("/f.bin", DATA, *[SLOW] * 20), [], []
 
     def want() -> None:
-        found.append(get(home / "store", url).read_bytes())
+        session = Session(Settings(store=str(home / "store"), progress=False), Lines())
+        receipt = session.get(url, sha256=SHA256)
+        fetched.append(receipt.fetched)
+        found.append(Path(receipt).read_bytes())
 
     threads = [threading.Thread(target=want) for _ in range(5)]
     for thread in threads:
@@ -75,8 +72,24 @@ def test_of_five_who_want_the_same_one_fetches(home: Path, server: FaultyServer)
     for thread in threads:
         thread.join()
     assert found == [DATA] * 5
-    assert bytes_asked(server) <= 2 * needed + 1
+    assert sorted(fetched) == [0, 0, 0, 0, len(DATA)]
     assert list((home / "store" / "parts-v1").iterdir()) == []
+
+
+def test_who_leads_when_it_is_here_already_fetches_nothing(
+    home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, take = server.serve("/f.bin", DATA), Lead.take
+
+    def late(lead: Lead) -> bool:
+        monkeypatch.setattr(Lead, "take", take)
+        get(home / "store", url)  # another one is done between the first look and the turn
+        server.seen.clear()
+        return lead.take()
+
+    monkeypatch.setattr(Lead, "take", late)
+    assert get(home / "store", url).read_bytes() == DATA
+    assert server.seen == []
 
 
 def test_who_waits_says_for_what(home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,3 +206,16 @@ def test_a_fork_does_not_hold_a_lead_that_was_given_away(tmp_path: Path) -> None
         assert second.take()
         heir.kill()
     second.release(is_over=True)
+
+
+def test_a_later_lead_is_told_from_an_earlier_one(tmp_path: Path) -> None:
+    store, signs = Store(tmp_path), set()
+    store.room(0, "x")
+    for _ in range(5):  # file systems give the same number to the next file
+        lead = store.lead("x")
+        assert lead.take()
+        sign = lead.sign()
+        assert sign is not None
+        signs.add(sign.file)
+        lead.release(is_over=True)
+    assert len(signs) == 5

@@ -136,7 +136,7 @@ def obtain(
         refuse_weak(goal)
     session.store.room(_bytes_needed(goal), target.dataset.name)
     with turns.taken(session, target, goal, local) as turn:
-        if turn.waited:
+        if turn.is_shared:  # others may have got it since the first look
             goal, bench = _goal(session, target)
         if not (goal.tensors or goal.artifacts):
             return bench, Done(missing=(), attempts=())

@@ -30,12 +30,13 @@ class Turn:
     """Mutable: what a fetch knows of the others that want the same.
 
     Attributes:
+        is_shared: Whether others could have had their turn before.
         waited: Seconds that were spent on waiting for another process.
         beat: Tells those who wait that bytes come.
     """
 
     def __init__(self, lead: Lead | None = None, waited: float = 0.0) -> None:
-        self.waited = waited
+        self.is_shared, self.waited = lead is not None, waited
         self.beat: Callable[[], None] = (lambda: None) if lead is None else lead.beat
 
 
@@ -43,8 +44,8 @@ class Turn:
 def taken(session: Session, target: Target, goal: Goal, local: Sequence[object]) -> Iterator[Turn]:
     """Wait while another process fetches the same, and hold others back meanwhile.
 
-    Whoever waited has to look again at what is missing. What nobody's bytes prove, and what is not fetched
-    because this is offline, is nobody's business.
+    Whoever has the turn has to look again at what is missing. What nobody's bytes prove, and what is not
+    fetched because this is offline, is nobody's business.
     """
     if target.learns or session.settings.offline:
         yield Turn()

@@ -10,21 +10,19 @@ from typing import Any, Final
 
 import msgspec
 
+from surefetch.store import files
+
 #: Seconds between two signs of life.
 BEAT_SECONDS: Final = 0.5
 _HOW: Final = (
-    os.O_RDONLY
-    | os.O_CREAT
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
+    os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 )
 
 
 class Sign(msgspec.Struct, frozen=True):
     """What others see of a lead: which file it is, and when its holder gave the last sign of life."""
 
-    file: int
+    file: tuple[int, bytes]  # its number, which a later file may get again, and what is in it
     changed: int  # nanoseconds, by the clock of the disk: good for telling that it changed
 
 
@@ -44,7 +42,7 @@ class Lead:
         """Try to lead; True where nobody else does, or where nobody can say."""
         fcntl = _locks()
         try:
-            descriptor = os.open(self._path, _HOW, 0o644)
+            descriptor = self._opened()
         except OSError:
             return True
         try:
@@ -60,15 +58,24 @@ class Lead:
             os.close(descriptor)
             return self.take()
         self._descriptor = descriptor
+        with suppress(OSError):
+            if not os.fstat(descriptor).st_size:  # else it is a dead one's, for whom others wait
+                os.write(descriptor, files.nonce().encode())
         return True
 
     def sign(self) -> Sign | None:
         """Return what is seen of whoever leads; None: nobody does any more."""
         try:
-            status = self._path.lstat()
+            descriptor = os.open(self._path, os.O_RDONLY | (_HOW & ~os.O_CREAT))
         except OSError:
             return None
-        return Sign(status.st_ino, status.st_mtime_ns)
+        try:
+            status = os.fstat(descriptor)
+            return Sign((status.st_ino, os.read(descriptor, 64)), status.st_mtime_ns)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
 
     def beat(self) -> None:
         """Give a sign of life; called as bytes come."""
@@ -94,6 +101,12 @@ class Lead:
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_UN)  # for processes that were forked meanwhile, too
         os.close(descriptor)
+
+    def _opened(self) -> int:
+        try:
+            return os.open(self._path, os.O_RDWR | _HOW, 0o644)
+        except PermissionError:  # another user's
+            return os.open(self._path, os.O_RDONLY | (_HOW & ~os.O_CREAT))
 
 
 def _locks() -> Any:
