@@ -208,3 +208,17 @@ def test_room_that_lacks_little_is_told_to_the_byte(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "free_bytes", lambda folder: 12_000_000)
     with pytest.raises(StoreError, match=r"needs 12,000,001 bytes and .* has 12,000,000 free"):
         Store(tmp_path).room(12_000_001, "mnist")
+
+
+def test_room_that_unfinished_downloads_take_is_told(tmp_path, monkeypatch):
+    store, data = Store(tmp_path), some_bytes(2 * MIB)
+    part = store.part("a name", len(data))
+    part.write(0, data)
+    part.close()
+    monkeypatch.setattr(files, "free_bytes", lambda folder: 12_000_000)
+    with pytest.raises(StoreError) as caught:
+        store.room(13_000_000, "mnist")
+    assert caught.value.hint == "`surefetch cache prune` frees the 2.1 MB of unfinished downloads"
+    with pytest.raises(StoreError) as caught:
+        store.room(15_000_000, "mnist")
+    assert "prune" not in caught.value.hint

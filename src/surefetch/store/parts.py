@@ -72,6 +72,10 @@ class Parts:
         now = self._disk_time() if foreign else 0.0
         return here + [name for name in foreign if _changed(name.path) < now - FOREIGN_SECONDS]
 
+    def bytes_left(self) -> int:
+        """Return the bytes on the disk of what dead owners left."""
+        return sum(_allocated(name.path) for name in self.left_behind())
+
     def forget(self, key: str) -> None:
         """Delete what dead owners left of an artifact that is whole now, beside what was taken over."""
         if key not in self._several:

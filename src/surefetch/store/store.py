@@ -61,7 +61,14 @@ class Store:
             if wants == has:
                 wants, has = f"{needed:,} bytes", f"{free:,}"
             message = f"`{what}` needs {wants} and `{self.folder}` has {has} free"
-            raise StoreError(message, code="local.disk-full", hint=files.HINT, needed=needed, free=free)
+            hint = self._way_to_room(needed - free)
+            raise StoreError(message, code="local.disk-full", hint=hint, needed=needed, free=free)
+
+    def _way_to_room(self, lacking: int) -> str:
+        left = self._parts.bytes_left()
+        if left < lacking:
+            return files.HINT
+        return f"`surefetch cache prune` frees the {human_size(left)} of unfinished downloads"
 
     def free(self) -> int | None:
         """Return the bytes free for this user where the store lies, or would; None if nobody says."""
