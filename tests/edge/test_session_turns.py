@@ -104,7 +104,7 @@ def test_who_waits_says_for_what(home: Path, server: FaultyServer, monkeypatch: 
     assert lines.said == [f"another process gets `{url}` already: waiting for it"]
 
 
-def test_who_leads_and_gets_nothing_is_waited_for_no_longer(
+def test_who_leads_and_gives_no_sign_of_life_is_waited_for_no_longer(
     home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns, "QUIET", 0.3)
@@ -175,7 +175,7 @@ def test_where_the_lead_cannot_be_written_everybody_leads(home: Path, server: Fa
     lead = store.lead("x")
     lead._path.mkdir()
     assert lead.take()
-    lead.beat()
+    lead.live()
     lead.release(is_over=True)
     assert get(home / "store", url).read_bytes() == DATA
 
@@ -219,3 +219,19 @@ def test_a_later_lead_is_told_from_an_earlier_one(tmp_path: Path) -> None:
         signs.add(sign.file)
         lead.release(is_over=True)
     assert len(signs) == 5
+
+
+def test_who_leads_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("surefetch.store.lead.BEAT_SECONDS", 0.01)
+    store = Store(tmp_path)
+    store.room(0, "x")
+    lead = store.lead("x")
+    assert lead.take()
+    lead.live()
+    signs = set()
+    until = time.monotonic() + 10
+    while len(signs) < 3 and time.monotonic() < until:
+        signs.add(lead.sign())
+        time.sleep(0.01)
+    lead.release(is_over=True)
+    assert len(signs) >= 3

@@ -14,7 +14,6 @@ from surefetch.events import (
     Cancel,
     Cancelled,
     Derive,
-    Derived,
     Differed,
     Discard,
     Discarded,
@@ -30,7 +29,6 @@ from surefetch.events import (
     Order,
     PieceJudged,
     Prove,
-    Proven,
     Received,
     Request,
     Shorten,
@@ -114,7 +112,6 @@ class Loop:
         meter: Meter,
         reporter: Reporter,
         total: int | None,
-        beat: Callable[[], None] = lambda: None,
     ) -> None:
         """Take the parts.
 
@@ -129,9 +126,7 @@ class Loop:
             meter: Notes how each request went.
             reporter: Told of progress.
             total: Bytes expected, for the progress bar; None if unknown.
-            beat: Called as bytes come and are proven.
         """
-        self._beat = beat
         self._planner, self._bench, self._look, self._index = planner, bench, look, index
         self._finish_index = finish_index
         self._uses_credential, self._meter = uses_credential, meter
@@ -318,8 +313,6 @@ class Loop:
     def _notice(self, event: Event) -> None:
         """Keep the bench, the history and the progress bar up to date."""
         self._meter.notice(event, time.monotonic())
-        if isinstance(event, Received | Finished | Proven | Derived):
-            self._beat()
         match event:
             case Opened() if event.id in self._requests:
                 request = self._requests[event.id]

@@ -176,7 +176,6 @@ def _fetched(
         meter=Meter(history),
         reporter=session.reporter,
         total=_total(goal),
-        beat=turn.beat,
     )
     try:
         with session.store.batch(beside):

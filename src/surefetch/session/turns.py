@@ -1,16 +1,17 @@
-"""Several processes that want the same at once: one fetches, the others wait, as long as bytes come."""
+"""Several processes that want the same at once: one fetches, the others wait, as long as it is alive."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from surefetch.errors import InterruptError, SurefetchError
+from surefetch.model import Struct
 
 if TYPE_CHECKING:
     from surefetch.plan.planner import Goal
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from surefetch.session.targets import Target
     from surefetch.store.lead import Lead
 
-#: Seconds without a sign of life until nobody waits for whoever leads: it is stopped, or gets nothing.
+#: Seconds without a sign of life until nobody waits for whoever leads: it is stopped, or out of reach.
 QUIET: Final = 10.0
 #: Seconds between two looks.
 LOOK: Final = 0.05
@@ -26,18 +27,11 @@ LOOK: Final = 0.05
 TELL: Final = 1.0
 
 
-class Turn:
-    """Mutable: what a fetch knows of the others that want the same.
+class Turn(Struct, frozen=True):
+    """What a fetch knows of the others that want the same."""
 
-    Attributes:
-        is_shared: Whether others could have had their turn before.
-        waited: Seconds that were spent on waiting for another process.
-        beat: Tells those who wait that bytes come.
-    """
-
-    def __init__(self, lead: Lead | None = None, waited: float = 0.0) -> None:
-        self.is_shared, self.waited = lead is not None, waited
-        self.beat: Callable[[], None] = (lambda: None) if lead is None else lead.beat
+    is_shared: bool = False  # others could have had their turn before
+    waited: float = 0.0  # seconds that were spent on waiting for another process
 
 
 @contextmanager
@@ -54,7 +48,8 @@ def taken(session: Session, target: Target, goal: Goal, local: Sequence[object])
     waited = 0.0 if lead.take() else _wait(session, lead, target.dataset.name)
     is_over = False
     try:
-        yield Turn(lead, waited)
+        lead.live()
+        yield Turn(is_shared=True, waited=waited)
         is_over = True
     except InterruptError:
         raise

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-import time
+import threading
+from _thread import start_new_thread
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ class Sign(msgspec.Struct, frozen=True):
 
 
 class Lead:
-    """Mutable: a locked file. Whoever has the lock fetches; others wait, as long as bytes come to it.
+    """Mutable: a locked file. Whoever has the lock fetches; others wait, as long as it gives signs of life.
 
     The system gives the lock of a dead process to the next one. Where there are no locks everybody leads.
     A lead that ended in good order has taken its file away; one that was broken off has left it.
@@ -36,7 +37,7 @@ class Lead:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
-        self._beat_at = 0.0
+        self._over = threading.Event()
 
     def take(self) -> bool:
         """Try to lead; True where nobody else does, or where nobody can say."""
@@ -77,11 +78,14 @@ class Lead:
         finally:
             os.close(descriptor)
 
-    def beat(self) -> None:
-        """Give a sign of life; called as bytes come."""
-        now = time.monotonic()
-        if self._descriptor >= 0 and now - self._beat_at >= BEAT_SECONDS:
-            self._beat_at = now
+    def live(self) -> None:
+        """Give signs of life from now on, if this is the lead, as long as the process is not stopped."""
+        if self._descriptor >= 0:
+            with suppress(RuntimeError):  # no more threads: others wait in vain for a while
+                start_new_thread(self._beat, ())  # `threading` would wait until it runs
+
+    def _beat(self) -> None:
+        while not self._over.wait(BEAT_SECONDS):
             with suppress(OSError):  # another user's file: others wait in vain for a while, and go on alone
                 os.utime(self._path)
 
@@ -91,6 +95,7 @@ class Lead:
         Args:
             is_over: All was tried that can be; else one of those who wait goes on where this one was.
         """
+        self._over.set()
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
