@@ -338,3 +338,16 @@ def test_a_place_that_is_taken_is_told_before_the_first_byte(
     assert str(place) in result.stderr
     assert site.server.seen == []
     assert kind != "file" or place.read_bytes() == b"my own"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")  # noqa: PTH110 - a device
+def test_a_log_on_a_full_disk_changes_nothing(site: Site) -> None:
+    import subprocess
+    import sys
+
+    data, url = site.files["images.gz"], site.url("images.gz")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - likewise
+        words = [sys.executable, "-m", "surefetch", "get", url, "--sha256", sha256(data), "-v"]
+        result = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, text=True, env=dict(os.environ))
+    assert result.returncode == 0
+    assert Path(result.stdout.strip()).read_bytes() == data

@@ -100,11 +100,11 @@ def _system_limit(error: BaseException) -> SurefetchError | None:
             return StoreError("this process may not open more files", code="local.limit")
         if getattr(chain, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             code = "local.io" if getattr(chain, "errno", None) == errno.EIO else "local.disk-full"
-            where = getattr(chain, "filename", None) or "what stdout is written to"
+            name = getattr(chain, "filename", None)
+            where = f"`{name}`" if name else "what stdout is written to"
             hint = f"free room, or write elsewhere: {where} takes no more"
-            return StoreError(
-                f"`{where}`: {os.strerror(getattr(chain, 'errno', 0)).lower()}", code=code, hint=hint
-            )
+            why = os.strerror(getattr(chain, "errno", 0)).lower()
+            return StoreError(f"{where}: {why}", code=code, hint=hint)
         chain = chain.__cause__ or chain.__context__
     if _has_no_handles():
         return StoreError("this process may not open more files", code="local.limit")
