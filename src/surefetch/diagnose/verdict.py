@@ -460,11 +460,14 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
     ):
         return longer
     is_file = "://" in facts.wanted
-    if is_file and choice.code in weights.TYPED:
+    # Whoever has a file of another size has not been cut: it has another file, again and again.
+    is_cut = choice.code in weights.RESUMED and not choice.detail.startswith("the server has ")
+    if is_file and (choice.code in weights.TYPED or (choice.code in weights.RESUMED and not is_cut)):
         return weights.TYPED_NEXT
-    if is_file and choice.code in weights.RESUMED and facts.kept_bytes:
+    if is_file and is_cut and facts.kept_bytes:
         return weights.AGAIN_FILE
-    if choice.code in weights.ELSEWHERE or (choice.code in weights.RESUMED and not facts.kept_bytes):
+    is_lost = choice.code in weights.RESUMED and not (is_cut and facts.kept_bytes)
+    if choice.code in weights.ELSEWHERE or is_lost:
         text = weights.ELSEWHERE_FILE if is_file else weights.ELSEWHERE_DATASET
         return text.format(surefetch=facts.surefetch, wanted=facts.wanted or "NAME")
     action = row.action(
