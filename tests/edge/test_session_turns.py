@@ -235,3 +235,15 @@ def test_who_leads_gives_signs_of_life(tmp_path: Path, monkeypatch: pytest.Monke
         time.sleep(0.01)
     lead.release(is_over=True)
     assert len(signs) >= 3
+
+
+def test_a_lead_that_is_seen_before_it_is_written_is_the_same(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.room(0, "x")
+    lead = store.lead("x")
+    lead._path.touch()
+    early = lead.sign()
+    assert lead.take()
+    late = lead.sign()
+    assert late is not None and late.is_of(early) and late != early
+    lead.release(is_over=True)

@@ -63,9 +63,9 @@ def taken(session: Session, target: Target, goal: Goal, local: Sequence[object])
 def _wait(session: Session, lead: Lead, name: str) -> float:
     """Wait until nobody else leads, or whoever does gives no sign of life; return the seconds that took."""
     began = since = time.monotonic()
-    first = seen = lead.sign()
+    before = seen = lead.sign()
     is_told = False
-    while seen is not None and first is not None and seen.file == first.file:
+    while seen is not None and seen.is_of(before):
         time.sleep(LOOK)
         now = time.monotonic()
         if lead.take() or now - since > QUIET or 0 < session.settings.deadline < now - began:

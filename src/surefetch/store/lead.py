@@ -26,6 +26,12 @@ class Sign(msgspec.Struct, frozen=True):
     file: tuple[int, bytes]  # its number, which a later file may get again, and what is in it
     changed: int  # nanoseconds, by the clock of the disk: good for telling that it changed
 
+    def is_of(self, earlier: Sign | None) -> bool:
+        """Whether it is a sign of the same lead, whose holder may not have written into the file then."""
+        if earlier is None or self.file[0] != earlier.file[0]:
+            return False
+        return earlier.file[1] in (b"", self.file[1])
+
 
 class Lead:
     """Mutable: a locked file. Whoever has the lock fetches; others wait, as long as it gives signs of life.
