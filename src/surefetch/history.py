@@ -15,6 +15,8 @@ import msgspec
 
 #: Origins remembered; the longest unseen are forgotten first.
 LIMIT: Final = 500
+#: Bytes of the file at most: 500 origins take 100 kB.
+MOST_BYTES: Final = 4 << 20
 #: Weight of the newest measurement in the moving averages.
 NEWEST: Final = 0.3
 #: Transfers with fewer bytes measure the delay, not the rate.
@@ -132,11 +134,17 @@ def _blend(old: float | None, new: float) -> float:
 
 def _read(path: Path) -> dict[str, Origin]:
     try:
-        content: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+        content: dict[str, Any] = msgspec.json.decode(_content(path))
         origins = msgspec.convert(content["origins"], dict[str, Origin])
     except (OSError, ValueError, KeyError, TypeError, RecursionError, msgspec.MsgspecError):
         return {}
     return {name: known for name, known in origins.items() if _clean(name) == name and _is_sane(known)}
+
+
+def _content(path: Path) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))  # of a pipe nobody may ever write
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - an open file's number
+        return file.read(MOST_BYTES)
 
 
 def _is_sane(known: Origin) -> bool:

@@ -171,10 +171,10 @@ class NotebookReporter:
 
 
 def write_message(text: str, stream: TextIO) -> None:
-    """Write a line, in what the stream can show. That nobody reads it any more changes nothing else."""
+    """Write a line, in what the stream can show. That nobody takes it any more changes nothing else."""
     try:
         print(encodable(text, stream), file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError:
         silence(stream)
 
 

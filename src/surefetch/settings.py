@@ -185,8 +185,9 @@ def _from_text(name: str, text: str, place: str) -> Any:
     if isinstance(default, int | float):
         try:
             return _quantity(text) if isinstance(default, int) else float(text)
-        except (ValueError, OverflowError):  # `infk`
-            raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be a number") from None
+        except ValueError:
+            number = "a whole number, as `8`, `500k` or `2M`" if isinstance(default, int) else "a number"
+            raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be {number}") from None
     if isinstance(default, str):
         return str(Path(text).expanduser()) if name == "store" else text
     if isinstance(default, tuple):
@@ -201,7 +202,12 @@ def _from_text(name: str, text: str, place: str) -> Any:
 
 
 def _quantity(text: str) -> int:
-    """Read a number of bytes: `500k` and `2M` are powers of 1000, unlike curl's 1024."""
-    text = text.strip()
-    factor = {"k": 10**3, "m": 10**6, "g": 10**9}.get(text[-1:].lower())
-    return round(float(text[:-1]) * factor) if factor else int(text)
+    """Read a number of bytes: `500k` and `2MB` are powers of 1000, unlike curl's; `2MiB` is one of 1024."""
+    import re  # numbers in text are seldom given
+
+    found = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?([kmgt]?)(b|ib)?(?:/s)?", text.strip().lower(), re.ASCII)
+    if found is None or (found[3] == "ib" and not found[2]) or ("." in found[1] and not found[2]):
+        raise ValueError(text)
+    factor = 1024 if found[3] == "ib" else 1000
+    power = " kmgt".index(found[2] or " ")
+    return round(float(found[1]) * factor**power) if power else int(found[1])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from surefetch.settings import parse_value
 from tests.conftest import Run
 
 
@@ -39,13 +40,16 @@ def test_set_and_unset_leave_the_rest_of_the_file(surefetch: Run) -> None:
     ("name", "value", "says"),
     [
         ("nonsense", "1", "there is no setting `nonsense`"),
-        ("jobs", "many", "must be a number"),
+        ("jobs", "many", "must be a whole number, as `8`, `500k` or `2M`"),
         ("offline", "maybe", "must be 1 or 0"),
         ("jobs", "-1", "may not be negative"),
         ("deadline", "nan", "must be a finite number"),
         ("connect_timeout", "inf", "must be a finite number"),
         ("deadline", "-inf", "may not be negative"),
-        ("limit_rate", "infk", "must be a number"),
+        ("limit_rate", "infk", "must be a whole number"),
+        ("limit_rate", "1.5", "must be a whole number"),
+        ("limit_rate", "2Mbit", "must be a whole number"),
+        ("deadline", "soon", "must be a number"),
         ("mirror", "http://[::1/", "has an address that cannot be read"),
         ("rewrite", "https://a.example/=http://h:99999/", "has an address that cannot be read"),
     ],
@@ -54,6 +58,23 @@ def test_a_value_that_does_not_fit_is_refused(surefetch: Run, name: str, value: 
     result = surefetch("config", "set", "--", name, value)
     assert result.returncode == 2
     assert says in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("500k", 500_000),
+        ("2M", 2_000_000),
+        ("1.5 MB", 1_500_000),
+        ("2MiB", 2 << 20),
+        ("500 kB/s", 500_000),
+        ("1G", 10**9),
+        ("7", 7),
+        ("99999999999999999999", 99999999999999999999),
+    ],
+)
+def test_bytes_may_be_written_as_people_do(text: str, number: int) -> None:
+    assert parse_value("limit_rate", text, "a test") == number
 
 
 def test_set_says_when_a_variable_still_decides(surefetch: Run) -> None:

@@ -258,7 +258,8 @@ def test_the_loaded_tensors_are_read_only_and_say_copy(surefetch: Run, site: Sit
     assert (array + 1).flags.writeable
 
 
-def test_ctrl_c_says_what_is_kept(surefetch: Run, site: Site, home: Path) -> None:
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_who_is_asked_to_end_says_what_is_kept(site: Site, home: Path, name: str, code: int) -> None:
     import signal
     import subprocess
     import sys
@@ -276,9 +277,9 @@ def test_ctrl_c_says_what_is_kept(surefetch: Run, site: Site, home: Path) -> Non
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(getattr(signal, name))
     _, errors = process.communicate(timeout=20)
-    assert process.returncode == 130
+    assert process.returncode == code
     assert "kept" in errors
 
 
@@ -311,3 +312,42 @@ def test_a_size_of_nothing_beside_a_digest_of_something_is_refused(surefetch: Ru
     assert result.returncode == 2
     assert "is no digest of 0 bytes" in result.stderr
     assert not site.server.seen
+
+
+@pytest.mark.parametrize("rate", ["10G", "99999999999999999999"])
+def test_a_limit_beyond_any_line_is_none(surefetch: Run, site: Site, rate: str) -> None:
+    data = site.files["images.gz"]
+    result = surefetch("get", site.url("images.gz"), "--sha256", sha256(data), "--limit-rate", rate)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_a_place_that_is_taken_is_told_before_the_first_byte(
+    surefetch: Run, site: Site, tmp_path: Path, kind: str
+) -> None:
+    data, place = site.files["images.gz"], tmp_path / "mine"
+    if kind == "file":
+        place.write_bytes(b"my own")
+    elif kind == "folder":
+        (place / "images.gz").mkdir(parents=True)
+    else:
+        place.symlink_to(tmp_path / "elsewhere")
+    words = ("get", site.url("images.gz"), "--sha256", sha256(data), "--size", str(len(data)))
+    result = surefetch(*words, "--output", str(place))
+    assert result.returncode == 11
+    assert str(place) in result.stderr
+    assert site.server.seen == []
+    assert kind != "file" or place.read_bytes() == b"my own"
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device here")  # noqa: PTH110 - a device
+def test_a_log_on_a_full_disk_changes_nothing(site: Site) -> None:
+    import subprocess
+    import sys
+
+    data, url = site.files["images.gz"], site.url("images.gz")
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - likewise
+        words = [sys.executable, "-m", "surefetch", "get", url, "--sha256", sha256(data), "-v"]
+        result = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, text=True, env=dict(os.environ))
+    assert result.returncode == 0
+    assert Path(result.stdout.strip()).read_bytes() == data

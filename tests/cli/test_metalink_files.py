@@ -60,6 +60,14 @@ def test_several_described_files_end_in_a_folder(surefetch: Run, site: Site, tmp
     assert sorted(file.name for file in folder.iterdir()) == sorted(site.files)
 
 
+def test_hosts_that_a_metalink_names_may_be_private(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    data = site.files["images.gz"]
+    path = described(tmp_path / "one.meta4", artifact("one.gz", data, site.url("images.gz")))
+    result = surefetch("get", path)
+    assert result.returncode == 0, result.stderr
+    assert Path(result.stdout.strip()).read_bytes() == data
+
+
 def test_a_metalink_takes_no_datasets_place(surefetch: Run, site: Site, tmp_path: Path) -> None:
     artifacts = [artifact(name, data, site.url(name)) for name, data in site.files.items()]
     path = described(tmp_path / "mnist.meta4", *artifacts)
@@ -155,3 +163,27 @@ def test_info_says_when_there_is_nothing_to_describe(surefetch: Run, site: Site)
     result = surefetch("info", "tiny", "--metalink", "--catalog", str(site.catalog))
     assert result.returncode == 2
     assert "an address for each of its files" in result.stderr
+
+
+@pytest.mark.parametrize("urls", [(), ("ftp://127.0.0.1/x",), ("x/images.gz",)])
+def test_a_file_without_an_address_of_the_web_is_told_as_such(
+    surefetch: Run, tmp_path: Path, urls: tuple[str, ...]
+) -> None:
+    path = described(tmp_path / "one.meta4", artifact("one.gz", b"data", *urls))
+    result = surefetch("get", path)
+    assert result.returncode == 3
+    assert "nothing names an https or http address of it" in result.stderr
+    assert f"surefetch get {path} --mirror URL" in result.stderr
+
+
+def test_a_description_that_contradicts_itself_is_told_as_such(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    data = os.urandom(2 * PIECE_BYTES + 5)
+    url = site.server.serve("/big.bin", data)
+    wrong = Artifact(
+        name="b", form="files", size=len(data), sha256="0" * 64, urls=(url,), pieces=pieces_of(data)
+    )
+    result = surefetch("get", described(tmp_path / "big.meta4", wrong))
+    assert result.returncode == 10
+    assert "one of the digests in its description is wrong" in result.stderr

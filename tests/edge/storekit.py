@@ -10,7 +10,7 @@ from pathlib import Path
 
 from surefetch.model import Digest
 from surefetch.store import Part, Proof, Prover, Store
-from surefetch.store.part import journal_of
+from surefetch.store.journal import journal_of
 
 MIB = 1 << 20
 

@@ -1,6 +1,7 @@
 """The history: small, private, and harmless when it is lost."""
 
 import json
+import os
 import random
 
 import pytest
@@ -99,6 +100,13 @@ def test_a_damaged_history_counts_as_empty(path, clock, content):
     history = History(path, clock)
     assert len(history) == 0
     assert history.rank(FAST) == History(path.with_name("none"), clock).rank(FAST)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_in_its_place_is_not_waited_for(path, clock):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    assert len(History(path, clock)) == 0
 
 
 def test_a_history_that_cannot_be_written_costs_nothing(tmp_path, clock):

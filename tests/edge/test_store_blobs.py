@@ -4,11 +4,12 @@ import errno
 import os
 import stat
 import threading
+import time
 
 import pytest
 
 from surefetch.errors import IntegrityError, StoreError
-from surefetch.store import Beside, Store, files, layout
+from surefetch.store import Beside, Store, blobs, files, layout
 from tests.edge.storekit import MIB, publish, sha256, some_bytes, weak
 
 DATA = some_bytes(100_000)
@@ -266,13 +267,6 @@ def count_hashes(monkeypatch):
     return hashed
 
 
-def test_the_leader_is_one_process_and_nobody_else_is_stopped(store):
-    with store.leader("x") as first, Store(store.folder).leader("x") as second:
-        assert (first, second) == (True, False)
-    with store.leader("x") as again:
-        assert again
-
-
 class Full:
     """A disk that has room for so many bytes more."""
 
@@ -311,6 +305,37 @@ def test_what_was_written_before_the_disk_was_full_is_kept(store, monkeypatch):
         for part, digest in small_parts(store, contents):
             store.publish(part, digest.hex)
     assert all(store.find(sha256(data)).read_bytes() == data for data in contents)
+
+
+def test_a_finished_part_does_not_wait_long_for_others(store, monkeypatch):
+    monkeypatch.setattr(blobs, "LONGEST", 0.02)
+    contents = [some_bytes(1000, seed) for seed in range(2)]
+    first = layout.blob(store.folder, sha256(contents[0]).hex)
+    with store.batch():
+        for part, digest in small_parts(store, contents):
+            time.sleep(0.03)
+            store.publish(part, digest.hex)
+        until = time.monotonic() + 10
+        while not first.exists() and time.monotonic() < until:
+            time.sleep(0.001)
+        assert first.read_bytes() == contents[0]
+
+
+def test_who_interrupts_the_flush_loses_nothing_that_is_proven(store, monkeypatch):
+    contents, sync_data, syncs = [some_bytes(1000, seed) for seed in range(6)], files.sync_data, []
+
+    def sync_or_not(descriptor):
+        syncs.append(descriptor)
+        if len(syncs) == 3:
+            raise KeyboardInterrupt
+        sync_data(descriptor)
+
+    monkeypatch.setattr(files, "sync_data", sync_or_not)
+    with pytest.raises(KeyboardInterrupt), store.batch():
+        for part, digest in small_parts(store, contents):
+            store.publish(part, digest.hex)
+    assert all(layout.blob(store.folder, sha256(data).hex).read_bytes() == data for data in contents)
+    assert list((store.folder / "parts-v1").iterdir()) == []
 
 
 def test_what_is_too_large_for_the_disk_does_not_hold_up_what_is_not(store, monkeypatch):

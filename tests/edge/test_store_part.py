@@ -10,8 +10,8 @@ import pytest
 
 from surefetch.errors import StoreError
 from surefetch.store import Part, Store, owner
+from surefetch.store.journal import journal_of
 from surefetch.store.owner import Owner
-from surefetch.store.part import journal_of
 from surefetch.store.prover import Prover
 from tests.edge.storekit import MIB, prove, python, reowned, sha256, some_bytes
 
@@ -224,12 +224,73 @@ def test_a_number_given_to_a_new_process_is_not_the_old_owner(store):
     assert store.part(KEY, len(DATA)).received.total == 2 * MIB
 
 
+def test_a_number_that_no_process_can_have_is_that_of_a_dead_one(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    reowned(part.path, f"{owner.me().machine}-{10**30}-5")
+    assert store.part(KEY, len(DATA)).received.total == 2 * MIB
+
+
+def test_a_folder_in_place_of_a_part_or_a_journal_is_passed_over(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    path.unlink()
+    path.mkdir()
+    assert not store.part(KEY, len(DATA)).received
+    path.rmdir()
+    path.write_bytes(DATA)
+    journal_of(path).unlink()
+    journal_of(path).mkdir()
+    assert not store.part(KEY, len(DATA)).received
+    store.prune()
+    assert not path.exists()
+
+
+def test_older_parts_of_what_is_whole_are_deleted(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    for number, journal in enumerate([journal_of(path).read_bytes(), b"", None]):
+        other = path.with_name(path.name.replace(".part", f"{number}.part"))
+        other.write_bytes(path.read_bytes())
+        if journal is not None:
+            journal_of(other).write_bytes(journal)
+    part = store.part(KEY, len(DATA))
+    assert part.received.total == 2 * MIB
+    part.write(0, DATA)
+    store.publish(part, KEY.hex)
+    assert list(store.folder.glob("parts-v1/*")) == []
+
+
 def test_a_part_of_another_size_is_not_resumed(store):
     begun(store).close()
     assert not store.part(KEY, len(DATA) + 1).received
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', '{"received": [[0, "x"]]}', "7"])
+DAMAGES = [
+    "",
+    "{",
+    "[]",
+    '{"key": 1}',
+    '{"received": [[0, "x"]]}',
+    "7",
+    "[" * 100_000,
+    f'{{"key": "{KEY}", "received": [["a", "b"]]}}',
+    f'{{"key": "{KEY}", "received": [[0, true]]}}',
+    f'{{"key": "{KEY}", "received": [[0, 1.5e6]]}}',
+    f'{{"key": "{KEY}", "received": [[-5, 100]]}}',
+    f'{{"key": "{KEY}", "received": [[0, 100], [50, 200]]}}',
+    f'{{"key": "{KEY}", "received": [[0, {10**30}]]}}',
+    f'{{"key": "{KEY}", "received": [[0, 2000000]], "validators": ["x"]}}',
+    f'{{"key": "{KEY}", "received": [[0, 2000000]], "size": "many"}}',
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=[text[:70] for text in DAMAGES])
 def test_a_damaged_journal_costs_only_bytes(store, damage):
     part = begun(store)
     part.save()
@@ -239,6 +300,42 @@ def test_a_damaged_journal_costs_only_bytes(store, damage):
     fresh = store.part(KEY, len(DATA))
     assert not fresh.received
     fresh.abandon()
+
+
+def test_a_journal_of_a_later_version_tells_what_is_here(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    entries = json.loads(journal_of(path).read_bytes())
+    journal_of(path).write_text(json.dumps({**entries, "later": 7}))
+    assert store.part(KEY, len(DATA)).received.total == 2 * MIB
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_in_place_of_a_journal_is_not_waited_for(store):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    journal_of(path).unlink()
+    os.mkfifo(journal_of(path))
+    assert not store.part(KEY, len(DATA)).received
+
+
+@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="links are followed here")
+@pytest.mark.parametrize("link", [os.symlink, os.link], ids=["symbolic", "hard"])
+def test_a_part_that_is_a_users_file_by_another_name_is_left_alone(store, tmp_path, link):
+    part = begun(store)
+    part.save()
+    part.close_file()
+    path = reowned(part.path, str(owner.NOBODY))
+    precious = tmp_path / "precious"
+    path.replace(precious)
+    link(precious, path)
+    assert not store.part(KEY, len(DATA)).received
+    assert precious.read_bytes()[: 2 * MIB] == DATA[: 2 * MIB]
+    assert precious.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_journal_that_claims_more_than_the_disk_has_is_not_believed(store):
@@ -289,6 +386,14 @@ def test_a_small_part_of_unknown_size_grows(store):
     buffer = bytearray(5)
     assert part.read_into(memoryview(buffer), 9) == 4
     assert bytes(buffer) == b"\0abc\0"
+
+
+def test_a_journal_is_written_within_a_fifth_of_a_second(store):
+    part = begun(store)
+    time.sleep(0.2)
+    part.write(2 * MIB, DATA[2 * MIB : 2 * MIB + 1])
+    assert json.loads(part.journal.read_bytes())["received"] == [[0, 2 * MIB + 1]]
+    part.abandon()
 
 
 def test_a_journal_is_written_on_the_way(store):

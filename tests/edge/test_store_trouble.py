@@ -196,3 +196,29 @@ def test_systems_without_positioned_writes_are_served(tmp_path, monkeypatch):
     assert part.read_into(memoryview(buffer), 0) == len(data)
     assert bytes(buffer) == data
     assert store.publish(part, sha256(data).hex).read_bytes() == data
+
+
+def test_a_file_where_blobs_belong_is_told_before_the_first_byte(tmp_path):
+    (tmp_path / "blobs-v1").touch()
+    with pytest.raises(StoreError, match="a file stands where a folder should be"):
+        Store(tmp_path).room(1, "mnist")
+
+
+def test_room_that_lacks_little_is_told_to_the_byte(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "free_bytes", lambda folder: 12_000_000)
+    with pytest.raises(StoreError, match=r"needs 12,000,001 bytes and .* has 12,000,000 free"):
+        Store(tmp_path).room(12_000_001, "mnist")
+
+
+def test_room_that_unfinished_downloads_take_is_told(tmp_path, monkeypatch):
+    store, data = Store(tmp_path), some_bytes(2 * MIB)
+    part = store.part("a name", len(data))
+    part.write(0, data)
+    part.close()
+    monkeypatch.setattr(files, "free_bytes", lambda folder: 12_000_000)
+    with pytest.raises(StoreError) as caught:
+        store.room(13_000_000, "mnist")
+    assert caught.value.hint == "`surefetch cache prune` frees the 2.1 MB of unfinished downloads"
+    with pytest.raises(StoreError) as caught:
+        store.room(15_000_000, "mnist")
+    assert "prune" not in caught.value.hint

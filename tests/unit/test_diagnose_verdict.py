@@ -235,3 +235,14 @@ def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it()
         assert verdict.message.startswith("`mnist` could not be had: ") and verdict.hint
         assert "{" not in verdict.message + verdict.hint
     assert len(RULES) == 16
+
+
+def test_who_has_a_file_of_another_size_is_not_asked_again() -> None:
+    shorter = said((A, "body.truncated"), detail="the server has 3 bytes, the file 5")
+    verdict = weigh(shorter, Facts(wanted=A, kept_bytes=4, total_bytes=5))
+    assert verdict.code == "body.truncated"
+    assert "the digest and size that you gave" in verdict.hint and "run the command again" not in verdict.hint
+    verdict = weigh(shorter, Facts(wanted="mnist", kept_bytes=4, total_bytes=5))
+    assert "--mirror URL" in verdict.hint and "run the command again" not in verdict.hint
+    cut = said((A, "body.truncated"), detail="3 of 5 bytes came")
+    assert "run the command again" in weigh(cut, Facts(wanted=A, kept_bytes=4, total_bytes=5)).hint

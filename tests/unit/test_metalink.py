@@ -79,7 +79,7 @@ def test_mirrors_stand_in_order_of_priority_and_those_without_come_last() -> Non
     "url",
     [
         "ftp://x.example/a", "file:///etc/passwd", "javascript:1", "https://", "//x.example/a",
-        "https://ann:secret@x.example/a", "https://x.example/a b", "https://x.example/a#b", "rsync://x/a", "",
+        "https://ann:secret@x.example/a", "rsync://x/a", "",
     ],
 )  # fmt: skip
 def test_only_plain_web_addresses_are_mirrors(url: str) -> None:
@@ -250,3 +250,27 @@ def test_every_built_in_file_with_an_address_reads_back() -> None:
             assert [(a.name, a.size, a.digest, a.urls, a.pieces) for a in read] == told
             count += 1
     assert count > 50
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://x.example/a b", "https://x.example/a b"),
+        ("https://x.example/a#part", "https://x.example/a"),
+        ("\n https://x.example/a?b=c&amp;d \n", "https://x.example/a?b=c&d"),
+    ],
+)
+def test_an_address_is_taken_as_a_browser_would(text: str, url: str) -> None:
+    assert only(document(hashed(f"<url>{text}</url>"))).urls == (url,)
+
+
+@pytest.mark.parametrize("name", ["sha-256", "SHA-256", "sha256", "SHA256"])
+def test_names_of_digests_without_a_hyphen_are_read(name: str) -> None:
+    assert only(document(file(f'<hash type="{name}">{SHA}</hash>'))).sha256 == SHA
+
+
+def test_two_digests_of_one_kind_that_differ_are_refused() -> None:
+    twice = f'<hash type="sha-256">{SHA}</hash><hash type="sha-256">{OTHER}</hash>'
+    assert "one sha-256, and `two that differ` is there" in message(document(file(twice)))
+    same = f'<hash type="sha-256">{SHA}</hash><hash type="sha256">{SHA.upper()}</hash>'
+    assert only(document(file(same))).sha256 == SHA

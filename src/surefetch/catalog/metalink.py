@@ -31,8 +31,11 @@ URLS: Final = 1_000  # of one file
 
 #: Their names of digest algorithms (IANA, "Hash Function Textual Names") and ours.
 _HASHES: Final = {"sha-256": "sha256", "sha-1": "sha1", "md5": "md5"}
+#: Those that are read: Metalink 3 and many programs leave the hyphen out.
+_READ: Final = {**_HASHES, "sha256": "sha256", "sha1": "sha1"}
 _LAST: Final = 999_999  # the priority of what has none (RFC 5854, 4.2.16.1)
-_URL: Final = re.compile(r"https?://[^\s/?#@\\]+([/?][^\s#\\]*)?", re.IGNORECASE)
+#: Spaces are escaped on the wire; line breaks are none of an address.
+_URL: Final = re.compile(r"https?://[^\s/?#@\\]+([/?][^\r\n\t#\\]*)?", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML (XML 1.0, 2.2)
 
 
@@ -128,7 +131,7 @@ def _name(tag: str) -> str:
 
 
 def _artifact(element: ElementTree.Element, name: str, origin: str) -> Artifact:
-    digests = _digests(element)
+    digests = _digests(element, name, origin)
     if not digests:
         raise _error(origin, f"file `{name}`", f"a hash of {', '.join(_HASHES)}")
     size = _size(element, name, origin)
@@ -157,17 +160,16 @@ def _file_names(names: Sequence[str], origin: str) -> list[str]:
     return found
 
 
-def _digests(element: ElementTree.Element) -> dict[str, str]:
+def _digests(element: ElementTree.Element, name: str, origin: str) -> dict[str, str]:
     """The digests of known algorithms: hexadecimal, of the right length."""
-    found = {
-        _HASHES.get(child.get("type", "").lower(), ""): _text(child).lower()
-        for child in element.findall(_name("hash"))
-    }
-    return {
-        algorithm: text
-        for algorithm, text in found.items()
-        if algorithm and re.fullmatch(f"[0-9a-f]{{{ALGORITHMS[algorithm]}}}", text)
-    }
+    digests: dict[str, str] = {}
+    for child in element.findall(_name("hash")):
+        algorithm, text = _READ.get(child.get("type", "").lower(), ""), _text(child).lower()
+        if not (algorithm and re.fullmatch(f"[0-9a-f]{{{ALGORITHMS[algorithm]}}}", text)):
+            continue
+        if digests.setdefault(algorithm, text) != text:
+            raise _error(origin, f"file `{name}`", f"one {child.get('type')}", "two that differ")
+    return digests
 
 
 def _size(element: ElementTree.Element, name: str, origin: str) -> int | None:
@@ -183,7 +185,8 @@ def _urls(element: ElementTree.Element) -> tuple[str, ...]:
     """The web addresses, the preferred ones first; of equals in the order of the document."""
     children = element.findall(_name("url"))[:URLS]
     ranked = sorted(children, key=_priority)
-    return tuple(dict.fromkeys(url for child in ranked if _is_url(url := _text(child))))
+    texts = (_text(child).partition("#")[0] for child in ranked)  # a fragment is no part of what is fetched
+    return tuple(dict.fromkeys(text for text in texts if _is_url(text)))
 
 
 def _is_url(text: str) -> bool:
@@ -199,7 +202,9 @@ def _pieces(element: ElementTree.Element, size: int | None) -> tuple[str, ...]:
     """The pieces, if they are ours: other lengths would prove nothing piece by piece here."""
     for child in element.findall(_name("pieces")):
         digests = tuple(_text(item).lower() for item in child.findall(_name("hash")))
-        is_ours = child.get("length") == str(PIECE_BYTES) and child.get("type", "").lower() == "sha-256"
+        is_ours = (
+            child.get("length") == str(PIECE_BYTES) and _READ.get(child.get("type", "").lower()) == "sha256"
+        )
         if is_ours and size and len(digests) == math.ceil(size / PIECE_BYTES) and _are_hex(digests):
             return digests
     return ()
@@ -252,5 +257,9 @@ def _error(origin: str, key: str, expected: str, got: object = None) -> CatalogE
     place = f", {key}" if key else ""
     seen = "" if got is None else f", and `{str(got)[:80]}` is there"
     return CatalogError(
-        f"Metalink `{origin}`{place}: expected {expected}{seen}", file=origin, key=key, expected=expected
+        f"Metalink `{origin}`{place}: expected {expected}{seen}",
+        hint="get the description again from where it is published, or tell its author",
+        file=origin,
+        key=key,
+        expected=expected,
     )

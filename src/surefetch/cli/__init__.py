@@ -14,6 +14,8 @@ from surefetch.cli.plain import read_get
 if TYPE_CHECKING:
     from surefetch.errors import SurefetchError
 
+#: The exit code after Ctrl-C; after another signal it is 128 + its number.
+INTERRUPTED = 130
 #: Handles that any library wants at once.
 FEW = 8
 #: How Python, the loader and the system say that memory, or threads, are used up.
@@ -29,11 +31,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    if arguments is not None:
+        return _run(list(arguments))
+    from surefetch.cli import ending
+
+    ending.catch()
+    return ending.exit_code(_run(sys.argv[1:]), INTERRUPTED)
+
+
+def _run(words: list[str]) -> int:
     from surefetch.cli.render import ReaderIsGoneError
     from surefetch.errors import InterruptError, SurefetchError
     from surefetch.reporters import silence
 
-    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _call(words)
     except KeyboardInterrupt:
@@ -90,11 +100,11 @@ def _system_limit(error: BaseException) -> SurefetchError | None:
             return StoreError("this process may not open more files", code="local.limit")
         if getattr(chain, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):
             code = "local.io" if getattr(chain, "errno", None) == errno.EIO else "local.disk-full"
-            where = getattr(chain, "filename", None) or "what stdout is written to"
+            name = getattr(chain, "filename", None)
+            where = f"`{name}`" if name else "what stdout is written to"
             hint = f"free room, or write elsewhere: {where} takes no more"
-            return StoreError(
-                f"`{where}`: {os.strerror(getattr(chain, 'errno', 0)).lower()}", code=code, hint=hint
-            )
+            why = os.strerror(getattr(chain, "errno", 0)).lower()
+            return StoreError(f"{where}: {why}", code=code, hint=hint)
         chain = chain.__cause__ or chain.__context__
     if _has_no_handles():
         return StoreError("this process may not open more files", code="local.limit")

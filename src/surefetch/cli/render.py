@@ -40,7 +40,7 @@ def tell(text: str = "") -> None:
     """Print a message to stderr."""
     try:
         _print(text, sys.stderr)
-    except BrokenPipeError:  # a message that nobody reads changes nothing else
+    except OSError:  # a message that nobody reads, or a log on a full disk, changes nothing else
         silence(sys.stderr)
 
 

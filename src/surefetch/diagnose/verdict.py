@@ -33,6 +33,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     digests: tuple[tuple[str, str], ...] = ()  # (URL, hexadecimal digest) of whole bodies that were wrong
     issuers: tuple[tuple[str, str], ...] = ()  # (host, issuer) of chains that were not trusted
     unusable_trust: str = ""  # "variable SSL_CERT_FILE names `…`, which does not exist"
+    has_address: bool = True  # somebody names an http or https address of what is missing
     deadline: str = ""  # what decided it: "argument", "variable SUREFETCH_DEADLINE", …
     kept_bytes: int = 0  # of unfinished artifacts, for the next run
     total_bytes: int = 0  # of everything wanted
@@ -145,10 +146,13 @@ def _offline(case: _Case) -> _Choice | None:
 def _nothing_tried(case: _Case) -> _Choice | None:
     if case.failed:
         return None
-    if not case.searches:
-        return _Choice(code="source.no-copy")
-    best = min(case.searches, key=lambda a: weights.SEARCHES.get(a.cause, 9))
-    return _Choice(code=best.cause, detail=best.detail)
+    best = min(case.searches, key=lambda a: weights.SEARCHES.get(a.cause, 9), default=None)
+    code, detail = ("source.no-copy", "") if best is None else (best.cause, best.detail)
+    if code != "source.no-copy" or case.facts.has_address:
+        return _Choice(code=code, detail=detail)
+    lead = "nothing names an https or http address of it, and no copy was found on this machine"
+    action = f"name one: `{case.facts.surefetch} get {case.facts.wanted} --mirror URL`"
+    return _Choice(code=code, lead=lead, detail=detail, action=action)
 
 
 def _portal(case: _Case) -> _Choice | None:
@@ -456,11 +460,14 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
     ):
         return longer
     is_file = "://" in facts.wanted
-    if is_file and choice.code in weights.TYPED:
+    # Whoever has a file of another size has not been cut: it has another file, again and again.
+    is_cut = choice.code in weights.RESUMED and not choice.detail.startswith("the server has ")
+    if is_file and (choice.code in weights.TYPED or (choice.code in weights.RESUMED and not is_cut)):
         return weights.TYPED_NEXT
-    if is_file and choice.code in weights.RESUMED and facts.kept_bytes:
+    if is_file and is_cut and facts.kept_bytes:
         return weights.AGAIN_FILE
-    if choice.code in weights.ELSEWHERE or (choice.code in weights.RESUMED and not facts.kept_bytes):
+    is_lost = choice.code in weights.RESUMED and not (is_cut and facts.kept_bytes)
+    if choice.code in weights.ELSEWHERE or is_lost:
         text = weights.ELSEWHERE_FILE if is_file else weights.ELSEWHERE_DATASET
         return text.format(surefetch=facts.surefetch, wanted=facts.wanted or "NAME")
     action = row.action(

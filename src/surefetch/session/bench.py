@@ -299,6 +299,9 @@ class Bench:
         )
         if finding.cause == "body.corrupt" and (encoding := self._encodings.get(artifact.name)):
             finding = Finding(cause="body.unasked-encoding", detail=f"Content-Encoding: {encoding}")
+        elif finding.cause == "body.corrupt" and proof.wrong_pieces == ():
+            detail = "each of its pieces is right, so one of the digests in its description is wrong"
+            finding = Finding(cause="body.corrupt", detail=detail)
         return Disproven(
             artifact=artifact,
             actual=Digest(algorithm=expected.algorithm, hex=actual),

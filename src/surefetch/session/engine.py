@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 #: A connection that was silent for this share of what a request is waited for is dead when that is given up.
 _DEAD: Final = 0.75
+#: From this rate on, in bytes per second, a limit is none: no process takes in so much, and the system
+#: counts what it may take in ahead in 31 bits.
+NO_LIMIT = 1 << 31
 
 
 def make_engine(
@@ -52,7 +55,7 @@ def make_engine(
         Options(
             connections=limits_of(session).wire,
             connect_timeout=settings.connect_timeout,
-            limit_rate=settings.limit_rate,
+            limit_rate=settings.limit_rate if settings.limit_rate < NO_LIMIT else 0,
             dead_after=_DEAD * min(settings.first_byte_timeout, settings.stall_timeout),
             keep_exchanges=keeps_log or bool(settings.trace),
         ),

@@ -45,6 +45,7 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
     indexes = _indexes(done.attempts)
     facts = Facts(
         wanted=urls.mask(target.dataset.name),
+        has_address=bool(target.mirrors) or any(artifact.urls for artifact in wanted),
         offline=_decided(session, "offline") if session.settings.offline else "",
         deadline=_decided(session, "deadline"),
         proxy=proxy,

@@ -17,7 +17,7 @@ from surefetch.history import History
 from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
 from surefetch.receipts import FileReceipt, Receipt
-from surefetch.session import damaged, last
+from surefetch.session import damaged, last, turns
 from surefetch.session.bench import Bench
 from surefetch.session.fetch import Loop
 from surefetch.session.limits import limits_of
@@ -56,6 +56,8 @@ def get(
         check_form(target.dataset, form, output)
         fetch_tensors(session, target.dataset, target=target, local=local)
         return write_form(session, target.dataset, form, output)
+    if output is not None:
+        _refuse_taken(target, output)
     began = time.monotonic()
     bench, done, files = _put_in_place(session, target, local)
     if output is not None:
@@ -133,11 +135,30 @@ def obtain(
 
         refuse_weak(goal)
     session.store.room(_bytes_needed(goal), target.dataset.name)
+    with turns.taken(session, target, goal, local) as turn:
+        if turn.is_shared:  # others may have got it since the first look
+            goal, bench = _goal(session, target)
+        if not (goal.tensors or goal.artifacts):
+            return bench, Done(missing=(), attempts=())
+        return _fetched(session, target, local, beside, goal, bench, turn)
+
+
+def _fetched(
+    session: Session,
+    target: Target,
+    local: Sequence[str | os.PathLike[str]],
+    beside: Beside | None,
+    goal: Goal,
+    bench: Bench,
+    turn: turns.Turn,
+) -> tuple[Bench, Done]:
+    if not target.learns:
+        goal = _with_what_was_left(goal, bench, target)
     history = History(session.store.history_file())
     planner = Planner(
         goal,
         make_sources(session, target, local),
-        limits_of(session),
+        limits_of(session, turn.waited),
         _jitter,
         _ranker(history),
     )
@@ -232,7 +253,6 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
     damaged.move_aside(session)
     bench = Bench(dataset, store, held, session.known_file, learns=target.learns)
     bench.tensors.update(here)
-    wanted = [artifact for artifact in dataset.artifacts if artifact.name not in held]
     goal = Goal(
         dataset=dataset,
         tensors=frozenset(dataset.tensors) - set(here) if not target.artifacts else frozenset(),
@@ -240,9 +260,13 @@ def _goal(session: Session, target: Target) -> tuple[Goal, Bench]:
         held=frozenset(held),
         is_offline=session.settings.offline,
     )
-    if not (goal.tensors or goal.artifacts) or target.learns:
-        return goal, bench
-    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted, target.mirrors)), bench
+    return goal, bench
+
+
+def _with_what_was_left(goal: Goal, bench: Bench, target: Target) -> Goal:
+    """Take over what processes that died left of the artifacts that are missing."""
+    wanted = [artifact for artifact in goal.dataset.artifacts if artifact.name not in goal.held]
+    return msgspec.structs.replace(goal, held_ranges=bench.take_over(wanted, target.mirrors))
 
 
 def _tensors_here(session: Session, dataset: Dataset) -> dict[str, str]:
@@ -304,17 +328,29 @@ def _copied_out(
     session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
 ) -> list[File]:
     """Give copies of the user's own, never links into the store."""
-    text = os.fspath(output)
-    with _told_of(text):
-        place = Path(output).expanduser().absolute()
-        is_path = target.is_single_file and not place.is_dir() and not text.endswith(("/", os.sep))
+    with _told_of(os.fspath(output)):
         return [
             msgspec.structs.replace(
-                file,
-                path=str(session.store.copy_out(file.sha256, place if is_path else place / file.name)),
+                file, path=str(session.store.copy_out(file.sha256, _place(target, output, file.name)))
             )
             for file in files
         ]
+
+
+def _place(target: Target, output: str | os.PathLike[str], name: str) -> Path:
+    """Where the copy of a file goes."""
+    place = Path(output).expanduser().absolute()
+    is_path = target.is_single_file and not place.is_dir() and not os.fspath(output).endswith(("/", os.sep))
+    return place if is_path else place / name
+
+
+def _refuse_taken(target: Target, output: str | os.PathLike[str]) -> None:
+    """Refuse, before the first byte, places where something else stands already."""
+    from surefetch.store.views import refuse_taken
+
+    for name in target.artifacts:
+        with _told_of(os.fspath(output)):
+            refuse_taken(_place(target, output, name), target.dataset.artifact(name).size)
 
 
 @contextmanager

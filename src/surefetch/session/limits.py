@@ -20,8 +20,8 @@ HANDLES_OF_CONNECTION = 16
 LEAST_RATE = 4 << 10
 
 
-def limits_of(session: Session) -> Limits:
-    """Return the planner's limits by the session's settings."""
+def limits_of(session: Session, waited: float = 0.0) -> Limits:
+    """Return the planner's limits by the session's settings, when `waited` seconds are gone already."""
     settings, usual = session.settings, Limits()
     is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
     most = max(1, settings.limit_rate // LEAST_RATE) if settings.limit_rate else sys.maxsize
@@ -29,7 +29,7 @@ def limits_of(session: Session) -> Limits:
         connect_timeout=settings.connect_timeout,
         first_byte_timeout=settings.first_byte_timeout,
         stall_timeout=settings.stall_timeout,
-        deadline=settings.deadline,
+        deadline=round(max(0.1, settings.deadline - waited), 1) if waited and is_timed else settings.deadline,
         patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
         missed=max(settings.deadline, usual.missed),
         slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,

@@ -25,7 +25,9 @@ def read_metalink(name: str) -> Dataset:
         with Path(name).expanduser().open("rb") as file:
             data = file.read(DOCUMENT_BYTES + 1)
     except OSError as error:
-        raise StoreError(f"Metalink `{name}` cannot be read: {error.strerror}", code="local.path") from error
+        why = (error.strerror or str(error)).lower()
+        hint = f"name a file that is there: `ls {Path(name).parent}`"
+        raise StoreError(f"Metalink `{name}` cannot be read: {why}", code="local.path", hint=hint) from error
     return parse_metalink(data, name)
 
 

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import threading
+import time
 from _thread import start_new_thread
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ BATCH_BYTES: Final = 8 << 20
 #: Finished parts, or bytes of them, that wait at most while the disk is busy with others.
 MOST: Final = 1024
 MOST_BYTES: Final = 32 << 20
+#: Seconds that a finished part waits for others at most, where more come: a kill loses no more than that.
+LONGEST: Final = 0.5
 #: Files that are open at once while they are flushed together, or wait for it; and as a share of what this
 #: process may have open: some are flushed while others wait, beside parts, connections, and all else.
 OPEN: Final = 128
@@ -109,6 +112,7 @@ class Blobs:
         self._misfits: dict[str, str] = {}  # SHA-256 -> path of what was there with another size
         self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
         self._batches = 0
+        self._settled_at = 0.0  # when the last batch of them went to the disk
         self._open = max(1, min(OPEN, int(files.most_open() * OPEN_SHARE)))
 
     def find(self, digest: Digest, size: int | None = None) -> Path | None:
@@ -229,15 +233,23 @@ class Blobs:
         """
         with self._lock:
             self._batches += 1
+            self._settled_at = time.monotonic()
         try:
             yield
         finally:
             with self._lock:
                 self._batches -= 1
-            if beside is None:
-                self.flush()
-            else:
-                beside.begin(self._settled())
+            try:
+                self._end_batch(beside)
+            except KeyboardInterrupt:  # what is proven is kept, whoever is impatient
+                self._end_batch(beside)
+                raise
+
+    def _end_batch(self, beside: Beside | None) -> None:
+        if beside is None:
+            self.flush()
+        else:
+            beside.begin(self._settled())
 
     def flush(self) -> None:
         """Have all that was published so far on the disk, names included.
@@ -295,13 +307,15 @@ class Blobs:
         count, is_free = len(self._pending), self._settling is None or self._settling[0].is_over
         most, most_bytes = (BATCH, BATCH_BYTES) if is_free else (MOST, MOST_BYTES)
         is_much = count >= most or (count > 1 and self._pending_bytes >= most_bytes)
-        return is_much or self._pending_open >= self._open
+        is_long = is_free and time.monotonic() - self._settled_at >= LONGEST
+        return is_much or is_long or self._pending_open >= self._open
 
     def _settle_aside(self) -> None:
         """Settle what waits in a thread of its own, while more is fetched: it waits for the disk mostly."""
         self._join_settling()
         batch, self._pending = self._pending, {}
         self._pending_bytes = self._pending_open = 0
+        self._settled_at = time.monotonic()
         self._settling = _Aside(partial(self._settle, batch)), batch
 
     def _join_settling(self) -> None:

@@ -81,7 +81,7 @@ def _is_alive(owner: Owner) -> bool:
         return _is_alive_on_windows(owner)
     try:
         os.kill(owner.pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # no process has so large a number
         return False
     except OSError:  # another user's process
         return True

@@ -9,20 +9,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
-
-import msgspec
 
 from surefetch.errors import StoreError
 from surefetch.store import files
+from surefetch.store.journal import Journal, encoded, journal_of
 from surefetch.store.owner import NOBODY
 from surefetch.store.ranges import Ranges
 from surefetch.units import human_size
 
-#: The journal is written when this many bytes, or seconds, have passed since the last time.
+#: The journal is written when this many bytes, or seconds, have passed since the last time: what comes
+#: between two times is lost if the process is killed. Writing it takes 0.1 ms.
 JOURNAL_BYTES: Final = 16 << 20
-JOURNAL_SECONDS: Final = 1.0
+JOURNAL_SECONDS: Final = 0.1
 #: With fewer bytes than these it is not worth while to keep a part, or to look for one.
 RESUME_BYTES: Final = 256 << 10
 #: From this size on the disk is asked to reserve the room.
@@ -266,22 +266,20 @@ class Part:
                     self._journal_file = files.create(self.journal, is_new=False)
                     self.has_journal = True
                 length = os.fstat(self._journal_file).st_size
-                content = msgspec.json.encode(self._entries()).ljust(length)  # no rest of the old one
-                files.write_all(self._journal_file, content, 0)
+                files.write_all(self._journal_file, encoded(self._entries(), length), 0)
 
-    def load(self, entries: dict[str, Any]) -> None:
+    def load(self, journal: Journal) -> None:
         """Take over what a dead owner's journal says is here, as far as the disk still has it."""
         self.has_journal = True
-        size = entries.get("size")
-        if self.size is None and isinstance(size, int) and 0 <= size <= self.bound:
-            self.size = size
+        if self.size is None and journal.size is not None and 0 <= journal.size <= self.bound:
+            self.size = journal.size
         length = os.fstat(self._descriptor).st_size
-        told = Ranges(entries.get("received", ()))
+        told = Ranges(journal.received)
         limit = min(length, self.bound if self.size is None else self.size)
         for start, stop in files.data_extents(self._descriptor, limit):
             for first, last in _overlap(told, start, stop):
                 self._received.add(first, last)
-        self._validators = {str(url): str(tag) for url, tag in entries.get("validators", {}).items()}
+        self._validators = dict(journal.validators)
 
     def close(self) -> None:
         """Save the journal and give the part away: whoever asks for the same bytes next goes on from here."""
@@ -346,30 +344,13 @@ class Part:
     def _is_journal_old(self) -> bool:
         return time.monotonic() - self._saved_at > JOURNAL_SECONDS
 
-    def _entries(self) -> dict[str, Any]:
-        return {
-            "key": self.key,
-            "size": self.size,
-            "received": self.received.as_pairs(),
-            "validators": self._validators,
-        }
-
-
-def journal_of(path: Path) -> Path:
-    """Return the path of a part's journal."""
-    return path.with_suffix(".json")
-
-
-def read_journal(path: Path) -> dict[str, Any]:
-    """Read a journal; empty if it is missing or damaged, which only costs bytes."""
-    import json  # after a crash only
-
-    try:
-        entries = json.loads(path.read_bytes())
-        Ranges(entries["received"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return entries if isinstance(entries, dict) else {}
+    def _entries(self) -> Journal:
+        return Journal(
+            key=self.key,
+            size=self.size,
+            received=self.received.as_pairs(),
+            validators=self._validators,
+        )
 
 
 def file_system_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -10,11 +11,16 @@ from typing import Final
 import msgspec
 
 from surefetch.store import files, layout, owner
-from surefetch.store.part import RESUME_BYTES, Part, journal_of, read_journal
+from surefetch.store.journal import journal_of, read_journal
+from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.small_part import SmallPart
 
 #: After this many seconds without a change a part of a machine that we cannot see into counts as left behind.
 FOREIGN_SECONDS: Final = 86400.0
+#: How a part is opened that is there already.
+_AS_IT_IS: Final = (
+    os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+)
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -26,10 +32,11 @@ class Name(msgspec.Struct, frozen=True):
 
 
 class Parts:
-    """The parts of one store. Holds nothing but the folder's path."""
+    """The parts of one store. Mutable: it knows of which artifacts several were left behind."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / layout.PARTS
+        self._several: set[str] = set()  # keys
         self._root = str(self.folder)
 
     def new(self, key: str, size: int | None, bound: int) -> Part:
@@ -50,6 +57,8 @@ class Parts:
         if size is not None and size < RESUME_BYTES:
             return None
         found = [(self._received(name), name) for name in self.left_behind(layout.short_key(key))]
+        if any(not received for received, _ in found) or len(found) > 1:
+            self._several.add(key)
         for received, name in sorted(found, key=lambda pair: pair[0], reverse=True):
             if received and (part := self._adopt(name, key, size, bound)) is not None:
                 return part
@@ -63,13 +72,24 @@ class Parts:
         now = self._disk_time() if foreign else 0.0
         return here + [name for name in foreign if _changed(name.path) < now - FOREIGN_SECONDS]
 
+    def bytes_left(self) -> int:
+        """Return the bytes on the disk of what dead owners left."""
+        return sum(_allocated(name.path) for name in self.left_behind())
+
+    def forget(self, key: str) -> None:
+        """Delete what dead owners left of an artifact that is whole now, beside what was taken over."""
+        if key not in self._several:
+            return
+        self._several.discard(key)
+        for name in self.left_behind(layout.short_key(key)):
+            _remove(name.path)
+
     def clear(self) -> int:
         """Delete what dead owners left; return how many bytes that gave."""
         freed = 0
         for name in self.left_behind():
             freed += _allocated(name.path)
-            files.remove(name.path)
-            files.remove(journal_of(name.path))
+            _remove(name.path)
         return freed + self._clear_scraps()
 
     def _names(self) -> Iterator[Name]:
@@ -87,12 +107,14 @@ class Parts:
 
     def _received(self, name: Name) -> int:
         journal = read_journal(journal_of(name.path))
-        return sum(stop - start for start, stop in journal.get("received", ()))
+        return 0 if journal is None else journal.count
 
     def _adopt(self, name: Name, key: str, size: int | None, bound: int) -> Part | None:
         """Claim a part by renaming it: of all who try, one wins."""
         path = Path(self._own_name(key))
         try:
+            if not _is_plain(name.path):
+                return None
             name.path.rename(path)
             journal_of(name.path).rename(journal_of(path))
             if not name.owner.is_dead:
@@ -100,8 +122,7 @@ class Parts:
         except OSError:
             return None
         if (part := _reopen(path, key, size, bound)) is None:
-            files.remove(path)
-            files.remove(journal_of(path))
+            _remove(path)
         return part
 
     def _disk_time(self) -> float:
@@ -126,17 +147,30 @@ class Parts:
 
 
 def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
-    entries = read_journal(journal_of(path))
-    if entries.get("key") != key or (None not in (size, entries.get("size")) and size != entries.get("size")):
+    journal = read_journal(journal_of(path))
+    if journal is None or journal.key != key or (None not in (size, journal.size) and size != journal.size):
         return None
     try:
         path.chmod(0o600)  # it was sealed, and its owner died before it got its name
-        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0))
+        descriptor = os.open(path, _AS_IT_IS)
     except OSError:
         return None
     part = Part(path, descriptor, key, size, bound)
-    part.load(entries)
+    part.load(journal)
     return part
+
+
+def _remove(path: Path) -> None:
+    """Delete a part and its journal, unless something else stands there."""
+    for file in (path, journal_of(path)):
+        with files.at_best():
+            files.remove(file)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file with this name alone: another name may be a user's, whose bytes are not ours."""
+    status = path.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
 
 
 def _cut_loose(path: Path) -> None:

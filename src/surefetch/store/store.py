@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from surefetch.errors import StoreError
 from surefetch.model import Dataset, Digest
 from surefetch.store import files, layout, views, warm
 from surefetch.store.blobs import Beside, Blobs
+from surefetch.store.lead import Lead
 from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.parts import Parts
 from surefetch.store.prover import Proof
@@ -56,8 +57,18 @@ class Store:
         self._prepare()
         free = self.free()
         if free is not None and free < needed:
-            message = f"`{what}` needs {human_size(needed)} and `{self.folder}` has {human_size(free)} free"
-            raise StoreError(message, code="local.disk-full", hint=files.HINT, needed=needed, free=free)
+            wants, has = human_size(needed), human_size(free)
+            if wants == has:
+                wants, has = f"{needed:,} bytes", f"{free:,}"
+            message = f"`{what}` needs {wants} and `{self.folder}` has {has} free"
+            hint = self._way_to_room(needed - free)
+            raise StoreError(message, code="local.disk-full", hint=hint, needed=needed, free=free)
+
+    def _way_to_room(self, lacking: int) -> str:
+        left = self._parts.bytes_left()
+        if left < lacking:
+            return files.HINT
+        return f"`surefetch cache prune` frees the {human_size(left)} of unfinished downloads"
 
     def free(self) -> int | None:
         """Return the bytes free for this user where the store lies, or would; None if nobody says."""
@@ -102,8 +113,11 @@ class Store:
     def publish(
         self, part: Part, sha256: str, weak: Mapping[str, str] | None = None, *, is_private: bool = False
     ) -> Path:
-        """Give a part's proven bytes their name; see `Blobs.publish`."""
-        return self.blobs.publish(part, sha256, weak, is_private=is_private)
+        """Give a part's proven bytes their name; see `Blobs.publish`. Older parts of the same are deleted."""
+        path = self.blobs.publish(part, sha256, weak, is_private=is_private)
+        if part.bound >= RESUME_BYTES:
+            self._parts.forget(part.key)
+        return path
 
     def put_tensor(
         self, buffer: bytes | bytearray | memoryview, expected: str | None = None
@@ -222,29 +236,9 @@ class Store:
         """Return the bytes that each folder of the store takes."""
         return self._upkeep.usage()
 
-    @contextmanager
-    def leader(self, key: str | Digest, timeout: float = 0.0) -> Iterator[bool]:
-        """Try to be the one process that fetches an artifact: only saves work, decides nothing.
-
-        Gives True to the leader, and to everybody where the file system has no locks; False if another
-        process still leads after `timeout` seconds.
-        """
-        from filelock import FileLock, Timeout
-
-        path = self.folder / layout.PARTS / f"{layout.short_key(str(key))}.lock"
-        lock = FileLock(path)
-        is_leader = True
-        try:
-            files.make_folder(path.parent)
-            lock.acquire(timeout=timeout)
-        except Timeout:
-            is_leader = False
-        except (OSError, RuntimeError, StoreError):  # no locks here: everybody works, all come out right
-            pass
-        try:
-            yield is_leader
-        finally:
-            lock.release()
+    def lead(self, key: str) -> Lead:
+        """Return who of several processes that want the same fetches first; the folder is there."""
+        return Lead(self.folder / layout.PARTS / f"{layout.short_key(key)}.lock")
 
     @property
     def private(self) -> Path:
@@ -263,7 +257,7 @@ class Store:
 
     def _prepare(self) -> None:
         """Make the folder and write a file into it, for an error now instead of in the middle."""
-        self.blobs.make_folder(self.folder)
+        self.blobs.make_folder(layout.blobs(self.folder))
         path = self.folder / layout.PARTS / f".{files.nonce()}.tmp"
         os.close(files.create(path))
         files.remove(path)

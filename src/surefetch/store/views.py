@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -68,16 +69,11 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
     """
     source = Path(_source(blobs, destination.name, sha256)[0])
     hint = "choose another place, or another disk, for the copy"
-    if destination.is_dir():
-        message = f"`{destination}` is a folder, and a file should go there"
-        raise StoreError(message, code="local.path", hint=f"write `{destination / 'NAME'}`")
+    refuse_taken(destination, None)
     if destination.exists() and not destination.is_symlink() and _holds(destination, sha256, source):
         return destination
     if not overwrite and (destination.exists() or destination.is_symlink()):
-        message = f"`{destination}` is there already and is another file"
-        raise StoreError(
-            message, code="local.path", hint="move it away, or choose another place for the copy"
-        )
+        raise _taken(destination)
     with files.told(destination, "written", hint):
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = destination.with_name(f".{files.nonce()}.tmp")
@@ -87,6 +83,28 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
         files.replace(temporary, destination)
         files.sync_folder(destination.parent)
     return destination
+
+
+def refuse_taken(destination: Path, size: int | None) -> None:
+    """Refuse a place where something else stands than a copy of so many bytes, as far as a look shows.
+
+    Raises:
+        StoreError: It is a folder, or, where the size is known, a link, no file, or one of another size.
+    """
+    if destination.is_dir():
+        message = f"`{destination}` is a folder, and a file should go there"
+        raise StoreError(message, code="local.path", hint=f"write `{destination / 'NAME'}`")
+    try:
+        status = destination.lstat()
+    except OSError:  # nothing is there; what else it may be shows when it is written
+        return
+    if size is not None and not (stat.S_ISREG(status.st_mode) and status.st_size == size):
+        raise _taken(destination)
+
+
+def _taken(destination: Path) -> StoreError:
+    message = f"`{destination}` is there already and is another file"
+    return StoreError(message, code="local.path", hint="move it away, or choose another place for the copy")
 
 
 def foreign_files(root: Path, names: Mapping[str, str]) -> Iterator[Path]:
