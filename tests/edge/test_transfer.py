@@ -406,6 +406,15 @@ def test_a_redirect_from_a_public_host_into_this_network_is_refused(server: Faul
         assert inside.connections == 0
 
 
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127%2e0.0.1", "metadata.google.internal", "nas"])
+def test_no_spelling_hides_an_inner_address_behind_a_proxy(server: FaultyServer, host: str) -> None:
+    with driving(environ={"http_proxy": server.origin}) as driver:
+        server.serve("http://public.example/go", b"", redirect(f"http://{host}:8080/x"))
+        end = fails(driver, "http://public.example/go", is_named=False)
+        assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
+        assert server.targets()[-1] == "http://public.example/go"
+
+
 def test_within_this_network_a_named_host_may_lead_on(driver: Driver, server: FaultyServer) -> None:
     with FaultyServer(host="127.0.0.2") as other:
         url = server.serve("/onward", b"", redirect(other.serve("/x", CONTENT)))

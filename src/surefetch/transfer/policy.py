@@ -24,7 +24,8 @@ def refuse_url(url: str, *, is_named: bool) -> Refused | None:
     except ValueError as error:
         return Refused(cause="policy.scheme", detail=urls.mask(str(error)))
     if addresses.names_private(host) and not is_named:
-        return Refused(cause="policy.private-address", detail=f"`{host}` is a private address")
+        what = "a private address" if addresses.is_literal(host) else "a name of private networks"
+        return Refused(cause="policy.private-address", detail=f"`{host}` is {what}")
     return None
 
 
