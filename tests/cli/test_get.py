@@ -158,6 +158,27 @@ def test_any_file_by_url_and_digest(surefetch: Run, site: Site, tmp_path: Path) 
     assert (tmp_path / "x.gz").read_bytes() == data
 
 
+def test_no_secret_of_an_address_is_printed_or_kept(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    content = b"a file of one's own\n" * 20
+    site.server.serve("/own.txt?token=geheim1", content)
+    url = site.url("own.txt?token=geheim1").replace("//", "//ann:geheim2@")
+    result = surefetch("get", url, "--sha256", sha256(content), "--json", "-v")
+    assert result.returncode == 0, result.stderr
+    for words in (("get", url), ("get", url, "--sha256", sha256(content), "--dry-run"), ("info", url)):
+        told = surefetch(*words)
+        assert "geheim" not in told.stdout + told.stderr, words
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"geheim" in path.read_bytes()]
+    assert "geheim" not in result.stdout + result.stderr
+    assert not kept
+
+
+@pytest.mark.parametrize("password", ["ge#heim", "ge/heim", "ge?heim"])
+def test_a_password_that_breaks_an_address_is_not_printed(surefetch: Run, password: str) -> None:
+    result = surefetch("get", f"http://ann:{password}@host.example/x", "--sha256", "0" * 64)
+    assert result.returncode == 2
+    assert "heim" not in result.stderr and "%23" in result.stderr
+
+
 def test_the_second_mirror_serves_when_the_first_is_gone(surefetch: Run, site: Site) -> None:
     data = site.files["images.gz"]
     gone = site.server.serve("/gone.gz", b"", Script(status=410))

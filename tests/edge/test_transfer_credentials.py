@@ -95,6 +95,13 @@ MASKED = [
     ("see http://a:b@h:1/ and https://c@d/", "see http://***@h:1/ and https://***@d/"),
     ("ann:pw@proxy:8080", "***@proxy:8080"),
     ("https://h/a@b/c", "https://h/a@b/c"),
+    ("http://h:8080/a@b/c and http://[::1]:80/a@b", "http://h:8080/a@b/c and http://[::1]:80/a@b"),
+    ("http://ann:p/w@h/x", "http://***@h/x"),
+    ("http://ann:p#w@h:1/x", "http://***@h:1/x"),
+    ("http://ann:p w?@[::1]:1/x", "http://***@[::1]:1/x"),
+    ("//ann:pw@h/x", "//***@h/x"),
+    ("ann:pw@proxy", "***@proxy"),
+    ("ann:pw@h.example/x", "***@h.example/x"),
 ]
 
 

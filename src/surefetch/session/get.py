@@ -294,7 +294,7 @@ def _file_receipt(file: File, bench: Bench, done: Done) -> FileReceipt:
         size=file.size,
         proof=file.proof,
         algorithm=file.digest.algorithm,
-        mirror=" ".join(bench.givers.get(file.carrier or file.artifact, ())[:1]),
+        mirror=" ".join(map(urls.mask, bench.givers.get(file.carrier or file.artifact, ())[:1])),
         seconds=bench.seconds.get(file.carrier or file.artifact, 0.0),
         attempts=done.attempts,
     )

@@ -21,7 +21,13 @@ _CONFIDENTIAL: Final = (
     r"(?i)(?<=[?&;])((?:[\w.-]*(?:token|secret|password|passwd|api[_-]?key|signature|credential)[\w.-]*"
     r"|x-(?:amz|goog|oss|ms)-[\w-]*|sig|sign|key|auth|code|access_?key(?:id)?|policy|key-pair-id)=)[^&#;]*"
 )
-_USERINFO: Final = r"(?<=://)[^/?#@\s]*@|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[-]+:\d)"
+#: Names and passwords: in their place; with a `/`, `?`, `#` or space that should be escaped, so that what
+#: follows the name is no port; before a host without a scheme.
+_USERINFO: Final = (
+    r"(?<=//)[^/?#@\s]*@"
+    r"|(?<=//)[^/?#@\s:\[]*:(?!\d*(?:[/?#\s`'\"]|$))[^@\n`'\"]*@(?=[\w\[])"
+    r"|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[\]-]+(?:[:/]|$)|[\w-]+\.\w)"
+)
 
 
 class Place(msgspec.Struct, frozen=True):
