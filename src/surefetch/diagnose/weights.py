@@ -259,6 +259,12 @@ BY_DETAIL: Final = (
         "check that it is a SOCKS proxy: one that is not is named with http:// in the same setting",
     ),
     (
+        r"body\.html",
+        r"Google Drive's virus scan warning",
+        "the file is too large for Google to scan, and its page asks whether you want it: the address of the"
+        " file itself is `https://drive.usercontent.google.com/download?id=ID&export=download&confirm=t`",
+    ),
+    (
         r"body\.lfs-pointer",
         r"Git LFS pointer",
         "ask for the file itself: on GitHub it lies under"

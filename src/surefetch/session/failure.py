@@ -66,8 +66,9 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
     verdict = weigh(done.attempts, facts)
     missing = [artifact for artifact in wanted if artifact.name not in bench.digests]
     hint = _hint(target, verdict, missing or wanted)
+    noted = "".join(f"; {note}" for note in bench.notes)
     return _kind(verdict.code)(
-        verdict.message, code=verdict.code, hint=hint, attempts=done.attempts, fault=verdict.fault
+        verdict.message + noted, code=verdict.code, hint=hint, attempts=done.attempts, fault=verdict.fault
     )
 
 

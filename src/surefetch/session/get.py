@@ -164,6 +164,7 @@ def obtain(
     finally:
         history.save()
         network.write_trace()
+    bench.notes = network.notes()
     if done.missing:
         done = _led(done, network)
     error = _error(session, target, bench, done) if done.missing else None
@@ -276,6 +277,7 @@ def _receipt(target: Target, bench: Bench, done: Done, files: Sequence[File], se
         fetched=max(0, bench.received - bench.resumed),
         form=next(iter(bench.forms.values()), ""),
         tensors={} if is_file else {name: _described(spec) for name, spec in dataset.tensors.items()},
+        notes=tuple(bench.notes),
     )
 
 

@@ -74,9 +74,13 @@ class Intake:
         assert transfer.channel
         lines = transfer.channel.head
         head = transfer.head = answers.parse_head(lines)
-        if head is None or sum(map(len, lines)) > self._options.header_bytes:
-            cause = "http.malformed" if head is None else "policy.header-size"
-            self._refuse(transfer, Refused(cause=cause), data)
+        if head is None:
+            self._refuse(transfer, Refused(cause="http.malformed"), data)
+            return
+        if (size := sum(map(len, lines))) > self._options.header_bytes:
+            self._refuse(
+                transfer, Refused(cause="policy.header-size", detail=f"{size:,} bytes of them"), data
+            )
             return
         match answers.weigh(head, transfer.wanted):
             case Redirected() as verdict:

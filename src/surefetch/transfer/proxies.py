@@ -44,7 +44,10 @@ class System(Struct, frozen=True, kw_only=True):
 
 
 class ProxyResolver:
-    """Decides by settings, variables, the system and, last, what pip is told; remembers nothing."""
+    """Mutable: decides by settings, variables, the system and, last, what pip is told.
+
+    Remembers in `repairs` what it mended, each once, to be said.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class ProxyResolver:
         """
         self._environ, self._proxy, self._no_proxy = environ, proxy, no_proxy
         self._system, self._bypass, self._pip_proxy, self._pac = system, bypass, pip_proxy, pac
+        self.repairs: list[str] = []
 
     def resolve(self, url: str) -> Decision:
         """Decide how a URL is reached.
@@ -83,8 +87,14 @@ class ProxyResolver:
             return decided
         for decide in (self._by_setting, self._by_variable, self._by_pac, self._by_system, self._by_pip):
             if decided := decide(url):
+                self._note(decided)
                 return decided
         return Decision(proxy=None, decided_by="nothing set")
+
+    def _note(self, decided: Decision) -> None:
+        said = f"{decided.decided_by}: {decided.repaired}"
+        if decided.repaired and said not in self.repairs:
+            self.repairs.append(said)
 
     def _excepted(self, url: str) -> Decision | None:
         host, port = _host_and_port(url)
