@@ -57,7 +57,7 @@ def test_a_setting_that_other_programs_do_not_see_is_told_with_the_line_to_set(
     assert result.returncode == 0, result.stdout
     assert f"ok  proxy: {proxy.origin} (setting proxy)" in result.stdout
     for client in ("requests", "urllib", "curl", "Keras", "Hugging Face"):
-        assert f"{client} would go directly, not through {proxy.origin}: export HTTP" in result.stdout
+        assert f"{client} would go directly, not through {proxy.origin}: export http_proxy=" in result.stdout
 
 
 def test_whom_tls_trusts_is_one_line_that_names_what_decided(

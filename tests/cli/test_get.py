@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.conftest import IMAGES, Site, sha256
 from tests.conftest import Run
-from tests.fakes.faulty_server import Script, page, redirect
+from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
 
 
 def named(site: Site) -> tuple[str, ...]:
@@ -156,6 +156,45 @@ def test_any_file_by_url_and_digest(surefetch: Run, site: Site, tmp_path: Path) 
     assert result.returncode == 0, result.stderr
     assert Path(result.stdout.strip()) == tmp_path / "x.gz"
     assert (tmp_path / "x.gz").read_bytes() == data
+
+
+def test_no_secret_of_an_address_is_printed_or_kept(surefetch: Run, site: Site, tmp_path: Path) -> None:
+    content = b"a file of one's own\n" * 20
+    site.server.serve("/own.txt?token=geheim1", content)
+    url = site.url("own.txt?token=geheim1").replace("//", "//ann:geheim2@")
+    result = surefetch("get", url, "--sha256", sha256(content), "--json", "-v")
+    assert result.returncode == 0, result.stderr
+    for words in (("get", url), ("get", url, "--sha256", sha256(content), "--dry-run"), ("info", url)):
+        told = surefetch(*words)
+        assert "geheim" not in told.stdout + told.stderr, words
+    kept = [path for path in tmp_path.rglob("*") if path.is_file() and b"geheim" in path.read_bytes()]
+    assert "geheim" not in result.stdout + result.stderr
+    assert not kept
+
+
+def test_settings_that_were_mended_or_passed_over_are_said(surefetch: Run, site: Site, home: Path) -> None:
+    (home / ".netrc").write_text("machine 127.0.0.1 login ann passwort geheim\n", encoding="utf-8")
+    content = b"a file of one's own\n" * 20
+    url = site.server.serve("/own.txt", content)
+    with FaultyServer() as proxy:
+        proxy.serve(url, content)
+        scheme_less = proxy.origin.removeprefix("http://")
+        words = ("get", url, "--sha256", sha256(content))
+        got = surefetch(*words, http_proxy=f"ann:geheim@{scheme_less}")
+        other = ("get", url, "--sha256", "0" * 64)
+        failed = surefetch(*other, http_proxy=f"ann:geheim@{scheme_less}")
+    assert (got.returncode, failed.returncode) == (0, 10), failed.stderr
+    for result in (got, failed):
+        assert f"variable http_proxy: `***@{scheme_less}` has no scheme: taken as http://" in result.stderr
+        assert ".netrc` is passed over" in result.stderr and "line 1" in result.stderr
+        assert "geheim" not in result.stderr
+
+
+@pytest.mark.parametrize("password", ["ge#heim", "ge/heim", "ge?heim"])
+def test_a_password_that_breaks_an_address_is_not_printed(surefetch: Run, password: str) -> None:
+    result = surefetch("get", f"http://ann:{password}@host.example/x", "--sha256", "0" * 64)
+    assert result.returncode == 2
+    assert "heim" not in result.stderr and "%23" in result.stderr
 
 
 def test_the_second_mirror_serves_when_the_first_is_gone(surefetch: Run, site: Site) -> None:

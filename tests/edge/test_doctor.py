@@ -40,7 +40,7 @@ FILE = Artifact(name=NAME, form="idx", size=len(CONTENT), sha256=hashlib.sha256(
 
 
 class _Nobody:
-    def headers(self, url: str) -> list[str]:
+    def headers(self, url: str, asked_url: str = "") -> list[str]:
         return []
 
 

@@ -97,6 +97,14 @@ def test_userinfo_is_split_off_and_decoded() -> None:
     assert (decision.proxy, decision.user, decision.password) == ("http://proxy:1", "DOM\\ann", "p@ss")
 
 
+@pytest.mark.parametrize("password", ["ge/heim", "ge#heim", "ge?heim", "ge@heim", "8080/geheim"])
+def test_a_password_that_should_be_escaped_is_taken_and_said_without_it(password: str) -> None:
+    decision = read_proxy(f"http://ann:{password}@proxy:1", "variable https_proxy")
+    assert (decision.proxy, decision.password) == ("http://proxy:1", password)
+    assert "heim" not in decision.repaired + repr(decision)
+    assert bool(decision.repaired) == ("@" not in password)
+
+
 @pytest.mark.parametrize(
     "value", ["http://", "http://proxy:port", "http://a b:1", "://", "http://proxy:99999"]
 )
@@ -162,6 +170,8 @@ def test_what_others_would_decide() -> None:
     assert others_decide("http://example.org/", upper) == {
         "requests": "http://p:1", "urllib": "http://p:1", "curl": "direct", "httpx": "http://p:1",
     }  # fmt: skip
+    without_port = others_decide("http://example.org/", {"http_proxy": "ann:p/w@p"})
+    assert (without_port["requests"], without_port["curl"]) == ("http://p:80", "http://p:1080")
     every = {"ALL_PROXY": "http://p:1"}
     assert others_decide(URL, every)["urllib"] == "direct"
     cidr = {"http_proxy": "http://p:1", "NO_PROXY": "10.0.0.0/8"}

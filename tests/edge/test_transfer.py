@@ -376,6 +376,59 @@ def test_the_body_of_a_redirect_need_not_end(driver: Driver, server: FaultyServe
     assert isinstance(ending(events), Finished)
 
 
+def test_a_redirect_to_the_servers_own_choice_is_followed(driver: Driver, server: FaultyServer) -> None:
+    script = Script(status=300, headers=(("Location", server.serve("/choice", CONTENT)),))
+    events, _ = driver.fetch(server.serve("/choices", b"", script), SIZE)
+    assert isinstance(ending(events), Finished)
+
+
+@pytest.mark.parametrize("leads_on", [True, False])
+def test_a_head_that_needs_no_body_is_not_waited_for(
+    driver: Driver, server: FaultyServer, leads_on: bool
+) -> None:
+    """Without a length, and with the connection left open, nothing says that there is no body."""
+    headers = (("Location", server.serve("/led", CONTENT)),) if leads_on else ()
+    status = 302 if leads_on else 404
+    script = Script(status=status, headers=headers, body=b"", has_length=False, stall_after=0)
+    began = time.monotonic()
+    end = ending(driver.fetch(server.serve("/bare", b"", script), SIZE)[0])
+    assert time.monotonic() - began < 4
+    assert isinstance(end, Finished) if leads_on else getattr(end, "cause", "") == "http.not-found", end
+
+
+# --- cookies ------------------------------------------------------------------------------------------------
+
+
+def cookie(text: str, location: str) -> Script:
+    return Script(status=302, headers=(("Location", location), ("Set-Cookie", text)))
+
+
+def test_a_cookie_goes_along_the_redirects_of_its_host(driver: Driver, server: FaultyServer) -> None:
+    server.serve("/b", b"", cookie("key=2; HttpOnly", "/c"))
+    server.serve("/c", CONTENT)
+    events, _ = driver.fetch(server.serve("/a", b"", cookie("seen=1; Path=/", "/b")), SIZE)
+    assert isinstance(ending(events), Finished)
+    assert [seen.headers.get("cookie") for seen in server.seen[-3:]] == [None, "seen=1", "seen=1; key=2"]
+
+
+def test_with_a_cookie_the_same_address_may_be_asked_again(driver: Driver, server: FaultyServer) -> None:
+    url = server.serve("/door", CONTENT, cookie("seen=1", "/door"), Script())
+    assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
+    assert server.seen[-1].headers["cookie"] == "seen=1"
+    end = fails(driver, server.serve("/circle", b"", cookie("a=b", "/circle")))
+    assert end.cause == "http.redirect-loop"
+
+
+@pytest.mark.parametrize("domain", ["", "; Domain=127.0.0.2"])
+def test_a_cookie_is_for_its_own_request_and_host(driver: Driver, server: FaultyServer, domain: str) -> None:
+    with FaultyServer(host="127.0.0.2") as other:
+        url = server.serve("/away", b"", cookie(f"a=b; Path=/{domain}", other.serve("/x", CONTENT)))
+        assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
+        assert "cookie" not in other.seen[-1].headers
+    assert isinstance(ending(driver.fetch(server.serve("/next", CONTENT), SIZE)[0]), Finished)
+    assert "cookie" not in server.seen[-1].headers
+
+
 def test_odd_locations_are_understood(driver: Driver, server: FaultyServer) -> None:
     server.serve("/with%20space/d%C3%A9j%C3%A0", CONTENT)
     url = server.serve("/odd", b"", redirect("/with space/dÃ©jÃ\xa0#fragment"))
@@ -404,6 +457,15 @@ def test_a_redirect_from_a_public_host_into_this_network_is_refused(server: Faul
             end = fails(driver, "http://public.example/go", is_named=is_named)
             assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
         assert inside.connections == 0
+
+
+@pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127%2e0.0.1", "metadata.google.internal", "nas"])
+def test_no_spelling_hides_an_inner_address_behind_a_proxy(server: FaultyServer, host: str) -> None:
+    with driving(environ={"http_proxy": server.origin}) as driver:
+        server.serve("http://public.example/go", b"", redirect(f"http://{host}:8080/x"))
+        end = fails(driver, "http://public.example/go", is_named=False)
+        assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
+        assert server.targets()[-1] == "http://public.example/go"
 
 
 def test_within_this_network_a_named_host_may_lead_on(driver: Driver, server: FaultyServer) -> None:

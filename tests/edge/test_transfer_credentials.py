@@ -64,6 +64,38 @@ def test_userinfo_of_a_url_stays_with_its_origin(server: FaultyServer, other: Fa
     assert "authorization" not in other.seen[-1].headers
 
 
+def test_netrc_goes_along_no_redirect_to_another_port(
+    tmp_path: Path, server: FaultyServer, other: FaultyServer
+) -> None:
+    credentials = write_netrc(tmp_path, "machine 127.0.0.1 login ann password geheim\n")
+    server.serve("/go", b"", redirect(other.serve("/x", CONTENT)))
+    with driving(credentials=credentials, named_hosts=frozenset({"127.0.0.1"})) as driver:
+        assert isinstance(ending(driver.fetch(f"{server.origin}/go", SIZE)[0]), Finished)
+        assert "authorization" in server.seen[-1].headers
+        assert "authorization" not in other.seen[-1].headers
+        assert isinstance(ending(driver.fetch(f"{other.origin}/x", SIZE)[0]), Finished)
+        assert "authorization" in other.seen[-1].headers
+
+
+def test_netrc_where_a_redirect_leads_is_for_hosts_that_it_names_and_https(tmp_path: Path) -> None:
+    text = "machine login.example login ann password geheim\ndefault login a password b\n"
+    credentials = write_netrc(tmp_path, text)
+    asked = "https://data.example/x"
+    assert credentials.headers("https://login.example/sso", asked) == [basic("ann", "geheim")]
+    assert credentials.headers("http://login.example/sso", asked) == []
+    assert credentials.headers("https://else.example/x", asked) == []
+    assert credentials.headers("https://data.example/y", asked) == [basic("a", "b")]
+    assert credentials.headers("https://data.example:8443/y", asked) == []
+    assert credentials.headers("http://data.example/x", "http://data.example/y") == [basic("a", "b")]
+    assert credentials.headers("https://data.example/x", "http://data.example/x") == []
+
+
+def test_a_variable_may_name_netrc_as_a_shell_would(tmp_path: Path) -> None:
+    write_netrc(tmp_path, "machine h.example login ann password geheim\n")
+    credentials = Credentials({"NETRC": "~/.netrc"}, home=tmp_path)
+    assert credentials.headers("https://h.example/x") == [basic("ann", "geheim")]
+
+
 def test_the_same_handle_forgets_it_for_the_next_request(server: FaultyServer, other: FaultyServer) -> None:
     credentials = Credentials({}, home=Path("/nowhere"), given={server.origin: ("ann", "geheim")})
     server.serve("/x", CONTENT)
@@ -95,6 +127,13 @@ MASKED = [
     ("see http://a:b@h:1/ and https://c@d/", "see http://***@h:1/ and https://***@d/"),
     ("ann:pw@proxy:8080", "***@proxy:8080"),
     ("https://h/a@b/c", "https://h/a@b/c"),
+    ("http://h:8080/a@b/c and http://[::1]:80/a@b", "http://h:8080/a@b/c and http://[::1]:80/a@b"),
+    ("http://ann:p/w@h/x", "http://***@h/x"),
+    ("http://ann:p#w@h:1/x", "http://***@h:1/x"),
+    ("http://ann:p w?@[::1]:1/x", "http://***@[::1]:1/x"),
+    ("//ann:pw@h/x", "//***@h/x"),
+    ("ann:pw@proxy", "***@proxy"),
+    ("ann:pw@h.example/x", "***@h.example/x"),
 ]
 
 

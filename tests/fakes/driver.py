@@ -118,7 +118,7 @@ def driving(
 class _Nobody:
     """Knows no credential."""
 
-    def headers(self, url: str) -> list[str]:
+    def headers(self, url: str, asked_url: str = "") -> list[str]:
         return []
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Site
 from tests.conftest import Run
-from tests.fakes.faulty_server import FaultyServer, Script, page
-from tests.fakes.servers import free_port, socks, squid
+from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
+from tests.fakes.servers import Leaf, TestAuthority, free_port, socks, squid
 from tests.faults.kit import BIG, any_file, failed
 
 SECRET = "hunter2-secret"  # of nobody: it is never shown
@@ -201,3 +203,82 @@ def test_a_filters_page_through_a_proxy_is_a_denial(surefetch: Run) -> None:
         proxy.serve("http://data.example/big.bin", BIG, Script(body=blocked.body, headers=blocked.headers))
         error = failed(surefetch, *any_file("http://data.example/big.bin"), http_proxy=proxy.origin)
     assert (error.cause, error.fault, error.exit) == ("proxy.denied", "network", 7), error
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(
+    ("asked", "word"),
+    [
+        ("NTLM", "px or cntlm"),
+        ("Negotiate", "kinit"),
+        ("Bearer", "ask IT"),
+        ("Basic", "NAME:PASSWORD"),
+    ],
+)
+def test_what_a_proxy_asks_for_decides_what_to_do(surefetch: Run, scheme: str, asked: str, word: str) -> None:
+    with FaultyServer() as proxy:
+        for target in ("http://data.test/big.bin", "data.test:443"):
+            proxy.serve(target, b"", Script(status=407, headers=(("Proxy-Authenticate", asked),)))
+        words = any_file(f"{scheme}://data.test/big.bin")
+        error = failed(surefetch, *words, http_proxy=proxy.origin, https_proxy=proxy.origin)
+    assert (error.cause, error.fault, error.exit) == ("proxy.auth-required", "you", 7), error
+    assert f"asks for {asked}" in error.message and word in error.hint, error.screen
+
+
+@pytest.mark.parametrize(
+    ("script", "cause", "evidence"),
+    [
+        (Script(status=511), "body.captive-portal", "answered 511"),
+        (redirect("http://login.corp.test/sso?to=x"), "body.captive-portal", "http://login.corp.test/sso"),
+        (redirect("http://filter.corp.test/blocked"), "proxy.denied", "http://filter.corp.test/blocked"),
+        (redirect("https://127.0.0.1/"), "proxy.not-a-proxy", "answered 302"),
+    ],
+)
+def test_what_a_proxy_answers_instead_of_a_tunnel_is_read(
+    surefetch: Run, script: Script, cause: str, evidence: str
+) -> None:
+    with FaultyServer() as proxy:
+        proxy.serve("data.test:443", b"", script)
+        error = failed(surefetch, *any_file("https://data.test/big.bin"), https_proxy=proxy.origin)
+    assert error.cause == cause and evidence in error.message, error
+
+
+CERTIFICATES: dict[str, tuple[Callable[[TestAuthority], Leaf], str, str]] = {
+    "expired": (lambda ca: ca.leaf("127.0.0.1", expired=True), "tls.expired", "tell IT"),
+    "another name": (lambda ca: ca.leaf("proxy.test"), "tls.hostname", "another name"),
+    "only itself": (lambda ca: ca.self_signed("127.0.0.1"), "tls.self-signed", "ca_bundle"),
+}
+
+
+@pytest.mark.parametrize("row", CERTIFICATES.values(), ids=CERTIFICATES.keys())
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxys_own_certificate_is_not_held_against_the_hosts(
+    surefetch: Run, tmp_path: Path, scheme: str, row: tuple[Callable[[TestAuthority], Leaf], str, str]
+) -> None:
+    make, cause, word = row
+    authority = TestAuthority(tmp_path)
+    with FaultyServer(tls=make(authority).context()) as front:
+        proxy = front.origin
+        urls = [f"{scheme}://127.0.0.{n}/big.bin" for n in (3, 4)]
+        variables = {f"{scheme}_proxy": proxy, "SUREFETCH_CA_BUNDLE": str(authority.pem)}
+        error = failed(surefetch, "get", *urls, *any_file("")[2:], **variables)
+    assert (error.cause, error.fault, error.exit) == (cause, "network", 6), error
+    assert f"the proxy `{proxy}` itself" in error.message and "the server's" not in error.message, error
+    assert f"variable {scheme}_proxy names the proxy" in error.message and word in error.hint, error
+
+
+def test_of_two_proxies_the_one_that_failed_is_named(surefetch: Run) -> None:
+    dead = free_port()
+    with FaultyServer() as proxy:
+        proxy.serve("http://data.test/big.bin", b"", redirect("https://data.test/big.bin"))
+        words = any_file("http://data.test/big.bin")
+        error = failed(surefetch, *words, http_proxy=proxy.origin, https_proxy=f"http://127.0.0.1:{dead}")
+    assert (error.cause, error.exit) == ("proxy.unreachable", 7), error
+    assert "variable https_proxy" in error.message and f"127.0.0.1:{dead}" in error.hint, error
+
+
+def test_a_tunnel_that_stands_and_is_silent_is_not_the_proxys(surefetch: Run) -> None:
+    with FaultyServer() as proxy:
+        proxy.serve("data.test:443", b"", Script(status=200, body=b"", has_length=False, stall_after=0))
+        error = failed(surefetch, *any_file("https://data.test/x"), https_proxy=proxy.origin, **QUICK)
+    assert error.cause == "connect.timeout" and "through the proxy" in error.hint, error

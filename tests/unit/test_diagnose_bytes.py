@@ -152,6 +152,15 @@ def test_the_title_is_quoted() -> None:
     assert title_of("<title>\n a\n b ") == "a b"
 
 
+def test_a_page_without_a_title_is_told_by_where_it_leads_or_by_its_words() -> None:
+    refresh = (
+        b'<html><head><meta http-equiv="refresh" content="0; url=http://10.0.0.1/guest?id=1"></head></html>'
+    )
+    assert name(refresh)[1].endswith("that leads on to `http://10.0.0.1/guest`")
+    assert name(b"<html><body>hello</body></html>")[1] == "a web page came: “hello”"
+    assert name(b"<html><body></body></html>")[1] == "a web page came"
+
+
 def test_a_storage_service_says_what_is_wrong() -> None:
     assert "AccessDenied: Access Denied" in name(PAGES["s3"][0])[1]
 

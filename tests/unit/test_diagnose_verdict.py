@@ -234,7 +234,7 @@ def test_any_mixture_gives_a_verdict_with_a_cause_that_occurred_or_explains_it()
         assert verdict.code in chosen or verdict.code in summaries
         assert verdict.message.startswith("`mnist` could not be had: ") and verdict.hint
         assert "{" not in verdict.message + verdict.hint
-    assert len(RULES) == 16
+    assert len(RULES) == 17
 
 
 def test_who_has_a_file_of_another_size_is_not_asked_again() -> None:

@@ -167,6 +167,13 @@ def test_a_phrase_keeps_what_stands_inside_it() -> None:
     assert in_english("ok\nnothing to say") == "ok\nnothing to say"
 
 
+def test_passwords_that_break_an_address_are_masked() -> None:
+    for userinfo in ("ann:pw", "ann:p/w", "ann:p#w", "ann:p?w"):
+        assert mask(f"for url: http://{userinfo}@h.example:1/x") == "for url: http://***@h.example:1/x"
+    assert mask("proxy ann:pw@proxy:8080") == "proxy ***@proxy:8080"
+    assert mask("at http://h.example:80/a@b, 1 of 2") == "at http://h.example:80/a@b, 1 of 2"
+
+
 def test_secrets_are_masked() -> None:
     text = (
         "ProxyError: https://ann:hunter2@proxy.example:8080 Tunnel connection failed: 407"

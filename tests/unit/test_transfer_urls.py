@@ -41,3 +41,21 @@ def test_an_address_that_cannot_be_read_is_refused_and_stops_nothing(url: str) -
 def test_a_redirect_may_lead_to_letters_of_any_script() -> None:
     location = "/żó b#part".encode().decode("latin-1")  # as headers are read
     assert urls.follow("http://data.example/a", location) == "http://data.example/%C5%BC%C3%B3%20b"
+
+
+@pytest.mark.parametrize(
+    ("location", "leads_to"),
+    [
+        ("http://żółć.example/ż?ó", "http://xn--kda4b0koi.example/%C5%BC?%C3%B3"),
+        ("http://127\u30020\u30020\u30021:8080/x", "http://127.0.0.1:8080/x"),  # full stops (RFC 3490, 3.1)
+        ("http://\u2460\u2461\u2466.0.0.1/x", "http://127.0.0.1/x"),
+        ("//[::1]:80/a b", "http://[::1]:80/a%20b"),
+        ("mailto:ann @example", "mailto:ann%20@example"),
+    ],
+)
+def test_a_redirects_host_is_written_as_name_servers_take_it(location: str, leads_to: str) -> None:
+    assert urls.follow("http://data.example/a", location.encode().decode("latin-1")) == leads_to
+
+
+def test_a_redirect_in_no_known_script_keeps_its_bytes() -> None:
+    assert urls.follow("http://data.example/a", "/d\xe9j\xe0") == "http://data.example/d%E9j%E0"

@@ -148,7 +148,7 @@ class Catalog:
         meant = " or ".join(f"`{suggestion}`" for suggestion in suggestions)
         hint = f"did you mean {meant}? " if suggestions else ""
         return UnknownDatasetError(
-            f"no catalog knows a dataset `{name}`",
+            f"no catalog knows a dataset `{_shown(name)}`",
             hint=f"{hint}`surefetch list` shows every name",
             name=name,
             suggestions=suggestions,
@@ -201,6 +201,13 @@ def summarise(dataset: Dataset) -> Row:
 
 def _key(name: str) -> str:
     return normalise_url(name).rstrip("/") if "://" in name else fold(name)
+
+
+def _shown(name: str) -> str:
+    """A name as it may be printed: what looks like an address may hold a password or a token."""
+    scheme, separator, rest = name.rpartition("//")
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}{separator}***@{place.partition('?')[0]}" if at else name.partition("?")[0]
 
 
 def _form_names(dataset: Dataset) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from surefetch.diagnose.findings import Finding
 from surefetch.diagnose.tables import Marker, markers
+from surefetch.diagnose.words import clean
 from surefetch.model import Artifact, Struct
 
 #: Magic numbers at offset 0, longest first where one begins like another: bytes -> kind.
@@ -353,7 +354,7 @@ def _named_page(text: str, marker: Marker | None, sample: Sample) -> Finding:
     title = title_of(text)
     said = f"“{title}”" if title else ""
     if marker is None:
-        detail = f"a web page came, titled {said}" if said else f"a web page came: {_quoted(text)}"
+        detail = f"a web page came, titled {said}" if said else f"a web page came{_untitled(text)}"
         return Finding(cause="body.html", detail=detail)
     if marker.cause == "body.lfs-pointer":
         return Finding(cause=marker.cause, detail=_pointer_words(text, marker.name))
@@ -421,6 +422,14 @@ def _is_inner_text(name: str) -> bool:
 def _json_words(text: str) -> str:
     match = re.search(r'"(?:error_description|message|error|detail|msg|title)"\s*:\s*"([^"]{1,200})"', text)
     return f"“{match.group(1)}”" if match else _quoted(text)
+
+
+def _untitled(text: str) -> str:
+    """What tells a page without a title from others: where it sends browsers on, or its words."""
+    if leads := re.search(r"http-equiv=[\"']?refresh[^>]*?url=[\"']?([^\"'>\s?#]+)", text, re.IGNORECASE):
+        return f" that leads on to `{clean(leads.group(1))}`"
+    words = _quoted(text)
+    return f": {words}" if words != "“”" else ""
 
 
 def _quoted(text: str) -> str:

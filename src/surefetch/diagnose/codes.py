@@ -109,6 +109,7 @@ PROXY_STATUS: Final = {
     503: "proxy.upstream",
     504: "proxy.upstream",
     500: "proxy.upstream",
+    511: "body.captive-portal",
     429: "proxy.busy",
     # What a web server answers to a request that only proxies understand.
     400: "proxy.not-a-proxy",

@@ -46,7 +46,7 @@ def examine(facts: Facts) -> Report:
 def _conclude(facts: Facts, findings: Sequence[Finding], blocking: Sequence[Finding]) -> tuple[str, str, int]:
     if blocking:
         first = blocking[0]
-        fault = row_of(first.cause).fault
+        fault = "network" if verdict.OF_THE_PROXY.search(first.detail) else row_of(first.cause).fault
         place = f"{first.subject}: " if first.subject else ""
         is_theirs = fault in ("mirror", "owner")
         sentence = f"{place}{first.detail or row_of(first.cause).sentence}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 from surefetch.diagnose import codes
 from surefetch.diagnose.certificates import judge_chain
 from surefetch.diagnose.findings import Finding
@@ -118,18 +120,34 @@ def _silent_proxy(seen: Observation, where: str) -> Finding:
 
 
 def tunnel(seen: Observation, status: int) -> Finding:
+    if led := _led_by_proxy(seen, status):
+        return led
     cause = codes.PROXY_STATUS.get(status, "proxy.denied" if 400 <= status < 500 else "proxy.upstream")
     if status == 503 and seen.header("retry-after"):
         cause = "proxy.busy"
     detail = f"{proxy_words(seen)} answered {status}"
     schemes = [
         value.split()[0]
-        for name, value in seen.proxy_headers
+        for name, value in (*seen.proxy_headers, *seen.headers)
         if name.lower() == "proxy-authenticate" and value
     ]
     if cause == "proxy.auth-required" and schemes:
         detail += f" and asks for {' or '.join(dict.fromkeys(schemes))}"
     return Finding(cause=cause, detail=detail)
+
+
+def _led_by_proxy(seen: Observation, status: int) -> Finding | None:
+    """A filter that answers CONNECT with the address of its page; a web server leads to itself at most."""
+    headers = (*seen.proxy_headers, *seen.headers)
+    place = next((value for name, value in headers if name.lower() == "location"), "")
+    host = host_of(place)
+    if not 300 <= status < 400 or host in ("", host_of(seen.proxy), last_host(seen)):
+        return None
+    is_sign_in = (
+        codes.LOGIN_PATH.search(place) or codes.LOGIN_HOST.search(host) or codes.PORTAL_HOST.search(host)
+    )
+    detail = f"{proxy_words(seen)} answered {status} and leads to `{clean(place)}`"
+    return Finding(cause="body.captive-portal" if is_sign_in else "proxy.denied", detail=detail)
 
 
 def _squid(seen: Observation) -> Finding | None:
@@ -218,6 +236,9 @@ def judge_tls(seen: Observation) -> Finding | None:
         return Finding(cause="tls.no-trust-store", detail=message)
     if seen.curl_code == codes.CLIENT_CERTIFICATE or codes.WANTS_CERTIFICATE.search(message):
         return Finding(cause="service.auth", detail=f"the server wants a client certificate: {message}")
+    if seen.curl_code in (codes.VERIFICATION, 51, 83, 90, 91) and _is_of_the_proxy(seen):
+        found = judge_chain(msgspec.structs.replace(seen, proxy=""), host_of(seen.proxy))
+        return Finding(cause=found.cause, detail=f"{proxy_words(seen)} itself: {found.detail}")
     if seen.curl_code in (codes.VERIFICATION, 51, 83, 90, 91):
         return judge_chain(seen, host_of(seen.effective_url or seen.url))
     if seen.curl_code == codes.TIMED_OUT and seen.phase is Phase.TLS:
@@ -242,6 +263,11 @@ def judge_tls(seen: Observation) -> Finding | None:
     if "certificate" in message.lower() and "verif" in message.lower():
         return judge_chain(seen, last_host(seen))
     return Finding(cause="tls.protocol", detail=message or "the TLS handshake failed")
+
+
+def _is_of_the_proxy(seen: Observation) -> bool:
+    """Whether a certificate is the proxy's own: before a tunnel stands, nobody else can show one."""
+    return seen.proxy.startswith("https:") and seen.proxy_status is None
 
 
 def _plain_words(seen: Observation) -> str:

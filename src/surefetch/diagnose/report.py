@@ -97,13 +97,19 @@ def client_lines(facts: Facts) -> list[str]:
     found = []
     for client in facts.clients:
         if client.proxy != ours:
-            name, value = ("HTTPS_PROXY", ours) if ours != "direct" else ("NO_PROXY", _first_host(facts))
+            name, value = (_variable(facts), ours) if ours != "direct" else ("NO_PROXY", _first_host(facts))
             line = setting(facts.shell, name, value)
             found.append(f"{client.name} would go {_way(client.proxy)}, not {_way(ours)}: {line}")
         elif facts.ca_bundle and facts.ca_bundle not in client.authorities:
             line = setting(facts.shell, _CA_VARIABLES.get(client.name, "SSL_CERT_FILE"), facts.ca_bundle)
             found.append(f"{client.name} would not trust {facts.ca_bundle}: {line}")
     return found
+
+
+def _variable(facts: Facts) -> str:
+    """The variable that names the proxy for what was asked: all clients read `http_proxy` in lower case."""
+    is_plain = next((host.url for host in facts.hosts), "").startswith("http:")
+    return "http_proxy" if is_plain else "HTTPS_PROXY"
 
 
 def setting(shell: str, name: str, value: str) -> str:

@@ -62,7 +62,10 @@ _DOCUMENT_PATHS: Final = re.compile(
     r"^https?://[^/]+/(docs?/|[\w.-]+/[\w.-]+/(issues|wiki|discussions|pull)\b|wkentaro/gdown\b)"
 )
 _SECRETS: Final = (
-    (re.compile(r"(://)[^\s/@'\"<>]+@"), r"\1***@"),
+    (re.compile(r"(//)[^\s/@'\"<>]+@"), r"\1***@"),
+    # A password with a `/`, `?` or `#` that should be escaped: what follows the name is no port.
+    (re.compile(r"(//)[^\s/?#@:\['\"<>]*:(?!\d*(?:[/?#\s'\"<>`]|$))[^\n@'\"<>`]*@(?=[\w\[])"), r"\1***@"),
+    (re.compile(r"(?<![^\s`'\"=(])[^\s/@:`'\"=(]+:[^\s/?#@]+@(?=[\w.\[\]-]+:\d)"), "***@"),
     (
         re.compile(r"(?i)\b([\w-]*(?:token|sig|signature|key|password|passwd|secret|credential))=[^&\s'\"]+"),
         r"\1=***",

@@ -18,6 +18,9 @@ from surefetch.diagnose.words import host_of, is_inside
 from surefetch.events import Attempt
 from surefetch.model import Struct
 
+#: How the detail of a certificate begins that is the proxy's own.
+OF_THE_PROXY: Final = re.compile(r"the proxy `[^`]*` itself: ")
+
 
 class Facts(Struct, frozen=True, kw_only=True):
     """What else is known when the attempts are weighed."""
@@ -152,7 +155,7 @@ def _nothing_tried(case: _Case) -> _Choice | None:
         return _Choice(code=code, detail=detail)
     lead = "nothing names an https or http address of it, and no copy was found on this machine"
     action = f"name one: `{case.facts.surefetch} get {case.facts.wanted} --mirror URL`"
-    return _Choice(code=code, lead=lead, detail=detail, action=action)
+    return _Choice(code=code, lead=lead, detail=detail, action=action, fault=row_of(code).fault)
 
 
 def _portal(case: _Case) -> _Choice | None:
@@ -189,6 +192,15 @@ def _authorities(case: _Case) -> _Choice | None:
         action=action.replace("{surefetch}", case.facts.surefetch),
         fault="you",
     )
+
+
+def _proxys_certificate(case: _Case) -> _Choice | None:
+    """The certificate of an https proxy stands before every host."""
+    attempt = next((a for a in case.failed if OF_THE_PROXY.match(a.detail)), None)
+    if attempt is None:
+        return None
+    lead = row_of(attempt.cause).sentence.replace("the server's", "the proxy's")
+    return _Choice(code=attempt.cause, lead=lead, detail=attempt.detail, fault="network")
 
 
 def _inspection(case: _Case) -> _Choice | None:
@@ -230,7 +242,9 @@ def _silent_proxy(case: _Case) -> _Choice | None:
         return None
     if any(host not in proxied or code not in weights.SILENT for host, code in case.causes.items()):
         return None
-    has_tunnel = "transfer.no-first-byte" in case.causes.values()
+    has_tunnel = "transfer.no-first-byte" in case.causes.values() or any(
+        attempt.detail.startswith("the connection stood") for attempt in case.failed
+    )
     if proxy.startswith("https:") and not has_tunnel:
         detail = f"the proxy `{proxy}` is configured as https://, and gives a TLS handshake no answer"
         return _Choice(code="proxy.scheme", detail=detail)
@@ -358,8 +372,8 @@ def _mixture(case: _Case) -> _Choice | None:
 
 
 RULES: Final[tuple[Callable[[_Case], _Choice | None], ...]] = (
-    _local, _offline, _nothing_tried, _portal, _clock, _authorities, _inspection, _proxy, _same_bytes,
-    _silent_proxy, _past_the_proxy, _out_of_time, _outage, _closed, _all_alike, _mixture,
+    _local, _offline, _nothing_tried, _portal, _proxys_certificate, _clock, _authorities, _inspection, _proxy,
+    _same_bytes, _silent_proxy, _past_the_proxy, _out_of_time, _outage, _closed, _all_alike, _mixture,
 )  # fmt: skip
 
 
@@ -431,7 +445,8 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
     if choice.detail and choice.detail not in message:
         place = f"{choice.host}: " if choice.host and choice.host not in choice.detail else ""
         message += f" ({place}{choice.detail})"
-    if choice.code.startswith("proxy.") and facts.proxy_named_by and facts.proxy_named_by not in message:
+    is_proxys = choice.code.startswith("proxy.") or OF_THE_PROXY.match(choice.detail)
+    if is_proxys and facts.proxy_named_by and facts.proxy_named_by not in message:
         message += f"; {facts.proxy_named_by} names the proxy"
     elif choice.host in facts.proxied and facts.proxy not in message:
         message += f"; it was asked through the proxy `{facts.proxy}`, which {facts.proxy_named_by} names"
@@ -459,6 +474,8 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
         longer := weights.DEADLINE_NEXT.get(facts.deadline.partition(" ")[0])
     ):
         return longer
+    if choice.code == "connect.timeout" and choice.host in facts.proxied:
+        return weights.PROXIED_NEXT.replace("{host}", _asked_last(choice))
     is_file = "://" in facts.wanted
     # Whoever has a file of another size has not been cut: it has another file, again and again.
     is_cut = choice.code in weights.RESUMED and not choice.detail.startswith("the server has ")

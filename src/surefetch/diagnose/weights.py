@@ -230,9 +230,39 @@ BY_DETAIL: Final = (
         " ends it at `&`",
     ),
     (
+        r"tls\.(expired|not-yet-valid|hostname|incomplete-chain|protocol)",
+        r"^the proxy `[^`]*` itself",
+        "tell IT what is wrong with the proxy's certificate; if the proxy has another name, write that one"
+        " into the setting",
+    ),
+    (
+        r"proxy\.auth-required",
+        r"asks for (?!.*\b(Basic|Digest)\b).*\bNegotiate\b",
+        "get a Kerberos ticket, which is shown to the proxy by itself: `kinit NAME@REALM`; where there is no"
+        " Kerberos run px or cntlm and name that as the proxy",
+    ),
+    (
+        r"proxy\.auth-required",
+        r"asks for (?!.*\b(Basic|Digest|Negotiate)\b)NTLM\b",
+        "run px or cntlm, which speak NTLM for you, and name that as the proxy:"
+        " `{surefetch} config set proxy http://127.0.0.1:3128`",
+    ),
+    (
+        r"proxy\.auth-required",
+        r"asks for (?!.*\b(Basic|Digest|Negotiate|NTLM)\b)",
+        "ask IT how programs sign in to the proxy: surefetch can show it a name and password or a Kerberos"
+        " ticket, and it asks for neither",
+    ),
+    (
         r"proxy\.unreachable",
         r"says nothing in SOCKS",
         "check that it is a SOCKS proxy: one that is not is named with http:// in the same setting",
+    ),
+    (
+        r"body\.html",
+        r"Google Drive's virus scan warning",
+        "the file is too large for Google to scan, and its page asks whether you want it: the address of the"
+        " file itself is `https://drive.usercontent.google.com/download?id=ID&export=download&confirm=t`",
     ),
     (
         r"body\.lfs-pointer",
@@ -294,6 +324,8 @@ TRUST_NEXT: Final = {
     "powershell": "correct the variable, or take it away: `Remove-Item Env:{variable}`",
     "cmd": "correct the variable, or take it away: `set {variable}=`",
 }
+#: Silence of a host behind a proxy that did its part.
+PROXIED_NEXT: Final = "tell IT that nothing comes back from `{host}` through the proxy, or use another mirror"
 #: What gives more time, by what decided the deadline.
 DEADLINE_NEXT: Final = {
     "argument": "give it longer: `--deadline SECONDS` (in Python `deadline=SECONDS`),"

@@ -44,6 +44,7 @@ class Bench:
         inbox: Takes what comes of the proofs.
         proving: Names of the artifacts that are being proven.
         buffers: What comes from the network gathers in them, and is hashed there.
+        notes: What else should be said in the end, of settings that were mended or passed over.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Bench:
         self.forms: dict[str, str] = {}
         self.givers: dict[str, list[str]] = {}
         self.seconds: dict[str, float] = {}
+        self.notes: list[str] = []
         self._parts: dict[str, Part] = {}
         self._began: dict[str, float] = {}
         self.wrong_digests: list[tuple[str, str]] = []  # (URL, digest) of whole bodies that were wrong

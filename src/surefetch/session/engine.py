@@ -35,6 +35,7 @@ def make_engine(
     credentials: Credentials,
     *,
     buffers: Buffers | None = None,
+    proxies: ProxyResolver | None = None,
     keeps_log: bool = False,
 ) -> Engine:
     """Make the engine; it opens no connection before the first request.
@@ -44,6 +45,7 @@ def make_engine(
         named_hosts: Hosts that the user, a setting or a mirror rule named: they may be private.
         credentials: What is shown to whom.
         buffers: What bodies gather in.
+        proxies: What decides how a URL is reached; None: what the settings say.
         keeps_log: Gather every exchange in `Engine.log`.
 
     Raises:
@@ -59,7 +61,7 @@ def make_engine(
             dead_after=_DEAD * min(settings.first_byte_timeout, settings.stall_timeout),
             keep_exchanges=keeps_log or bool(settings.trace),
         ),
-        proxies=make_resolver(session),
+        proxies=proxies or make_resolver(session),
         trust=find() if settings.ca_bundle else find,  # without one nothing can be wrong, and http needs none
         credentials=credentials,
         named_hosts=named_hosts,

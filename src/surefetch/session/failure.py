@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 
 from surefetch.diagnose import weights
 from surefetch.diagnose.certificates import issuer_of
-from surefetch.diagnose.verdict import Facts, Verdict, place_of, weigh
+from surefetch.diagnose.verdict import OF_THE_PROXY, Facts, Verdict, place_of, weigh
 from surefetch.errors import (
     FetchError,
     IntegrityError,
@@ -29,6 +30,7 @@ from surefetch.units import human_size
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
+    from surefetch.transfer.proxies import Decision, ProxyResolver
 
 #: Endings of a question to a package index that answered, if only that it has no such page.
 ANSWERED: Final = ("", "source.not-in-index", "http.not-found")
@@ -65,8 +67,9 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
     verdict = weigh(done.attempts, facts)
     missing = [artifact for artifact in wanted if artifact.name not in bench.digests]
     hint = _hint(target, verdict, missing or wanted)
+    noted = "".join(f"; {note}" for note in bench.notes)
     return _kind(verdict.code)(
-        verdict.message, code=verdict.code, hint=hint, attempts=done.attempts, fault=verdict.fault
+        verdict.message + noted, code=verdict.code, hint=hint, attempts=done.attempts, fault=verdict.fault
     )
 
 
@@ -90,15 +93,16 @@ def _ways(session: Session, attempts: Sequence[Attempt]) -> Ways:
     """The proxy of failed requests and what named it; hosts that are behind it; hosts that go past it."""
     from surefetch.session.engine import make_resolver
 
-    asked = {a.mirror: place_of(a) for a in attempts if "://" in a.mirror[:8] and a.cause.startswith(WAYS)}
+    asked = {a.mirror: a for a in attempts if "://" in a.mirror[:8] and _tells_of_the_way(a)}
     if not asked:
         return "", "", (), ()
     resolver = make_resolver(session)
     proxies: list[tuple[str, str]] = []
     proxied, passed = [], []
-    for url, place in asked.items():
+    for attempt in asked.values():
+        place = place_of(attempt)
         try:
-            decision = resolver.resolve(url)
+            decision = _decision(resolver, attempt)
         except SettingError as error:  # the attempt itself tells what is wrong with the value
             named = re.match(r"(variable \w+|setting \w+|.*?) names the proxy", error.message)
             return "", named.group(1) if named else "", (), ()
@@ -109,6 +113,22 @@ def _ways(session: Session, attempts: Sequence[Attempt]) -> Ways:
             passed.append((place, decision.decided_by))
     proxy, named_by = proxies[0] if proxies else ("", "")
     return proxy, named_by, tuple(proxied), tuple(passed)
+
+
+def _tells_of_the_way(attempt: Attempt) -> bool:
+    return attempt.cause.startswith(WAYS) or OF_THE_PROXY.match(attempt.detail) is not None
+
+
+def _decision(resolver: ProxyResolver, attempt: Attempt) -> Decision:
+    """How a failed request was sent; where a redirect led to another scheme, that has a proxy of its own."""
+    decision = resolver.resolve(attempt.mirror)
+    named = re.search(r"the proxy `([^`]*)`", attempt.detail)
+    for scheme in ("https", "http") if named and named.group(1) != decision.proxy else ():
+        with contextlib.suppress(SettingError):
+            other = resolver.resolve(f"{scheme}://{place_of(attempt)}")
+            if named and other.proxy == named.group(1):
+                return other
+    return decision
 
 
 def _givers(bench: Bench) -> tuple[str, ...]:
@@ -125,7 +145,8 @@ def _indexes(attempts: Sequence[Attempt]) -> tuple[str, ...]:
 
 def _issuers(attempts: Sequence[Attempt]) -> tuple[tuple[str, str], ...]:
     """(host, issuer) of every chain that was not trusted."""
-    found = ((place_of(a), issuer_of(a.detail)) for a in attempts if a.cause.startswith("tls."))
+    hosts = [a for a in attempts if a.cause.startswith("tls.") and not OF_THE_PROXY.match(a.detail)]
+    found = ((place_of(a), issuer_of(a.detail)) for a in hosts)
     return tuple(dict.fromkeys((host, issuer) for host, issuer in found if issuer))
 
 

@@ -185,6 +185,7 @@ def _fetched(
     finally:
         history.save()
         network.write_trace()
+    bench.notes = network.notes()
     if done.missing:
         done = _led(done, network)
     error = _error(session, target, bench, done) if done.missing else None
@@ -300,6 +301,7 @@ def _receipt(target: Target, bench: Bench, done: Done, files: Sequence[File], se
         fetched=max(0, bench.received - bench.resumed),
         form=next(iter(bench.forms.values()), ""),
         tensors={} if is_file else {name: _described(spec) for name, spec in dataset.tensors.items()},
+        notes=tuple(bench.notes),
     )
 
 
@@ -318,7 +320,7 @@ def _file_receipt(file: File, bench: Bench, done: Done) -> FileReceipt:
         size=file.size,
         proof=file.proof,
         algorithm=file.digest.algorithm,
-        mirror=" ".join(bench.givers.get(file.carrier or file.artifact, ())[:1]),
+        mirror=" ".join(map(urls.mask, bench.givers.get(file.carrier or file.artifact, ())[:1])),
         seconds=bench.seconds.get(file.carrier or file.artifact, 0.0),
         attempts=done.attempts,
     )

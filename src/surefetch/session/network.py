@@ -41,6 +41,7 @@ class NetworkMaker:
         self._lookups: Lookups | None = None
         self._making = threading.Lock()
         self._credentials: Any = None
+        self._proxies: Any = None
         self._has_given = False  # the indexes' credentials to the engine
         self._engine: Any = None
 
@@ -50,11 +51,16 @@ class NetworkMaker:
         Raises:
             SettingError: A proxy or trust setting cannot be used.
         """
-        from surefetch.session.engine import make_credentials, make_engine
+        from surefetch.session.engine import make_credentials, make_engine, make_resolver
 
+        self._proxies = make_resolver(self._session)
         self._credentials = make_credentials(self._session, self._target.mirrors)
         self._engine = make_engine(
-            self._session, self._named_hosts(), self._credentials, buffers=self._buffers
+            self._session,
+            self._named_hosts(),
+            self._credentials,
+            buffers=self._buffers,
+            proxies=self._proxies,
         )
         return self._engine
 
@@ -120,6 +126,12 @@ class NetworkMaker:
             self._has_given = True
             self._credentials.give(self._lookups.index_credentials())
         engine.fetch_page(lookup, lookup.target, (ACCEPT_INDEX,), may_be_private=True)
+
+    def notes(self) -> list[str]:
+        """Say which settings of this machine were mended or passed over for the requests that went out."""
+        if self._engine is None:
+            return []
+        return [*self._proxies.repairs, *self._credentials.warnings]
 
     def uses_credential(self, url: str) -> bool:
         """Whether the origin of a URL is shown who asks."""

@@ -67,12 +67,13 @@ def find_target(
 
         return _described_files(read_metalink(name), tuple(mirrors))
     if "://" not in name:
+        shown = urls.mask(name)
         if given and "/" in name and "." in name.partition("/")[0]:
-            raise UsageError(f"`{name}` is no address yet", hint=f"write `https://{name}`")
+            raise UsageError(f"`{shown}` is no address yet", hint=f"write `https://{shown}`")
         if given:
             raise UsageError(
-                f"a digest belongs to a URL, and `{name}` is a name: the catalog knows its digests",
-                hint=f"surefetch get {name}",
+                f"a digest belongs to a URL, and `{shown}` is a name: the catalog knows its digests",
+                hint=f"surefetch get {shown}",
             )
         return _whole(catalog().find(name), tuple(mirrors))
     check_url(name)
@@ -125,9 +126,9 @@ def _known(catalog: Catalog, url: str, mirrors: tuple[str, ...]) -> Target:
     found = catalog.find_url(url)
     if found is None:
         raise UsageError(
-            f"nothing tells what the right bytes of `{url}` are, so nothing is fetched",
+            f"nothing tells what the right bytes of `{urls.mask(url)}` are, so nothing is fetched",
             code="usage.no-digest",
-            hint=f"surefetch get {url} --sha256 HEX\n"
+            hint=f"surefetch get {urls.mask(url)} --sha256 HEX\n"
             "      (the publisher's page has it; `--md5` or `--sha1` if there is no better one;\n"
             "      `surefetch catalog add URL --name NAME` learns it at first sight, and says so)",
         )
@@ -151,7 +152,7 @@ def check_url(url: str) -> None:
     try:
         host = urls.host(urls.spelled(url)) if urlsplit(url).hostname else ""
     except ValueError as error:
-        raise UsageError(f"`{urls.mask(url)}` cannot be read: {error}", hint=ADDRESS) from error
+        raise _unreadable(url, error) from error
     if not host:
         raise UsageError(f"`{urls.mask(url)}` names no host", hint=ADDRESS)
     labels = host.rstrip(".").split(".")
@@ -159,6 +160,15 @@ def check_url(url: str) -> None:
         raise UsageError(
             f"`{host}` can be no host's name: a part between its dots is empty or too long", hint=ADDRESS
         )
+
+
+def _unreadable(url: str, error: ValueError) -> UsageError:
+    """Say why an address cannot be read; the standard library's words may quote the password."""
+    shown = urls.mask(url)
+    if "@" not in url:
+        return UsageError(f"`{shown}` cannot be read: {error}", hint=ADDRESS)
+    hint = "escape what is special in the name and password: `/` is %2F, `?` is %3F, `#` is %23, `@` is %40"
+    return UsageError(f"`{shown}` cannot be read", hint=hint)
 
 
 def _written(url: str, scheme: str) -> str:

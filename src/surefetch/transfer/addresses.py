@@ -5,11 +5,19 @@ from __future__ import annotations
 import ipaddress
 from functools import cache, lru_cache
 from typing import Final
+from urllib.parse import unquote
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: Shared address space of carriers (RFC 6598): inside a provider's network, so not public.
-_SHARED: Final = "100.64.0.0/10"
+#: Inside a network although `ipaddress` does not say so: shared space of carriers (RFC 6598), site-local
+#: addresses (RFC 3879: deprecated, still routed), and the service of Azure that virtual machines ask.
+_INSIDE: Final = ("100.64.0.0/10", "fec0::/10", "168.63.129.16/32")
+#: Endings of names that private networks use and no public name server knows (RFC 6761, 6762, 8375; ICANN's
+#: `internal`, where clouds have their metadata services).
+_INSIDE_NAMES: Final = (
+    ".localhost", ".local", ".localdomain", ".internal", ".intranet", ".private", ".corp", ".home", ".lan",
+    ".home.arpa",
+)  # fmt: skip
 #: Addresses of no network's inside: benchmarking (RFC 2544), which VPN clients hand out as stand-ins for
 #: public hosts ("fake IP"), and documentation (RFC 5737, RFC 3849), as gateways of closed networks do.
 _STAND_INS: Final = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
@@ -29,7 +37,7 @@ def is_private(address: str) -> bool:
         return False
     if any(parsed in _network(network) for network in _STAND_INS):
         return False
-    return parsed in _network(_SHARED) or _is_inside(parsed)
+    return any(parsed in _network(network) for network in _INSIDE) or _is_inside(parsed)
 
 
 def is_nowhere(address: str) -> bool:
@@ -39,20 +47,27 @@ def is_nowhere(address: str) -> bool:
 
 
 def is_literal(host: str) -> bool:
-    """Whether a URL's host is an IP address, not a name."""
-    return _parse(host.strip("[]")) is not None
+    """Whether a URL's host is an IP address, in any spelling, not a name."""
+    return _literal(host) is not None
 
 
 def is_link_local(host: str) -> bool:
     """Whether a URL's host is an address of its own link, where no mirror is: a cloud's metadata service."""
-    parsed = _meant(host.strip("[]"))
-    return parsed is not None and parsed.is_link_local
+    literal = _literal(host)
+    meant = _meant(str(literal)) if literal else None
+    return meant is not None and meant.is_link_local
 
 
+@lru_cache(maxsize=1024)
 def names_private(host: str) -> bool:
-    """Whether a URL's host is private by its very name: a private address, or this machine."""
-    host = host.strip("[]").rstrip(".").lower()
-    return host == "localhost" or host.endswith(".localhost") or is_private(host)
+    """Whether a URL's host is private by its very name: a private address in any spelling, or a local name.
+
+    Through a proxy the name is all that is seen. One without a dot is looked up in the own network.
+    """
+    if address := _literal(host):
+        return is_private(str(address))
+    name = _plain(host)
+    return "." not in name or name.endswith(_INSIDE_NAMES)
 
 
 def _is_inside(address: _Address) -> bool:
@@ -75,6 +90,27 @@ def _meant(address: str) -> _Address | None:
     if inner is None and parsed in _network(_NAT64):
         inner = ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)
     return inner or parsed
+
+
+def _plain(host: str) -> str:
+    return unquote(host.strip("[]")).rstrip(".").lower()
+
+
+def _literal(host: str) -> _Address | None:
+    return _parse(_plain(host)) or _numeric(_plain(host))
+
+
+def _numeric(host: str) -> ipaddress.IPv4Address | None:
+    """Read an IPv4 address as libcurl and browsers do: `2130706433`, `0x7f.1`, `0177.0.0.1` (inet_aton)."""
+    parts = host.split(".")
+    try:
+        numbers = [int(part, 16 if part[:2] == "0x" else 8 if part[:1] == "0" else 10) for part in parts]
+        *front, last = numbers
+        value = sum(number << 8 * (3 - place) for place, number in enumerate(front)) + last
+    except ValueError:
+        return None
+    fits = len(parts) <= 4 and all(0 <= n < 256 for n in front) and 0 <= last < 1 << 8 * (5 - len(parts))
+    return ipaddress.IPv4Address(value) if fits else None
 
 
 def _parse(address: str) -> _Address | None:

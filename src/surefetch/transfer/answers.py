@@ -14,8 +14,8 @@ from surefetch.model import Artifact, Struct
 
 #: Statuses of answers with bytes of the file; a proxy that may have changed them says 203 (RFC 9110, 15.3.4).
 CARRYING: Final = frozenset({200, 203, 206})
-#: Statuses that lead elsewhere (RFC 9110, 15.4); 300, 304, 305 and 306 do not carry a file either.
-REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+#: Statuses that lead elsewhere (RFC 9110, 15.4), 300 to the server's own choice; 304 to 306 lead nowhere.
+REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 #: Names that end so hold their own compression: servers label them with the encoding by mistake.
 _COMPRESSED: Final = {"gzip": (".gz", ".tgz", ".gzip"), "br": (".br",), "zstd": (".zst",), "bzip2": (".bz2",)}
 #: Values of Content-Encoding that name no coding: a proxy's, an upload's (S3 keeps `aws-chunked`), a charset.

@@ -179,6 +179,12 @@ class Channel:
             self.opened_at - asked_at > self._connect_timeout * _LATE
         )  # a name is kept: asked anew, it is here
 
+    def forget(self) -> None:
+        """Forget what the last request was answered: its head, its cookies, and who took its body."""
+        self.head.clear()
+        self.take = None
+        self.curl.setopt(pycurl.COOKIELIST, "ALL")
+
     def close(self) -> None:
         """Close the handle."""
         self.curl.close()
@@ -193,6 +199,7 @@ class Channel:
         setopt(pycurl.REDIR_PROTOCOLS, _SCHEMES)
         setopt(pycurl.FOLLOWLOCATION, 0)  # the engine follows, hop by hop
         setopt(pycurl.NETRC, pycurl.NETRC_IGNORED)
+        setopt(pycurl.COOKIEFILE, "")  # kept in memory, for the redirects of one request
         setopt(pycurl.NOSIGNAL, 1)
         setopt(pycurl.USERAGENT, encoded(user_agent))
         setopt(pycurl.BUFFERSIZE, read_bytes)

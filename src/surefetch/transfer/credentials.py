@@ -6,6 +6,7 @@ import binascii
 import contextlib
 import sys
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +19,14 @@ _MAX_BYTES: Final = 1 << 20
 _HUGGING_FACE: Final = "https://huggingface.co"
 _KAGGLE: Final = ("https://www.kaggle.com:443", "https://kaggle.com:443", "https://api.kaggle.com:443")
 _TRUE: Final = ("1", "true", "yes", "on")
+
+
+class _Way(Enum):
+    """How a request comes to an origin."""
+
+    ASKED = "asked"  # somebody named it
+    SAME_HOST = "same host"  # another origin of the same host led there: by another port or scheme
+    OTHER_HOST = "other host"  # a redirect of another host led there
 
 
 class Credentials:
@@ -39,7 +48,7 @@ class Credentials:
         """
         self._environ, self._home = environ, home or Path.home()
         self._given: dict[str, tuple[str, str]] = {}
-        self._known: dict[str, list[str]] = {}  # origin -> header lines: thousands of files ask for them
+        self._known: dict[tuple[str, _Way], list[str]] = {}  # header lines: thousands of files ask for them
         self.warnings: list[str] = []  # for people: files that could not be read
         self.give(given or {})
 
@@ -54,20 +63,29 @@ class Credentials:
         """Without secrets."""
         return f"Credentials({len(self._given)} given)"
 
-    def headers(self, url: str) -> list[str]:
-        """Return the header lines that belong to this URL's origin; each origin is looked up once."""
-        origin = urls.origin(url)
-        if origin not in self._known:
-            self._known[origin] = self._look_up(origin, url)
-        return self._known[origin]
+    def headers(self, url: str, asked_url: str = "") -> list[str]:
+        """Return the header lines that belong to this URL's origin; each origin is looked up once.
 
-    def _look_up(self, origin: str, url: str) -> list[str]:
+        Args:
+            url: Where they go.
+            asked_url: What was asked for, if redirects led from there to `url`.
+        """
+        key = urls.origin(url), _way(url, asked_url)
+        if key not in self._known:
+            self._known[key] = self._look_up(*key, url)
+        return self._known[key]
+
+    def _look_up(self, origin: str, way: _Way, url: str) -> list[str]:
         """Find what belongs to an origin; no token goes over plain http."""
         if origin in self._given:
             return [basic(*self._given[origin])]
         if not origin.startswith("https://"):
-            return self._from_netrc(url)
-        return self._hugging_face(origin) or self._kaggle(origin) or self._from_netrc(url)
+            return self._from_netrc(url) if way is _Way.ASKED else []
+        return self._hugging_face(origin) or self._kaggle(origin) or self._by_host(way, url)
+
+    def _by_host(self, way: _Way, url: str) -> list[str]:
+        """Look into netrc, which knows hosts and no origins, as far as that is safe where a redirect led."""
+        return [] if way is _Way.SAME_HOST else self._from_netrc(url, takes_default=way is _Way.ASKED)
 
     def _hugging_face(self, origin: str) -> list[str]:
         endpoint = self._environ.get("HF_ENDPOINT") or _HUGGING_FACE
@@ -83,14 +101,14 @@ class Credentials:
 
     def _hugging_face_file(self) -> Path:
         if path := self._environ.get("HF_TOKEN_PATH"):
-            return Path(path)
+            return self._expanded(path)
         cache = self._environ.get("XDG_CACHE_HOME") or str(self._home / ".cache")
-        return Path(self._environ.get("HF_HOME") or Path(cache) / "huggingface") / "token"
+        return self._expanded(self._environ.get("HF_HOME") or str(Path(cache) / "huggingface")) / "token"
 
     def _kaggle(self, origin: str) -> list[str]:
         if origin not in _KAGGLE:
             return []
-        folder = Path(self._environ.get("KAGGLE_CONFIG_DIR") or self._home / ".kaggle")
+        folder = self._expanded(self._environ.get("KAGGLE_CONFIG_DIR") or str(self._home / ".kaggle"))
         token = self._environ.get("KAGGLE_API_TOKEN") or self._read(folder / "access_token")
         if token.strip():
             return [f"Authorization: Bearer {token.strip()}"]
@@ -112,7 +130,7 @@ class Credentials:
             self._warn(f"`{path}` is not what Kaggle writes: passed over")
             return None, None
 
-    def _from_netrc(self, url: str) -> list[str]:
+    def _from_netrc(self, url: str, *, takes_default: bool = True) -> list[str]:
         path = self._netrc_file()
         host = urlsplit(url).hostname
         if path is None or not host:
@@ -120,7 +138,8 @@ class Credentials:
         import netrc  # most users have no such file
 
         try:
-            found = netrc.netrc(str(path)).authenticators(host)
+            content = netrc.netrc(str(path))
+            found = content.authenticators(host) if takes_default else content.hosts.get(host)
         except netrc.NetrcParseError as error:
             self._warn(f"`{path}` is passed over: {error.msg}, line {error.lineno}")
             return []
@@ -134,9 +153,13 @@ class Credentials:
 
     def _netrc_file(self) -> Path | None:
         if path := self._environ.get("NETRC"):
-            return Path(path)
+            return self._expanded(path)
         names = ("_netrc", ".netrc") if sys.platform == "win32" else (".netrc", "_netrc")
         return next((self._home / name for name in names if (self._home / name).is_file()), None)
+
+    def _expanded(self, path: str) -> Path:
+        """A path from a variable: who sets one in a file writes `~` and no shell reads it."""
+        return self._home / path[2:] if path.startswith("~/") else Path(path)
 
     def _read(self, path: Path) -> str:
         try:
@@ -150,6 +173,12 @@ class Credentials:
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _way(url: str, asked_url: str) -> _Way:
+    if not asked_url or urls.origin(asked_url) == urls.origin(url):
+        return _Way.ASKED
+    return _Way.SAME_HOST if urls.host(asked_url) == urls.host(url) else _Way.OTHER_HOST
 
 
 def basic(user: str, password: str) -> str:

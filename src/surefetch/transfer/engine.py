@@ -294,6 +294,8 @@ class Engine:
                 self._overdue(transfer)
             elif transfer.position > transfer.told:
                 self._intake.tell(transfer)
+            elif transfer.stage is Stage.ASKED and transfer.channel:
+                self._intake.look_at_head(transfer)
         self._lookout.look(now)
         for host, said in self._names.answers(now):
             for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
@@ -314,7 +316,7 @@ class Engine:
 
     def _ask(self, transfer: Transfer) -> None:
         """Put the request for the transfer's current URL on the wire."""
-        url, user, password = urls.split_userinfo(transfer.url)
+        url, _, _ = urls.split_userinfo(transfer.url)
         if refused := self._refuse(url, transfer):
             transfer.refused = refused
             self._fail(transfer, 0, "")
@@ -322,7 +324,7 @@ class Engine:
         try:
             route = self._route(url)
             transfer.shares = self._versions.shares(transfer, urls.origin(url))
-            headers = [*self._headers(transfer), *self._authorization(url, user, password)]
+            headers = [*self._headers(transfer), *self._authorization(transfer, url)]
             transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
             channel = transfer.channel = transfer.channel or self._channel()
             channel.prepare(
@@ -373,10 +375,11 @@ class Engine:
             return [f"If-Range: {transfer.wanted.validator}"]
         return []
 
-    def _authorization(self, url: str, user: str | None, password: str | None) -> list[str]:
+    def _authorization(self, transfer: Transfer, url: str) -> list[str]:
+        _, user, password = urls.split_userinfo(transfer.url)
         if user is not None:
             return [basic(user, password or "")]
-        return list(self._credentials.headers(url))
+        return list(self._credentials.headers(url, transfer.asked_url if transfer.hops else ""))
 
     def _channel(self) -> Channel:
         if self._pool:
@@ -473,8 +476,8 @@ class Engine:
         assert transfer.redirected
         here = urls.split_userinfo(transfer.url)[0]
         there = urls.follow(here, transfer.redirected.location)
-        asked = (transfer.asked_url, *transfer.hops)
-        transfer.refused = policy.refuse_hop(here, there, asked, self._options.redirects)
+        asked, most = (transfer.asked_url, *transfer.hops), self._options.redirects
+        transfer.refused = policy.refuse_hop(here, there, asked, most, may_return=transfer.has_cookie)
         if self.log and not transfer.refused:
             self._remember(transfer)
         transfer.hops.append(there)
@@ -576,8 +579,7 @@ class Engine:
         self._leave_wire(transfer)
         if transfer.channel is None:
             return
-        transfer.channel.head.clear()
-        transfer.channel.take = None
+        transfer.channel.forget()
         if len(self._pool) < _POOL:
             self._pool.append(transfer.channel)
         else:

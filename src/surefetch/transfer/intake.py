@@ -74,9 +74,13 @@ class Intake:
         assert transfer.channel
         lines = transfer.channel.head
         head = transfer.head = answers.parse_head(lines)
-        if head is None or sum(map(len, lines)) > self._options.header_bytes:
-            cause = "http.malformed" if head is None else "policy.header-size"
-            self._refuse(transfer, Refused(cause=cause), data)
+        if head is None:
+            self._refuse(transfer, Refused(cause="http.malformed"), data)
+            return
+        if (size := sum(map(len, lines))) > self._options.header_bytes:
+            self._refuse(
+                transfer, Refused(cause="policy.header-size", detail=f"{size:,} bytes of them"), data
+            )
             return
         match answers.weigh(head, transfer.wanted):
             case Redirected() as verdict:
@@ -86,6 +90,21 @@ class Intake:
                 self._refuse(transfer, verdict, data)
             case Accepted() as verdict:
                 self._weigh_first_bytes(transfer, verdict, data, is_whole=is_whole)
+
+    def look_at_head(self, transfer: Transfer) -> None:
+        """Judge an answer by its head alone where no body comes: to lead on or to refuse it needs none.
+
+        Some servers say neither that there is no body nor that it is over. What libcurl answers itself, a
+        proxy's question for a password, is left to it, and so is everything before the request was sent.
+        """
+        assert transfer.channel
+        lines = transfer.channel.head
+        if len(lines) == transfer.lines_seen or not transfer.channel.is_ready or lines[-1].strip():
+            return
+        transfer.lines_seen = len(lines)
+        head = answers.parse_head(lines)
+        if head and head.status >= 300 and head.status != 407:
+            self.weigh(transfer, is_whole=False)
 
     def conclude(self, transfer: Transfer, *, is_whole: bool) -> None:
         """Judge an answer that has ended, if it is not judged; take one that looked wrong and is right.

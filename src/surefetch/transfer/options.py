@@ -65,6 +65,11 @@ class Router(Protocol):
 class Authority(Protocol):
     """Knows what to show an origin; `credentials.Credentials` is the one."""
 
-    def headers(self, url: str) -> Sequence[str]:
-        """Return the header lines that belong to this URL's origin, e.g. `Authorization: Bearer …`."""
+    def headers(self, url: str, asked_url: str = "") -> Sequence[str]:
+        """Return the header lines that belong to this URL's origin, e.g. `Authorization: Bearer …`.
+
+        Args:
+            url: Where they go.
+            asked_url: What was asked for, if redirects led from there to `url`.
+        """
         ...

@@ -24,7 +24,8 @@ def refuse_url(url: str, *, is_named: bool) -> Refused | None:
     except ValueError as error:
         return Refused(cause="policy.scheme", detail=urls.mask(str(error)))
     if addresses.names_private(host) and not is_named:
-        return Refused(cause="policy.private-address", detail=f"`{host}` is a private address")
+        what = "a private address" if addresses.is_literal(host) else "a name of private networks"
+        return Refused(cause="policy.private-address", detail=f"`{host}` is {what}")
     return None
 
 
@@ -38,7 +39,9 @@ def refuse_text(url: str, error: Exception) -> Refused:
     return Refused(cause="policy.scheme", detail=urls.mask(str(error)))
 
 
-def refuse_hop(here: str, there: str, hops: Sequence[str], limit: int) -> Refused | None:
+def refuse_hop(
+    here: str, there: str, hops: Sequence[str], limit: int, *, may_return: bool = False
+) -> Refused | None:
     """Say why a redirect is not followed, if it is not.
 
     Args:
@@ -46,8 +49,9 @@ def refuse_hop(here: str, there: str, hops: Sequence[str], limit: int) -> Refuse
         there: Where it leads.
         hops: All URLs that were asked for this, `here` too.
         limit: How many redirects are followed.
+        may_return: It may lead to where it was asked already: with a cookie, the answer will be another.
     """
-    if len(hops) > limit or there in hops:
+    if len(hops) > limit or (there in hops and not may_return):
         return Refused(cause="http.redirect-loop", detail=f"to {urls.mask(there)}")
     if here.lower().startswith("https:") and there.lower().startswith("http:"):
         return Refused(cause="http.downgrade", detail=f"to {urls.mask(there)}")

@@ -44,7 +44,10 @@ class System(Struct, frozen=True, kw_only=True):
 
 
 class ProxyResolver:
-    """Decides by settings, variables, the system and, last, what pip is told; remembers nothing."""
+    """Mutable: decides by settings, variables, the system and, last, what pip is told.
+
+    Remembers in `repairs` what it mended, each once, to be said.
+    """
 
     def __init__(
         self,
@@ -70,6 +73,7 @@ class ProxyResolver:
         """
         self._environ, self._proxy, self._no_proxy = environ, proxy, no_proxy
         self._system, self._bypass, self._pip_proxy, self._pac = system, bypass, pip_proxy, pac
+        self.repairs: list[str] = []
 
     def resolve(self, url: str) -> Decision:
         """Decide how a URL is reached.
@@ -83,8 +87,14 @@ class ProxyResolver:
             return decided
         for decide in (self._by_setting, self._by_variable, self._by_pac, self._by_system, self._by_pip):
             if decided := decide(url):
+                self._note(decided)
                 return decided
         return Decision(proxy=None, decided_by="nothing set")
+
+    def _note(self, decided: Decision) -> None:
+        said = f"{decided.decided_by}: {decided.repaired}"
+        if decided.repaired and said not in self.repairs:
+            self.repairs.append(said)
 
     def _excepted(self, url: str) -> Decision | None:
         host, port = _host_and_port(url)
@@ -150,27 +160,36 @@ def matches(host: str, port: int, exceptions: str) -> str:
     return ""
 
 
-def read_proxy(value: str, decided_by: str) -> Decision:
-    """Read a proxy's address; a missing scheme is taken as http and said.
+def read_proxy(value: str, decided_by: str, ports: Mapping[str, int] = SCHEMES) -> Decision:
+    """Read a proxy's address; a missing scheme is taken as http, a password as it stands, and that is said.
+
+    Args:
+        value: As somebody wrote it.
+        decided_by: What named it.
+        ports: What is meant where no port is said, by scheme.
 
     Raises:
         SettingError: It has another scheme than a proxy can have, or no host, or a port that is none.
     """
     text, repaired = value.strip().strip("'\""), ""
     if "://" not in text:
-        text, repaired = f"http://{text}", f"`{urls.mask(text)}` has no scheme: taken as http://"
+        text = f"http://{text}"
+        repaired = f"`{_shown(text).partition('://')[2]}` has no scheme: taken as http://"
     scheme, _, rest = text.partition("://")
     scheme = _SPELLINGS.get(scheme.lower(), scheme.lower())
     if scheme not in SCHEMES:
         raise SettingError(
-            f"{decided_by} names the proxy `{urls.mask(text)}`, and `{scheme}` is no proxy's scheme",
+            f"{decided_by} names the proxy `{_shown(text)}`, and `{scheme}` is no proxy's scheme",
             code="proxy.scheme",
             hint=f"write it as http://HOST:PORT; the schemes are {', '.join(SCHEMES)}",
         )
-    userinfo, at, authority = rest.partition("/")[0].rpartition("@")
+    userinfo, at, place = rest.rpartition("@")
     user, colon, password = userinfo.partition(":")
+    if set(userinfo) & set("/?#"):
+        repaired = f"`{_shown(text)}` has a password with characters that are to be escaped: taken as it is"
+    number = ports[scheme]
     return Decision(
-        proxy=f"{scheme}://{_authority(authority, scheme, decided_by, value)}",
+        proxy=f"{scheme}://{_authority(place.partition('/')[0], number, decided_by, _shown(text))}",
         decided_by=decided_by,
         repaired=repaired,
         user=unquote(user) if at else None,
@@ -254,7 +273,14 @@ def _host_and_port(url: str) -> tuple[str, int]:
     return parts.hostname or "", urls.port(parts)
 
 
-def _authority(authority: str, scheme: str, decided_by: str, value: str) -> str:
+def _shown(address: str) -> str:
+    """A proxy's address without userinfo, whatever it holds: there is no path that could hold an `@`."""
+    scheme, _, rest = address.partition("://")
+    _, at, place = rest.rpartition("@")
+    return f"{scheme}://{urls.MASK}@{place}" if at else address
+
+
+def _authority(authority: str, usual_port: int, decided_by: str, shown: str) -> str:
     try:
         parts = urlsplit(f"//{authority}")
         host, port = parts.hostname, parts.port
@@ -262,12 +288,12 @@ def _authority(authority: str, scheme: str, decided_by: str, value: str) -> str:
         host, port = None, None
     if not host or any(character.isspace() for character in host):
         raise SettingError(
-            f"{decided_by} names the proxy `{urls.mask(value)}`, which cannot be read",
+            f"{decided_by} names the proxy `{shown}`, which cannot be read",
             code="proxy.malformed",
             hint="write it as http://HOST:PORT",
         )
     name = f"[{host}]" if ":" in host else host
-    return f"{name}:{port or SCHEMES[scheme]}"
+    return f"{name}:{port or usual_port}"
 
 
 def others_decide(url: str, environ: Mapping[str, str]) -> dict[str, str]:
@@ -276,7 +302,7 @@ def others_decide(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     Measured with each of them, not read in their documents (docs/network.md has the table).
 
     Returns:
-        For requests, urllib, curl and httpx: the variable's value without userinfo, or `direct`.
+        For requests, urllib, curl and httpx: the proxy without userinfo, its port said; or `direct`.
     """
     return {name: _as(client, url, environ) for name, client in OTHERS.items()}
 
@@ -291,12 +317,13 @@ class _Client(Struct, frozen=True, kw_only=True):
     has_star_suffix: bool = False  # `*.example.org`
     bare_suffix_covers: bool = True  # `example.org` covers its subdomains
     splits_at_spaces: bool = False
+    port: int = SCHEMES["http"]  # of a proxy whose port is not said
 
 
 OTHERS: Final = {
     "requests": _Client(has_cidr=True),
     "urllib": _Client(reads_all=False, has_port=True),
-    "curl": _Client(reads_upper_http=False, has_cidr=True),
+    "curl": _Client(reads_upper_http=False, has_cidr=True, port=1080),
     "httpx": _Client(bare_suffix_covers=False),
 }
 
@@ -311,7 +338,10 @@ def _as(client: _Client, url: str, environ: Mapping[str, str]) -> str:
     _, exceptions = _first_set(environ, ("no_proxy", "NO_PROXY"))
     if not value or _is_excepted(client, url, exceptions):
         return DIRECT
-    return urls.split_userinfo(value if "://" in value else f"http://{value}")[0]
+    try:
+        return read_proxy(value, "", {**SCHEMES, "http": client.port}).proxy or DIRECT
+    except SettingError:
+        return _shown(value if "://" in value else f"http://{value}")
 
 
 def _is_excepted(client: _Client, url: str, exceptions: str) -> bool:

@@ -64,6 +64,7 @@ class Transfer:
         self.shares = False  # it may go over a connection that others use, too
         self.kept = bytearray()  # first bytes: not judged yet, or evidence
         self.received = 0  # bytes of the current answer's body
+        self.lines_seen = 0  # of its head
         self.position = wanted.start  # of the next byte to write
         self.stop = wanted.stop
         self.told = wanted.start
@@ -103,6 +104,11 @@ class Transfer:
         return is_range and self.accepted is not None and self.position == self.accepted.stop
 
     @property
+    def has_cookie(self) -> bool:
+        """Whether the answer came with a cookie: asked once more with it, the same address may say else."""
+        return self.head is not None and self.head.get("set-cookie") != ""
+
+    @property
     def is_inside(self) -> bool:
         """Whether who answered is inside this network itself: where it leads to may be too."""
         assert self.channel
@@ -117,7 +123,7 @@ class Transfer:
         self.url, self.stage, self.head = url, Stage.ASKED, None
         self.accepted = self.refused = self.redirected = self.deadline = self.outcome = None
         self.kept.clear()
-        self.received = 0
+        self.received = self.lines_seen = 0
 
 
 class Download(Transfer):

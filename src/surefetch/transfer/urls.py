@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from functools import lru_cache
 from typing import Final
@@ -20,7 +21,13 @@ _CONFIDENTIAL: Final = (
     r"(?i)(?<=[?&;])((?:[\w.-]*(?:token|secret|password|passwd|api[_-]?key|signature|credential)[\w.-]*"
     r"|x-(?:amz|goog|oss|ms)-[\w-]*|sig|sign|key|auth|code|access_?key(?:id)?|policy|key-pair-id)=)[^&#;]*"
 )
-_USERINFO: Final = r"(?<=://)[^/?#@\s]*@|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[-]+:\d)"
+#: Names and passwords: in their place; with a `/`, `?`, `#` or space that should be escaped, so that what
+#: follows the name is no port; before a host without a scheme.
+_USERINFO: Final = (
+    r"(?<=//)[^/?#@\s]*@"
+    r"|(?<=//)[^/?#@\s:\[]*:(?!\d*(?:[/?#\s`'\"]|$))[^@\n`'\"]*@(?=[\w\[])"
+    r"|(?<![^\s`'\"=])[^/?#@\s:`'\"]+:[^/?#@\s]*@(?=[\w.\[\]-]+(?:[:/]|$)|[\w-]+\.\w)"
+)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -126,14 +133,18 @@ def _in_ascii(host: str) -> str:
 
 
 def follow(base: str, location: str) -> str:
-    """Return where a Location header leads, without fragment, unsafe characters escaped."""
+    """Return where a Location header leads, as it goes over the wire, without fragment.
+
+    Servers send raw spaces, and bytes beyond ASCII (latin-1 by now): letters of UTF-8, or of what they like.
+    """
+    raw = location.strip().encode("latin-1", "ignore")
     try:
-        joined = urljoin(base, location.strip())
-    except ValueError:  # a broken IPv6 address: refused when it is asked
-        joined = location.strip()
-    # Servers send raw spaces and bytes beyond ASCII (latin-1 by now) in Location.
-    raw = joined.encode("latin-1", "ignore") if not joined.isascii() else joined.encode()
-    return quote(raw, safe=_SAFE).partition("#")[0]
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        text = quote(raw, safe=_SAFE)
+    with contextlib.suppress(ValueError):  # a broken IPv6 address: refused when it is asked
+        text = urljoin(base, text)
+    return (spelled(text) if "://" in text else quote(text, safe=_SAFE)).partition("#")[0]
 
 
 def mask(text: str) -> str:

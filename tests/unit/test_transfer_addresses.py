@@ -1,0 +1,36 @@
+"""Which hosts are inside a network, by their addresses and by their names."""
+
+from __future__ import annotations
+
+import pytest
+
+from surefetch.transfer import policy
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "168.63.129.16", "0.0.0.0",
+        "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "0", "169.254.43518", "127.0.0.1.",
+        "127%2e0.0.1", "%31%32%37.0.0.1",
+        "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a00:5]", "[::127.0.0.1]", "[64:ff9b::a00:5]",
+        "[64:ff9b:1::a00:5]", "[2002:7f00:1::1]", "[fec0::1]", "[fd00:ec2::254]", "[fe80::1%25eth0]",
+        "localhost", "LOCALHOST.", "a.localhost", "metadata.google.internal", "nas.local", "router.lan",
+        "printer.home.arpa", "intranet", "wiki.corp",
+    ],
+)  # fmt: skip
+def test_what_is_inside_a_network_is_refused_however_it_is_written(host: str) -> None:
+    refused = policy.refuse_url(f"http://{host}/x", is_named=False)
+    assert refused and refused.cause == "policy.private-address"
+    assert policy.refuse_url(f"http://{host}/x", is_named=True) is None
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "data.example", "8.8.8.8", "134744072", "0x08.8.8.8", "1.2.3.4.5", "08.example", "256.1.1.1",
+        "198.18.0.7", "203.0.113.9", "[2606:4700::1]", "[64:ff9b::808:808]", "internal.example", "1e9.net",
+    ],
+)  # fmt: skip
+def test_what_is_outside_is_asked(host: str) -> None:
+    assert policy.refuse_url(f"http://{host}/x", is_named=False) is None
