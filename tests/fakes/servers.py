@@ -25,6 +25,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.fakes.ports import free_port
+
 _START_SECONDS = 20.0
 _SQUID_HELPERS = (Path("/usr/lib/squid"), Path("/usr/lib64/squid"), Path("/usr/libexec/squid"))
 _DAY = datetime.timedelta(days=1)
@@ -36,13 +38,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"`{name}` is not installed here")  # .ci/run installs it from Debian
     return found
-
-
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 # --- certificates -------------------------------------------------------------------------------------------
