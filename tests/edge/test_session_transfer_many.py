@@ -174,10 +174,11 @@ def test_missing_files_fail_with_all_attempts_told_and_the_others_stay(
 # --- several processes --------------------------------------------------------------------------------------
 
 
-def start(home: Path, *words: str) -> subprocess.Popen[str]:
+def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    variables |= {"SUREFETCH_STORE": str(home / "store"), "SUREFETCH_CONNECTIONS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "surefetch", "get", *words],
-        env={**os.environ, "SUREFETCH_STORE": str(home / "store"), "SUREFETCH_CONNECTIONS": "1"},
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -192,7 +193,7 @@ def named(server: FaultyServer, *more: FaultyServer) -> list[str]:
 
 def test_after_a_kill_the_next_get_goes_on_from_other_mirrors(home: Path, server: FaultyServer) -> None:
     server.serve("/data.bin", DATA, Script(drip=(64 << 10, 0.01), stall_after=3 * MIB))
-    first = start(home, *named(server))
+    first = start(home, *named(server), SUREFETCH_STALL_TIMEOUT="2")
     journals = home / "store"
     limit = time.monotonic() + 20
     while time.monotonic() < limit and not _received(journals) > MIB:
@@ -225,7 +226,7 @@ def _received(store: Path) -> int:
 
 def test_a_resume_is_bound_to_the_validator(home: Path, server: FaultyServer) -> None:
     server.serve("/data.bin", DATA, Script(cut_after=2 * MIB, etag='"v1"'), Script(status=404, body=b"gone"))
-    first = start(home, *named(server))
+    first = start(home, *named(server), SUREFETCH_DEADLINE="2")
     first.communicate(timeout=30)
     assert first.returncode != 0
     server.serve("/data.bin", DATA, Script(etag='"v1"'))
