@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import secrets
 import shutil
 import socket
 import ssl
@@ -49,7 +50,10 @@ class TestAuthority:
     __test__ = False
 
     def __init__(self, folder: Path, name: str = "surefetch test authority") -> None:
-        self.ca = trustme.CA(organization_name=name)
+        # A unit in digits: random letters may read as a public authority's name ("DFN").
+        self.ca = trustme.CA(
+            organization_name=name, organization_unit_name=f"unit {secrets.randbelow(1 << 64)}"
+        )
         self._folder, self._issued = folder, 0
         folder.mkdir(parents=True, exist_ok=True)
         self.pem = folder / "authority.pem"
