@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from surefetch.catalog.write import write_catalog
 from surefetch.errors import FetchError
 from surefetch.model import Artifact, Dataset
 from surefetch.reporters import SilentReporter
+from surefetch.session.copying import copy_local
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
 from tests.fakes.faulty_server import FaultyServer, Script, page
@@ -113,6 +115,22 @@ def test_what_a_worker_did_not_expect_is_raised_not_waited_for(
     (home / "f.bin").write_bytes(DATA)
     with pytest.raises(MemoryError, match="no room for a copy"):
         session(home, catalog(home, {"f.bin": DATA})).get("many", local=[home / "f.bin"])
+
+
+def test_a_file_on_a_slow_disk_is_copied_after_the_network_was_needed(
+    home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*words: Any) -> Any:
+        time.sleep(1.0)
+        return copy_local(*words)
+
+    monkeypatch.setattr("surefetch.session.copying.copy_local", slowly)
+    files = {"here.bin": DATA, "there.bin": FILES["f0000.bin"]}
+    (home / "here.bin").write_bytes(DATA)
+    server.serve("/there.bin", files["there.bin"])
+    described = catalog(home, files, server.origin)
+    receipt = session(home, described, server.origin).get("many", local=[home / "here.bin"])
+    assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == files
 
 
 def test_small_files_over_a_slow_shared_connection_get_more_of_them(home: Path) -> None:
