@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 #: Variables of the machine that would change what surefetch does.
@@ -31,6 +32,9 @@ def pytest_configure() -> None:
     """Take Ctrl-C, even where a shell started this in the background: programs under test inherit that."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # A busy machine is no bug: by default an example of more than 200 ms fails.
+    hypothesis.settings.register_profile("busy", deadline=None)
+    hypothesis.settings.load_profile("busy")
 
 
 @pytest.fixture

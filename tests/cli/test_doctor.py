@@ -12,7 +12,8 @@ from tests.cli.conftest import Site, sha256
 from tests.cli.test_schemas import check
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, page
-from tests.fakes.servers import TestAuthority, free_port
+from tests.fakes.ports import free_port
+from tests.fakes.servers import TestAuthority
 
 PASSWORD, TOKEN = "hunter2-secret", "tok-1234567890abcdef"
 

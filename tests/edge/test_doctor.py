@@ -32,7 +32,8 @@ from surefetch.transfer.options import Options
 from surefetch.transfer.proxies import ProxyResolver
 from surefetch.transfer.trust import find_trust
 from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
-from tests.fakes.servers import TestAuthority, free_port
+from tests.fakes.ports import free_port
+from tests.fakes.servers import TestAuthority
 
 CONTENT = gzip.compress(os.urandom(1 << 20))
 NAME = "train-images-idx3-ubyte.gz"

@@ -42,7 +42,8 @@ def environ(tmp_path: Path) -> dict[str, str]:
         "http_proxy": "http://127.0.0.1:9",
     }
     words = [sys.executable, "-m", "surefetch", "get", "demo-points", "--from", str(tmp_path / "points.bin")]
-    subprocess.run(words, env=environ, check=True, capture_output=True, timeout=60)
+    got = subprocess.run(words, env=environ, capture_output=True, text=True, timeout=60)
+    assert got.returncode == 0, got.stderr
     return environ
 
 

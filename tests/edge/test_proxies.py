@@ -23,7 +23,8 @@ from surefetch.transfer.proxies import (
 from surefetch.transfer.trust import Trust
 from tests.fakes.driver import driving, ending
 from tests.fakes.faulty_server import FaultyServer, Script
-from tests.fakes.servers import Proxy, TestAuthority, TlsFront, free_port, socks, squid
+from tests.fakes.ports import free_port
+from tests.fakes.servers import Proxy, TestAuthority, TlsFront, socks, squid
 
 URL = "https://data.example.org/file.gz"
 CONTENT = bytes(range(256)) * 1000

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from surefetch.catalog.write import write_catalog
 from surefetch.errors import FetchError
 from surefetch.model import Artifact, Dataset
 from surefetch.reporters import SilentReporter
+from surefetch.session.copying import copy_local
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
 from tests.fakes.faulty_server import FaultyServer, Script, page
@@ -115,6 +117,22 @@ def test_what_a_worker_did_not_expect_is_raised_not_waited_for(
         session(home, catalog(home, {"f.bin": DATA})).get("many", local=[home / "f.bin"])
 
 
+def test_a_file_on_a_slow_disk_is_copied_after_the_network_was_needed(
+    home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*words: Any) -> Any:
+        time.sleep(1.0)
+        return copy_local(*words)
+
+    monkeypatch.setattr("surefetch.session.copying.copy_local", slowly)
+    files = {"here.bin": DATA, "there.bin": FILES["f0000.bin"]}
+    (home / "here.bin").write_bytes(DATA)
+    server.serve("/there.bin", files["there.bin"])
+    described = catalog(home, files, server.origin)
+    receipt = session(home, described, server.origin).get("many", local=[home / "here.bin"])
+    assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == files
+
+
 def test_small_files_over_a_slow_shared_connection_get_more_of_them(home: Path) -> None:
     """All wait for all on it, for longer than one alone would be waited for: that is no silence."""
     files = {f"f{number:02}.bin": random.Random(number).randbytes(12_000) for number in range(100)}
@@ -191,10 +209,11 @@ def test_missing_files_fail_with_all_attempts_told_and_the_others_stay(
 # --- several processes --------------------------------------------------------------------------------------
 
 
-def start(home: Path, *words: str) -> subprocess.Popen[str]:
+def start(home: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    variables |= {"SUREFETCH_STORE": str(home / "store"), "SUREFETCH_CONNECTIONS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "surefetch", "get", *words],
-        env={**os.environ, "SUREFETCH_STORE": str(home / "store"), "SUREFETCH_CONNECTIONS": "1"},
+        env={**os.environ, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -209,7 +228,7 @@ def named(server: FaultyServer, *more: FaultyServer) -> list[str]:
 
 def test_after_a_kill_the_next_get_goes_on_from_other_mirrors(home: Path, server: FaultyServer) -> None:
     server.serve("/data.bin", DATA, Script(drip=(64 << 10, 0.01), stall_after=3 * MIB))
-    first = start(home, *named(server))
+    first = start(home, *named(server), SUREFETCH_STALL_TIMEOUT="2")
     journals = home / "store"
     limit = time.monotonic() + 20
     while time.monotonic() < limit and not _received(journals) > MIB:
@@ -242,7 +261,7 @@ def _received(store: Path) -> int:
 
 def test_a_resume_is_bound_to_the_validator(home: Path, server: FaultyServer) -> None:
     server.serve("/data.bin", DATA, Script(cut_after=2 * MIB, etag='"v1"'), Script(status=404, body=b"gone"))
-    first = start(home, *named(server))
+    first = start(home, *named(server), SUREFETCH_DEADLINE="2")
     first.communicate(timeout=30)
     assert first.returncode != 0
     server.serve("/data.bin", DATA, Script(etag='"v1"'))

@@ -10,7 +10,8 @@ from surefetch.events import Failed, Finished, Opened
 from surefetch.transfer.options import Options
 from surefetch.transfer.trust import Trust
 from tests.fakes.driver import MemorySink, driving, ending, opened
-from tests.fakes.servers import Nginx, TestAuthority, TlsFront, free_port, nginx
+from tests.fakes.ports import free_port
+from tests.fakes.servers import Nginx, TestAuthority, TlsFront, nginx
 
 CONTENT = bytes(range(256)) * 4000
 SIZE = len(CONTENT)

@@ -13,6 +13,9 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.fakes.ports import listener
+
+_BACKLOG = 256
 #: Seconds that a stalled answer is held open at most, should a test forget to close the server.
 _HOLD = 60.0
 
@@ -111,7 +114,7 @@ class FaultyServer:
         self._closing = threading.Event()
         self._sockets: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
-        self._listen(0)
+        self._listener = listener(self.host, _BACKLOG)
         self.port: int = self._listener.getsockname()[1]
 
     def __enter__(self) -> FaultyServer:
@@ -138,12 +141,9 @@ class FaultyServer:
 
     def come_back(self) -> None:
         """Accept connections again, at the same port."""
-        self._listen(self.port)
-        self._start(self._accept)
-
-    def _listen(self, port: int) -> None:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, port), family=family, backlog=256)
+        self._listener = socket.create_server((self.host, self.port), family=family, backlog=_BACKLOG)
+        self._start(self._accept)
 
     @property
     def origin(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import secrets
 import shutil
 import socket
 import ssl
@@ -25,6 +26,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from tests.fakes.ports import free_port
+
 _START_SECONDS = 20.0
 _SQUID_HELPERS = (Path("/usr/lib/squid"), Path("/usr/lib64/squid"), Path("/usr/libexec/squid"))
 _DAY = datetime.timedelta(days=1)
@@ -38,13 +41,6 @@ def program(name: str) -> str:
     return found
 
 
-def free_port() -> int:
-    """Return a port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 # --- certificates -------------------------------------------------------------------------------------------
 
 
@@ -54,7 +50,10 @@ class TestAuthority:
     __test__ = False
 
     def __init__(self, folder: Path, name: str = "surefetch test authority") -> None:
-        self.ca = trustme.CA(organization_name=name)
+        # A unit in digits: random letters may read as a public authority's name ("DFN").
+        self.ca = trustme.CA(
+            organization_name=name, organization_unit_name=f"unit {secrets.randbelow(1 << 64)}"
+        )
         self._folder, self._issued = folder, 0
         folder.mkdir(parents=True, exist_ok=True)
         self.pem = folder / "authority.pem"

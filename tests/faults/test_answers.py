@@ -35,6 +35,8 @@ SIGN_IN = (
     b"<!DOCTYPE html><html><head><title>Sign in to Acme</title></head><body><form method=post>"
     b"<input name=user><input type=password name=password></form></body></html>"
 )
+#: Patience with a server that falls silent.
+QUICK = {"SUREFETCH_FIRST_BYTE_TIMEOUT": "3", "SUREFETCH_STALL_TIMEOUT": "3"}
 TYPE = (("Content-Type", "text/html"),)
 
 #: What the server answers -> cause, fault, exit code, and a word that the action must name.
@@ -262,7 +264,7 @@ def test_each_fault_of_a_body_has_its_cause(
 ) -> None:
     script, cause, fault, code = row
     url = site.server.serve("/big.bin", BIG, script)
-    error = failed(surefetch, *any_file(url), timeout=150)
+    error = failed(surefetch, *any_file(url), **QUICK)
     assert (error.cause, error.fault, error.exit) == (cause, fault, code), error
 
 
@@ -274,12 +276,11 @@ def test_a_crawl_from_the_only_mirror_is_given_up(surefetch: Run, site: Site) ->
 
 
 def test_silence_of_every_mirror_ends_soon_and_tells_of_all(surefetch: Run, site: Site) -> None:
-    quick = {"SUREFETCH_FIRST_BYTE_TIMEOUT": "3", "SUREFETCH_STALL_TIMEOUT": "3"}
     with FaultyServer("127.0.0.2") as two, FaultyServer("127.0.0.3") as three:
         servers = (site.server, two, three)
         urls = [server.serve("/big.bin", BIG, Script(silence=True)) for server in servers]
         began = time.monotonic()
-        error = failed(surefetch, "get", *urls, *any_file("")[2:], **quick)
+        error = failed(surefetch, "get", *urls, *any_file("")[2:], **QUICK)
         seconds = time.monotonic() - began
     assert (error.cause, error.fault, error.exit) == ("transfer.no-first-byte", "network", 14), error
     assert {attempt["mirror"] for attempt in error.attempts} == set(urls)

@@ -13,7 +13,8 @@ import pytest
 from tests.cli.conftest import Site
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
-from tests.fakes.servers import Leaf, TestAuthority, free_port, socks, squid
+from tests.fakes.ports import free_port
+from tests.fakes.servers import Leaf, TestAuthority, socks, squid
 from tests.faults.kit import BIG, any_file, failed
 
 SECRET = "hunter2-secret"  # of nobody: it is never shown

@@ -1,6 +1,7 @@
 """Explain other tools' errors: right or silent, never misleading."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,11 +39,17 @@ def cases() -> list[tuple[set[str], str | None, str]]:
     return found
 
 
+@cache
+def explained_cases() -> list[tuple[set[str], Explanation, str]]:
+    """(causes that are right, what is said, the text)."""
+    return [(wanted, explain(body, host), body) for wanted, host, body in cases()]
+
+
 def test_the_texts_are_explained_rightly_and_never_misleadingly() -> None:
     right = abstained = 0
     misleading = []
-    for wanted, host, body in cases():
-        cause = explain(body, host).cause or "none"
+    for wanted, explained, body in explained_cases():
+        cause = explained.cause or "none"
         right += cause in wanted
         abstained += cause == "none" and cause not in wanted
         if cause != "none" and cause not in wanted:
@@ -196,8 +203,7 @@ def test_actions_are_safe_and_written_for_the_shell() -> None:
 
 
 def test_every_explanation_of_a_cause_has_evidence_that_stands_in_the_text() -> None:
-    for _, host, body in cases():
-        explained = explain(body, host)
+    for _, explained, body in explained_cases():
         if explained.cause:
             assert explained.action and explained.verdict
             assert explained.evidence.strip("…") in mask(body), explained.evidence
@@ -228,8 +234,10 @@ def test_prefixes_colours_and_progress_do_not_hide_the_error() -> None:
 )
 def test_what_reports_and_logs_put_before_each_line_changes_no_verdict(prefix: str) -> None:
     for wanted, host, body in cases():
-        cause = explain("\n".join(prefix + line for line in body.splitlines()), host).cause or "none"
-        assert cause in {*wanted, "none"}, body[-300:]
+        text = "".join(prefix + line for line in body.splitlines(keepends=True))
+        if episodes_of(text) == episodes_of(body):  # `explain` reads nothing else: it says the same
+            continue
+        assert (explain(text, host).cause or "none") in {*wanted, "none"}, body[-300:]
 
 
 def test_a_wrapper_leaves_the_word_to_what_was_logged_before_it() -> None:

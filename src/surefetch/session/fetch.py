@@ -316,7 +316,9 @@ class Loop:
         match event:
             case Opened() if event.id in self._requests:
                 request = self._requests[event.id]
-                self._bench.opened(request, event, with_credential=self._uses_credential(request.mirror.url))
+                mirror = request.mirror
+                shown = not mirror.is_local and self._uses_credential(mirror.url)
+                self._bench.opened(request, event, with_credential=shown)
             case Received() | Finished() if event.id in self._requests:
                 self._report(self._requests[event.id])
             case Failed() if event.id in self._requests and event.wrong_digest:

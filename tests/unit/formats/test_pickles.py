@@ -108,6 +108,10 @@ class _Call:
     def __reduce__(self) -> Any:
         return self.call
 
+    def __repr__(self) -> str:
+        function, arguments = self.call
+        return f"{function.__name__}({', '.join(type(argument).__name__ for argument in arguments)})"
+
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize(
