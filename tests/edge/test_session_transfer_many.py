@@ -247,6 +247,30 @@ def test_after_a_kill_the_next_get_goes_on_from_other_mirrors(home: Path, server
     assert all(text.startswith("bytes=") and not text.startswith("bytes=0-") for text in ranges)
 
 
+def test_after_a_kill_only_what_is_missing_is_asked_for_where_no_size_was_given(
+    home: Path, server: FaultyServer
+) -> None:
+    words = [word for word in named(server) if word not in ("--size", str(len(DATA)))]
+    server.serve("/data.bin", DATA, *[Script(drip=(32 << 10, 0.05))] * 20)
+    first = start(home, *words, SUREFETCH_CONNECTIONS="6")
+    limit = time.monotonic() + 20
+    while time.monotonic() < limit and not _received(home / "store") > 3 * MIB:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.communicate(timeout=20)
+    kept = _received(home / "store")
+    assert 3 * MIB < kept < len(DATA)
+    server.serve("/data.bin", DATA)
+    server.seen.clear()
+    second = start(home, *words, SUREFETCH_CONNECTIONS="6")
+    _, err = second.communicate(timeout=60)
+    assert second.returncode == 0, err
+    bounds = [seen.headers.get("range", "").removeprefix("bytes=").split("-") for seen in server.seen]
+    assert all(len(bound) == 2 and bound[1] for bound in bounds), bounds
+    missing = len(DATA) - kept
+    assert missing <= sum(int(stop) + 1 - int(start) for start, stop in bounds) <= 1.5 * missing + MIB
+
+
 def _received(store: Path) -> int:
     """Bytes that the journals of unfinished parts tell."""
     counts = [0]

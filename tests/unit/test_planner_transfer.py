@@ -726,6 +726,26 @@ def test_wrong_bytes_of_an_earlier_run_are_no_fault_of_the_only_mirror() -> None
     assert [attempt.mirror for attempt in one.done.attempts] == ["an earlier run"]
 
 
+@pytest.mark.parametrize("tells_size", [True, False])
+def test_only_what_is_missing_is_asked_for_where_an_earlier_run_was_told_the_size(tells_size: bool) -> None:
+    held = Held(ranges=((0, 20 * MB), (30 * MB, 40 * MB), (45 * MB, 60 * MB)), size=SIZE)
+    one = world([capped(tells_size=tells_size)], held=held, is_known=False)
+    for start, stop in held.ranges:
+        one.part("file").spans.add(start, stop, one.giver("https://mirror0.example/file"))
+    assert one.run().missing == ()
+    assert one.received <= SIZE - 45 * MB + MB
+
+
+@pytest.mark.parametrize("size", [SIZE - MB, SIZE + MB, 2 * SIZE])
+def test_another_size_than_an_earlier_run_was_told_is_believed(size: int) -> None:
+    url = "https://mirror0.example/file"
+    held = Held(ranges=((0, 20 * MB), (30 * MB, 40 * MB)), size=size, validators={url: '"older"'})
+    one = world([capped()], held=held, is_known=False)
+    for start, stop in held.ranges:
+        one.part("file").spans.add(start, stop, one.giver(url, is_wrong=True))
+    assert one.run().missing == ()
+
+
 def test_orders_speak_of_requests_that_are_under_way() -> None:
     one = world([capped(), capped(stalls_after=MB), capped()])
     assert one.run().missing == ()

@@ -44,6 +44,7 @@ class Held(Struct, frozen=True, kw_only=True):
     """What an earlier run left of an artifact."""
 
     ranges: tuple[tuple[int, int], ...]
+    size: int | None = None  # of the whole, as a mirror told it then
     validators: Mapping[str, str] = {}  # URL -> validator that its mirror had
 
 

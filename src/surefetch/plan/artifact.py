@@ -72,6 +72,8 @@ class ArtifactPlan(Refusals):
         """Take in what an earlier run left; called once the mirrors are known, before the first step."""
         for url, validator in held.validators.items():
             self._roster.earlier(url, validator)
+        if self.size is None and held.size is not None and held.size <= (self.artifact.bound or held.size):
+            self.size = held.size  # believed until a mirror tells another one
         giver = self._roster.earlier("", None)  # nobody's yet: the disk may have changed it since
         limit = self.size if self.size is not None else self.artifact.bound
         for start, stop in held.ranges:

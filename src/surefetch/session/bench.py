@@ -126,7 +126,8 @@ class Bench:
             artifact = keys[key]
             part = self.part(artifact)
             validators = part.validators([*artifact.urls, *mirrors])
-            taken[artifact.name] = Held(ranges=tuple(part.received.as_pairs()), validators=validators)
+            ranges = tuple(part.received.as_pairs())
+            taken[artifact.name] = Held(ranges=ranges, size=part.size, validators=validators)
         self.resumed = sum(part.count for part in self._parts.values())
         return taken
 
