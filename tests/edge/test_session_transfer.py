@@ -421,6 +421,7 @@ def test_the_deadline_ends_a_get_that_stalls(make: Any) -> None:
     error = scene.fails()
     assert error.code == "transfer.deadline"
     assert error.exit_code == 14
+    assert " bytes to go" in error.message  # what its mirror did
 
 
 # --- unknown size -------------------------------------------------------------------------------------------

@@ -429,6 +429,23 @@ def test_the_deadline_ends_everything_and_is_told() -> None:
     assert told_causes(one)[-1] == "transfer.deadline"
 
 
+@pytest.mark.parametrize(
+    ("habit", "said"),
+    [
+        (Habit(is_silent=True), "no answer for 5 s"),
+        (Habit(rate=5e6, stalls_at=2.0), "nothing for 3 s, "),
+        (Habit(rate=1e5), " bytes a second, "),
+    ],
+)
+def test_what_each_mirror_did_is_told_when_the_time_is_used_up(habit: Habit, said: str) -> None:
+    one = world([habit], limits=Limits(deadline=5.0))
+    assert one.run().missing == ("file",)
+    assert one.done
+    last = one.done.attempts[-1]
+    assert (last.mirror, last.cause) == ("https://mirror0.example/file", "transfer.deadline")
+    assert said in last.detail
+
+
 def told_causes(one: World) -> list[str]:
     assert one.done
     return [attempt.cause for attempt in one.done.attempts]

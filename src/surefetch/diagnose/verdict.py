@@ -312,8 +312,11 @@ def _same_answer(case: _Case, digest: str, host: str, count: int, page: str) -> 
 
 def _out_of_time(case: _Case) -> _Choice | None:
     """Not every way was tried to its end: what single hosts did meanwhile decides nothing."""
-    late = next((attempt for attempt in case.failed if attempt.cause == "transfer.deadline"), None)
-    return None if late is None else _Choice(code=late.cause, detail=late.detail)
+    late = [attempt for attempt in case.failed if attempt.cause == "transfer.deadline"]
+    if not late:
+        return None
+    asked = [f"{place_of(a)}: {a.detail}" for a in late if "://" in a.mirror]
+    return _Choice(code=late[0].cause, detail="; ".join([late[0].detail, *asked[:2]]))
 
 
 def _outage(case: _Case) -> _Choice | None:

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 #: What is assumed of a mirror that nothing is known about.
 UNKNOWN_FIRST_BYTE: Final = 0.3  # seconds
 UNKNOWN_RATE: Final = 1e6  # bytes per second
+#: The cause of a fetch that has used up its time.
+LATE: Final = "transfer.deadline"
+#: Seconds of silence that are told as such.
+STANDSTILL: Final = 1.0
 #: Seconds of bytes from which a rate is read.
 LEAST_MEASURED: Final = 0.05
 
@@ -253,6 +257,21 @@ class Account:
         """Have bytes discarded; what is written of them until that is done goes, too."""
         self._forgotten.append((start, stop))
         return Discard(artifact=self.artifact, start=start, stop=stop)
+
+    def tell_late(self, now: float) -> None:
+        """Tell what each mirror that is asked does when the time for all is used up."""
+        left = f", {self.size - self.spans.total:,} bytes to go" if self.size else ""
+        live = [run for run in self.running.values() if not run.ending]
+        for candidate in dict.fromkeys(run.candidate for run in live):
+            runs = [run for run in live if run.candidate is candidate]
+            opened = [run for run in runs if run.opened_at is not None]
+            silence = now - max((run.last_byte for run in opened), default=runs[0].began)
+            detail = f"{sum(run.meter.rate(now, 0.0) for run in runs):,.0f} bytes a second{left}"
+            if not opened:
+                detail = f"no answer for {silence:.0f} s"
+            elif silence >= STANDSTILL:
+                detail = f"nothing for {silence:.0f} s{left}"
+            self._tell(candidate, LATE, detail, now - runs[0].began, sum(run.gained for run in runs))
 
     def _drop(self, candidate: Candidate, cause: str, detail: str) -> None:
         if not candidate.is_dropped or not candidate.mirror.source:

@@ -30,6 +30,7 @@ from surefetch.events import (
     Wait,
 )
 from surefetch.model import Artifact, Dataset, Form, Lookup, Mirror, Struct
+from surefetch.plan.account import LATE
 from surefetch.plan.artifact import ArtifactPlan, Held, Shared, State
 from surefetch.plan.hosts import Hosts
 from surefetch.plan.policy import Limits
@@ -274,7 +275,7 @@ class Planner:
                 return [*orders, *self._wait(now)]
             if not self._activate_next(now):
                 break
-        return orders + self._finish()
+        return orders + self._finish(now)
 
     def _activate(self, now: float) -> None:
         """Have a form for everything that is missing; add another one beside those that give too little."""
@@ -505,8 +506,13 @@ class Planner:
     def _is_late(self, now: float) -> bool:
         return bool(self._limits.deadline) and now - self._began >= self._limits.deadline
 
-    def _finish(self) -> list[Order]:
+    def _finish(self, now: float) -> list[Order]:
         self.is_done = True
+        if self.missing and self._limits.deadline and not (self._halted or self._is_stuck()):
+            detail = f"{self._limits.deadline:g} s"
+            self.attempts.append(Attempt(mirror="deadline", cause=LATE, detail=detail))
+            for plan in self._turns.live:
+                plan.tell_late(now)
         orders = [order for plan in self._plans.values() for order in plan.stop()]
         for plan in self._plans.values():
             if plan.want and plan.state is not State.PROVEN:
@@ -516,9 +522,6 @@ class Planner:
             # Requests that ended by it are no fault of their mirrors.
             self.attempts[:] = [a for a in self.attempts if (a.cause, a.detail) != (cause, detail)]
             self.attempts.append(Attempt(mirror="this machine", cause=cause, detail=detail))
-        elif self.missing and self._limits.deadline and not self._is_stuck():
-            detail = f"{self._limits.deadline:g} s"
-            self.attempts.append(Attempt(mirror="deadline", cause="transfer.deadline", detail=detail))
         return [*orders, Done(missing=tuple(sorted(self.missing)), attempts=tuple(self.attempts))]
 
     def _wait(self, now: float) -> list[Order]:
