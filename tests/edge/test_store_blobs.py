@@ -97,6 +97,27 @@ def test_a_batch_names_many_files_with_one_flush(store, monkeypatch):
     assert str(store.folder) in flushed
 
 
+def test_all_who_ask_for_a_blob_that_is_being_named_find_it(store, monkeypatch):
+    """Also those who come while another one waits for the disk already."""
+    synced, found = files.sync_data, []
+
+    def sync_slowly(descriptor):
+        time.sleep(0.3)
+        synced(descriptor)
+
+    monkeypatch.setattr(files, "sync_data", sync_slowly)
+    monkeypatch.setattr(blobs, "LONGEST", 0.0)
+    with store.batch():
+        publish(store, DATA)
+        asking = [threading.Thread(target=lambda: found.append(store.find(sha256(DATA)))) for _ in range(4)]
+        for thread in asking:
+            thread.start()
+            time.sleep(0.02)
+        for thread in asking:
+            thread.join(10)
+    assert len(found) == 4 and all(path is not None and path.read_bytes() == DATA for path in found)
+
+
 def test_a_batch_may_be_flushed_beside_what_is_done_with_its_names(store, monkeypatch):
     flushed, may_go_on = [], threading.Event()
     monkeypatch.setattr(files, "sync_folder", lambda path: (may_go_on.wait(10), flushed.append(path)))

@@ -131,8 +131,9 @@ class Blobs:
         Args:
             sizes: Bytes of each, None where nobody knows: then a file is wrong only if it is empty.
         """
-        if self._pending or self._settling:
-            self.settle()
+        with self._lock:
+            if self._pending or self._settling:
+                self.settle()
         if not any(map(os.path.isdir, (*self._own, *self._others))):
             return {}
         found = {}
@@ -153,8 +154,9 @@ class Blobs:
 
     def locate(self, sha256: str, size: int | None = None) -> tuple[str, os.stat_result] | None:
         """Return the path, as text, and the status of the bytes of a digest; see `find`."""
-        if sha256 in self._pending or self._is_settling(sha256):
-            self.settle()
+        with self._lock:  # or it is in neither while another thread settles it
+            if sha256 in self._pending or self._is_settling(sha256):
+                self.settle()
         for root in self._own:
             if (found := self._usable(root, sha256, size, is_layer=False)) is not None:
                 return found
