@@ -176,9 +176,8 @@ class Racing(Account):
             return []
         others = [other for other in self.running.values() if other is not run and not other.ending]
         own = [other for other in others if other.candidate is run.candidate]
-        is_ignored = all(
-            other.opened_at is None and other.is_quiet(now) for other in own
-        )  # one by one, perhaps
+        # Perhaps it looks at its connections one by one.
+        is_ignored = all(other.opened_at is None and other.is_quiet(now) for other in own)
         if not (is_ignored or self._widening.is_vain(run.candidate)):
             return []
         beside = sum(other.meter.rate(now, 0.0) for other in own)
