@@ -326,7 +326,7 @@ def test_a_server_that_gives_less_than_it_is_asked_for_gives_it_all(make: Any) -
 
 
 def test_a_mirror_without_ranges_goes_on_over_what_a_slow_one_has(make: Any) -> None:
-    scene = make(Script(takes_ranges=False, drip=STEADY.drip), Script(drip=(2 << 10, 0.01)))
+    scene = make(Script(takes_ranges=False, drip=STEADY.drip), Script(drip=(2 << 10, 0.01)), connections=1)
     scene.get()
     assert len(scene.servers[0].seen) <= 2, "asked again it would begin anew"
 
