@@ -791,6 +791,15 @@ def test_who_fails_at_ranges_is_asked_for_the_whole_file(refusal: tuple[Failure,
     assert one.run().missing == ()
 
 
+def test_who_ignores_ranges_is_asked_for_the_whole_file_where_another_mirror_has_another_one() -> None:
+    """One of its two silent requests ends first: what the other one is for is no last hope."""
+    one = world(
+        [Habit(rate=1.5e6, latency=0.016, other_size=20 * MB), capped(ranges_as=IGNORED)], size=14 * MB
+    )
+    assert one.run().missing == ()
+    assert one.now < 20
+
+
 def test_who_answered_at_once_is_asked_over_another_connection_where_it_falls_silent() -> None:
     one = world([capped(away=(2.0, 9.0), away_as=IGNORED)])
     assert one.run().missing == ()

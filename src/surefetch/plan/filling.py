@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from surefetch.events import Failure, Order, Shorten
+from surefetch.events import Order, Shorten
 from surefetch.model import PIECE_BYTES
 from surefetch.plan import segments
 from surefetch.plan.blame import Measure, Verdict
@@ -43,7 +43,7 @@ class Filling(Racing):
         host = run.candidate.host
         has_begun = run.opened_at is not None or host.last_byte > run.began
         has_begun |= 0 < host.first_byte < PROMPT * self._limits.first_byte_timeout  # something is amiss
-        may_mind = self._is_range(run.request) and run.candidate.minds_ranges(Failure.TIMEOUT, "")
+        may_mind = self._is_range(run.request) and not run.candidate.gave_range
         return not (has_begun or may_mind) and all(one is run.candidate for one in self._waiting())
 
     def give_up(self, ending: Ending) -> list[Order]:
