@@ -446,6 +446,17 @@ def test_what_each_mirror_did_is_told_when_the_time_is_used_up(habit: Habit, sai
     assert said in last.detail
 
 
+def test_mirrors_are_told_of_by_their_silence_not_by_the_moment_after_which_patience_ended() -> None:
+    limits = Limits(first_byte_timeout=3, stall_timeout=3, patience=6.2)
+    for seed in range(300):
+        one = world([Habit(is_silent=True)] * 3, limits=limits, seed=seed)
+        assert one.run().missing == ("file",)
+        assert one.done
+        assert len({attempt.mirror for attempt in one.done.attempts}) == 3
+        told = {(attempt.cause, attempt.detail) for attempt in one.done.attempts}
+        assert told == {("transfer.no-first-byte", "nothing for 3 s")}, seed
+
+
 def told_causes(one: World) -> list[str]:
     assert one.done
     return [attempt.cause for attempt in one.done.attempts]

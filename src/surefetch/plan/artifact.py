@@ -331,7 +331,7 @@ class ArtifactPlan(Refusals):
         self._release(run, now)
         run.candidate.silences += silence >= (QUIET if run.opened_at is None else RACE_SILENCE)
         is_silent = run.ending is Ending.SILENT or (run.ending is Ending.LOST and silence >= SILENT)
-        if is_silent and self._has_waited_for_others(run, now):
+        if is_silent and (self._has_waited_for_others(run, now) or self._says_nothing_new(run, silence)):
             return
         if is_silent:
             failure, cause = GIVEN_UP[event.phase]

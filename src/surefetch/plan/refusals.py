@@ -19,6 +19,8 @@ LAST_WORDS: Final = 2
 AGAIN: Final = 0.5
 #: Seconds that the host is left alone then.
 BREATHER: Final = 0.2
+#: A silence shorter than this share of what a first byte may take says nothing of a mirror.
+BRIEF: Final = 0.5
 
 
 class Refusals(Sizing):
@@ -67,6 +69,12 @@ class Refusals(Sizing):
             host.passed_over(run.began, now, self._limits)
             self._note_limit(run.candidate)
         return True
+
+    def _says_nothing_new(self, run: Running, silence: float) -> bool:
+        """Whether patience with all ended soon after a further request to a mirror that had failed already."""
+        candidate = run.candidate
+        is_brief = silence < BRIEF * self._limits.first_byte_timeout
+        return is_brief and candidate.is_dropped and candidate.failures > 0
 
     def _may_be_shut_out(self, candidate: Candidate, failure: Failure, cause: str, now: float) -> bool:
         """Whether a host that gave many files may refuse this one as it would refuse any other."""
