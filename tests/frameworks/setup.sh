@@ -26,11 +26,12 @@ make_environment() { # NAME PACKAGES... -- PACKAGES WITHOUT THEIR DEPENDENCIES..
     echo "making $name: ${with[*]} ${without[*]-}"
     rm -rf "${folder:?}/$name"
     python3 -m venv "$folder/$name"
+    # Without bytecode: what a test imports makes its own, and that is little of it.
     # surefetch for its dependencies alone: most tests play users without it, the others name this checkout.
-    "$folder/$name/bin/python" -m pip install --quiet "$root" "${with[@]}"
+    "$folder/$name/bin/python" -m pip install --quiet --no-compile "$root" "${with[@]}"
     "$folder/$name/bin/python" -m pip uninstall --quiet --yes surefetch
     if [ ${#without[@]} -gt 0 ]; then
-        "$folder/$name/bin/python" -m pip install --quiet --no-deps "${without[@]}"
+        "$folder/$name/bin/python" -m pip install --quiet --no-compile --no-deps "${without[@]}"
     fi
     echo "$stamp" >"$folder/$name/stamp"
 }

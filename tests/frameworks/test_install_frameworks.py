@@ -18,7 +18,12 @@ ENVIRONMENTS = {
     "tfds": "tensorflow",
     "huggingface": "main",
 }
-CASES = [(framework, dataset) for framework in ENVIRONMENTS for dataset in DATASETS]
+#: Tests of one home stay in one process.
+CASES = [
+    pytest.param(framework, dataset, marks=pytest.mark.xdist_group(f"{framework} {dataset}"))
+    for framework in ENVIRONMENTS
+    for dataset in DATASETS
+]
 
 
 @pytest.fixture(scope="module")
