@@ -1,11 +1,13 @@
 """The engine against a raw-socket server: what arrives, what is refused, and by which cause."""
 
 import errno
+import os
 import socket
 import time
 from email.utils import formatdate
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
 
 import pycurl
 import pytest
@@ -618,6 +620,22 @@ def test_a_refused_connection_is_known(driver: Driver) -> None:
     seen = driver.engine.observation(end.id)
     assert seen is not None
     assert (seen.phase, seen.address, seen.os_errno) == (Phase.CONNECT, "127.0.0.1", errno.ECONNREFUSED)
+
+
+@pytest.mark.parametrize("left", [0, 1])
+def test_where_no_more_files_may_be_open_the_host_is_not_blamed(
+    driver: Driver, server: FaultyServer, left: int
+) -> None:
+    resource = pytest.importorskip("resource")
+    assert isinstance(ending(driver.fetch(server.serve("/file", CONTENT), SIZE)[0]), Finished)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Path(os.devnull).open() as gap:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (gap.fileno() + 1 + left, hard))
+        try:
+            end = fails(driver, "http://127.0.0.1:1/x")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert (end.failure, end.cause) == (Failure.CONNECT, "local.limit")
 
 
 def test_a_name_that_does_not_exist_is_known(driver: Driver) -> None:

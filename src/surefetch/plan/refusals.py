@@ -71,7 +71,7 @@ class Refusals(Sizing):
         return True
 
     def _says_nothing_new(self, run: Running, silence: float) -> bool:
-        """Whether patience with all ended soon after a further request to a mirror that had failed already."""
+        """Whether patience with all ended soon after a further request to a mirror that had failed."""
         candidate = run.candidate
         is_brief = silence < BRIEF * self._limits.first_byte_timeout
         return is_brief and candidate.is_dropped and candidate.failures > 0

@@ -7,7 +7,7 @@ with lists of pieces a gigabyte took 2.0 s of CPU, gathered 0.75 s.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -117,6 +117,7 @@ class Channel:
         self.may_be_private = False
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
+        self.has_no_socket = False  # this process may have no more of them
         self.is_ready = False  # the connection stands, the request goes out
         self.is_reused = True  # no connection was opened for it
         self.opened_at = self.socket_at = 0.0  # when the making of its first and its last socket began
@@ -142,7 +143,7 @@ class Channel:
         """Make ready for a request; only what differs from the last one is set."""
         self.head.clear()
         self.refused_address = self.tried_address = ""
-        self.is_ready, self.is_reused = False, True
+        self.is_ready, self.is_reused, self.has_no_socket = False, True, False
         self.may_be_private = may_be_private or route.proxy is not None
         self.curl.setopt(pycurl.URL, url)
         self._put(pycurl.RANGE, byte_range)
@@ -246,9 +247,12 @@ class Channel:
         if not self.may_be_private and addresses.is_private(self.tried_address):
             self.refused_address = self.tried_address
             return int(pycurl.SOCKET_BAD)
-        with contextlib.suppress(OSError):  # a family that this machine has not: libcurl tries the next
+        self.has_no_socket = False
+        try:
             return lend(address.family, address.socktype, address.protocol, self._ahead_bytes)
-        return int(pycurl.SOCKET_BAD)
+        except OSError as error:  # also a family that this machine has not: libcurl tries the next
+            self.has_no_socket = error.errno in (errno.EMFILE, errno.ENFILE)
+            return int(pycurl.SOCKET_BAD)
 
     def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:
         # A connection that another request opened is checked again before this one is sent.

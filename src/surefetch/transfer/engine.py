@@ -437,10 +437,10 @@ class Engine:
     def _failed_on_the_way(self, transfer: Transfer, code: int, message: str) -> None:
         channel = transfer.channel
         assert channel
-        if channel.refused_address:
-            transfer.refused = policy.refused_address(
-                urls.host(transfer.url), channel.refused_address, is_redirected=bool(transfer.hops)
-            )
+        if channel.has_no_socket:
+            transfer.refused = policy.NO_SOCKET
+        elif address := channel.refused_address:
+            transfer.refused = policy.refused_address(transfer, address)
         elif code == pycurl.E_COULDNT_RESOLVE_HOST and transfer.stage is not Stage.LEFT:
             transfer.stage = Stage.LEFT
             self._names.ask(urls.host(transfer.url), time.monotonic())

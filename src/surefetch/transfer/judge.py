@@ -157,7 +157,7 @@ LOCAL_CAUSES: Final = {
 ENGINE_KNOWS: Final = frozenset(
     {
         "body.too-large", "body.unasked-encoding", "dns.blocked", "http.downgrade", "http.range-lie",
-        "http.redirect-loop", "policy.header-size", "policy.private-address", "policy.scheme",
+        "http.redirect-loop", "local.limit", "policy.header-size", "policy.private-address", "policy.scheme",
         "proxy.auth-required", "proxy.denied", "proxy.malformed", "proxy.not-a-proxy", "proxy.scheme",
         "tls.no-trust-store",
     }

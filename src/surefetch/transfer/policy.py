@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 from surefetch.errors import SurefetchError
+from surefetch.events import Failure
 from surefetch.transfer import addresses, urls
 from surefetch.transfer.answers import Refused
+
+if TYPE_CHECKING:
+    from surefetch.transfer.transfers import Transfer
+
+#: Nobody else is to blame; the connections that stand go on.
+NO_SOCKET: Final = Refused(
+    cause="local.limit", detail="no further connection: too many files open", failure=Failure.CONNECT
+)
 
 
 def refuse_url(url: str, *, is_named: bool) -> Refused | None:
@@ -58,8 +68,9 @@ def refuse_hop(
     return None
 
 
-def refused_address(host: str, address: str, *, is_redirected: bool) -> Refused:
+def refused_address(transfer: Transfer, address: str) -> Refused:
     """Say what it means that a host which nobody named turned out to be at a private address."""
-    if not is_redirected and addresses.is_nowhere(address):
+    host = urls.host(transfer.url)
+    if not transfer.hops and addresses.is_nowhere(address):
         return Refused(cause="dns.blocked", detail=f"`{host}` is given as {address}")
     return Refused(cause="policy.private-address", detail=f"`{host}` is at {address}")

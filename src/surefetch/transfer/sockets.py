@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _socket
 import contextlib
+import os
 import sys
 from _socket import socket  # CPython's and PyPy's own name for it; `socket.socket` derives from it
 from typing import Any, Final
@@ -30,9 +31,11 @@ def lend(family: int, kind: int, protocol: int, ahead_bytes: int) -> LentSocket:
         ahead_bytes: What the system may take in before it is read; 0: as it thinks best.
 
     Raises:
-        OSError: This machine has no such sockets.
+        OSError: This machine has no such sockets, or no more of them.
     """
     made = LentSocket(family, kind, protocol)
+    if os.name == "posix":  # pycurl makes a copy, and says nothing where it may not
+        os.close(os.dup(made.fileno()))
     if ahead_bytes:
         made.setsockopt(_socket.SOL_SOCKET, _socket.SO_RCVBUF, ahead_bytes)
     return made
