@@ -304,19 +304,21 @@ def test_who_is_asked_to_end_says_what_is_kept(site: Site, home: Path, name: str
     import sys
     import time
 
+    number = getattr(signal, name)
     site.script("images.gz", Script(stall_after=20))
     process = subprocess.Popen(
         [sys.executable, "-m", "surefetch", "get", "tiny", *named(site)],
         stderr=subprocess.PIPE,
         text=True,
         env=dict(os.environ),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # `nohup` and `&` have it ignored
     )
     for _ in range(200):
         if "/images.gz" in site.server.targets():
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(getattr(signal, name))
+    process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == code
     assert "kept" in errors
