@@ -394,6 +394,13 @@ def test_a_connection_that_ends_is_the_end_of_a_body_without_length(make: Any) -
     scene.get(size=None)
 
 
+def test_a_sole_mirror_that_sends_other_stretches_is_asked_for_the_whole_file(make: Any) -> None:
+    """Only the last of its ranges shows it; the others came before, as if they were right."""
+    scene = make(Script(range_lie=1, drip=(64 << 10, 0.02)))
+    scene.get(size=None)
+    assert scene.asked(0)[-1] == (0, None)
+
+
 # --- patience -----------------------------------------------------------------------------------------------
 
 

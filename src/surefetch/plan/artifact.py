@@ -382,7 +382,7 @@ class ArtifactPlan(Refusals):
         if verdict.measure is Measure.DROP and self._may_be_another(verdict.candidate):
             return self._start_over()
         if verdict.measure is Measure.DROP and self._may_spoil_ranges(verdict.candidate, others):
-            verdict.candidate.takes_ranges = False
+            verdict.candidate.takes_ranges = verdict.candidate.gave_range = False
             return self._start_over()
         if verdict.measure is Measure.DROP:
             is_known = event.actual in self._seen  # another mirror gave just the same
@@ -397,8 +397,8 @@ class ArtifactPlan(Refusals):
     def _may_spoil_ranges(self, candidate: Candidate, others: list[Candidate]) -> bool:
         """Whether the whole file may be right that nobody else has, and whose parts were wrong together."""
         is_alone = all(other is candidate for other in others)
-        can_be = candidate.gave_range and candidate.takes_ranges is not False
-        return is_alone and can_be and not candidate.is_out and self.artifact.bound <= ONCE_MORE
+        can_be = candidate.gave_range and self.spans.total <= ONCE_MORE
+        return is_alone and can_be and not candidate.is_out
 
     def _is_cut_short(self, candidate: Candidate) -> bool:
         """Whether its bytes may be wrong only because they end where another mirror says."""
