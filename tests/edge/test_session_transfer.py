@@ -401,6 +401,14 @@ def test_a_sole_mirror_that_sends_other_stretches_is_asked_for_the_whole_file(ma
     assert scene.asked(0)[-1] == (0, None)
 
 
+def test_a_file_is_whole_where_the_server_has_nothing_behind_what_came(make: Any) -> None:
+    """Its Content-Length was too large, and nobody promised a size; without the digest none would be believed."""
+    beyond = Script(status=416, headers=(("Content-Range", f"bytes */{len(DATA)}"),), body=b"")
+    scene = make([Script(headers=(("Content-Length", str(len(DATA) + 100)),), close=True), beyond])
+    scene.get(size=None)
+    assert len(scene.asked(0)) == 2
+
+
 # --- patience -----------------------------------------------------------------------------------------------
 
 

@@ -113,11 +113,20 @@ class ArtifactPlan(Refusals):
                 self._disordered(run, event, now)
             case Differed():
                 return self._differed(run, event)
+            case Failed() if self._is_all(event.size):
+                self.size = run.candidate.size = (
+                    event.size
+                )  # its answer before was to be longer, or had no end
+                self._release(run, now)
             case Failed():
                 return self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
             case Cancelled():
                 self._cancelled(run, event, now)
         return []
+
+    def _is_all(self, size: int | None) -> bool:
+        """Whether everything is here of a file whose size a mirror tells and nobody promised."""
+        return self.artifact.size is None and size == self.spans.total == self.spans.end > 0
 
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
         candidate, seconds = run.candidate, event.seconds or now - run.began

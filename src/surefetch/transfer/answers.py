@@ -219,6 +219,12 @@ def retry_after(value: str, date: str, now: float) -> float | None:
     return None if until is None else max(0.0, until - (now if began is None else began))
 
 
+def size_beyond(status: int | None, content_range: str) -> int | None:
+    """Return the size of a file that has nothing at the place asked for (RFC 9110, 14.4), if that is told."""
+    found = re.fullmatch(r"bytes\s+\*/(\d+)", content_range.strip(), re.IGNORECASE)
+    return int(found[1]) if found and status == 416 else None
+
+
 def strong_validator(head: Head) -> str | None:
     """Return what If-Range takes: a strong ETag, else the date of last change (RFC 9110, 13.1.5)."""
     tag = head.get("etag")

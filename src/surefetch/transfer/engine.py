@@ -538,6 +538,7 @@ class Engine:
                 detail=detail,
                 retry_after=pause,
                 wrong_digest=sha256(transfer.kept).hexdigest() if is_other_file else None,
+                size=answers.size_beyond(seen.status, seen.header("content-range")),
             ),
         )
 
