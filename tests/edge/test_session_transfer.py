@@ -401,8 +401,17 @@ def test_a_sole_mirror_that_sends_other_stretches_is_asked_for_the_whole_file(ma
     assert scene.asked(0)[-1] == (0, None)
 
 
+def test_who_sent_other_stretches_is_left_out_first(make: Any) -> None:
+    """To ask the liar alone, whole, over one connection takes longer than its bytes from the other one."""
+    drip = (16 << 10, 0.02)
+    scene = make(Script(range_lie=1, drip=drip), Script(drip=drip))
+    began = time.monotonic()
+    scene.get()
+    assert time.monotonic() - began < len(DATA) / (16 << 10) * 0.02
+
+
 def test_a_file_is_whole_where_the_server_has_nothing_behind_what_came(make: Any) -> None:
-    """Its Content-Length was too large, and nobody promised a size; without the digest none would be believed."""
+    """Its Content-Length was too large, and nobody promised a size: the digest decides."""
     beyond = Script(status=416, headers=(("Content-Range", f"bytes */{len(DATA)}"),), body=b"")
     scene = make([Script(headers=(("Content-Length", str(len(DATA) + 100)),), close=True), beyond])
     scene.get(size=None)

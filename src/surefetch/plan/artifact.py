@@ -273,7 +273,7 @@ class ArtifactPlan(Refusals):
         if failure is Failure.BUSY and host.pace.is_by_chance:
             host.unlimit()
         elif (failure in (Failure.BUSY, Failure.CONNECT) and is_giving and is_patient) or (
-            is_refusal(failure) and self._is_given_beside(run)
+            is_refusal(failure, cause) and self._is_given_beside(run)
         ):
             # It gives over other connections: it is not gone, it does not want more of us at once.
             self._limit(run, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
@@ -491,6 +491,8 @@ class ArtifactPlan(Refusals):
             return orders
         self._began = self._began or now
         self._look_at = now + min(LOOK_RARELY, max(LOOK_AGAIN, (now - self._began) / 20))
+        if verdict := self._blame.doubts([c for c in self._roster.candidates if not c.is_out]):
+            orders += self._carry_out(verdict)
         orders += self._let_go_on(now)
         orders += self._cull(now)
         orders += self._fill(now)
