@@ -170,7 +170,7 @@ class ArtifactPlan(Refusals):
         return orders
 
     def _weigh_validator(self, run: Running, validator: str | None) -> list[Order]:
-        """Forget what a mirror gave of a file that it has replaced since."""
+        """Forget what a mirror gave, and break off what it still gives, of a file that it has replaced."""
         candidate = run.candidate
         before, candidate.validator = candidate.validator, validator or candidate.validator
         if before is None or validator is None or before == validator or candidate.is_fickle:
@@ -180,12 +180,16 @@ class ArtifactPlan(Refusals):
         for giver in self.spans.givers():
             if giver.mirror.source == "":  # an earlier run's bytes may be of the file that was
                 stale += self.spans.remove_giver(giver)
-        return [self._forget(start, stop) for start, stop in stale]
+        orders: list[Order] = []
+        for other in self.running.values():
+            if other.candidate is candidate and other is not run and other.opened_at is not None:
+                orders += self._break_off(other, Ending.LOST)
+        return [*orders, *[self._forget(start, stop) for start, stop in stale]]
 
     def _began_elsewhere(self, run: Running) -> list[Order]:
         """A mirror sends the whole file where a range was asked for: take it if nobody does better."""
         others = any(other is not run and not other.ending for other in self.running.values())
-        better = any(c.takes_ranges is not False and c is not run.candidate for c in self._usable())
+        better = any(c.takes_ranges is not False for c in self._usable())  # itself, if it has another version
         return self._break_off(run, Ending.NO_RANGES) if others or better else []
 
     def _received(self, run: Running, start: int, stop: int, now: float) -> list[Order]:

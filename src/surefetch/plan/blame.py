@@ -29,8 +29,8 @@ class Blame:
     """Mutable: which candidates may be asked while the culprit is looked for.
 
     Who has lied about ranges is left out first. Each further round tries what is cheapest of: one suspect's
-    bytes from all others, or all others' bytes from one. The first costs a share of the artifact at the rate of
-    many, and names the culprit if there is only one.
+    bytes from all others, or all others' bytes from one. The former costs a share of the artifact at the rate
+    of many, and names the culprit if there is only one.
     """
 
     def __init__(self) -> None:
