@@ -235,6 +235,7 @@ class Failed(Struct, frozen=True, kw_only=True):
     detail: str = ""
     retry_after: float | None = None  # seconds, from the server
     wrong_digest: str | None = None  # SHA-256 of an answer that is certainly another file
+    size: int | None = None  # of the whole file, as told by who has nothing at the place asked for (416)
 
 
 class Cancelled(Struct, frozen=True, kw_only=True):

@@ -364,6 +364,16 @@ def test_a_file_that_is_replaced_on_the_way_comes_from_one_version(make: Any) ->
     assert causes(receipt, server) == ["body.truncated"]
 
 
+def test_what_still_comes_of_the_version_before_is_not_waited_for(make: Any) -> None:
+    """Its bytes would spoil the new ones; over one connection, the whole file takes 7.7 s."""
+    drip = (16 << 10, 0.02)
+    old = Script(body=_flipped(DATA, range(0, len(DATA), 4096)), etag='"old"', drip=drip)
+    scene = make([old, Script(etag='"new"', drip=drip)])
+    began = time.monotonic()
+    scene.get(size=None)
+    assert time.monotonic() - began < 6
+
+
 @pytest.mark.parametrize("name", ["etag", "last_modified"])
 def test_nodes_whose_validators_differ_and_that_cut_give_the_file_together(make: Any, name: str) -> None:
     tags = [f"Mon, 0{day} Jan 2024 00:00:00 GMT" if name == "last_modified" else f'"{day}"' for day in (1, 2)]
@@ -392,6 +402,30 @@ def test_a_body_in_chunks_without_a_length_is_whole(make: Any) -> None:
 def test_a_connection_that_ends_is_the_end_of_a_body_without_length(make: Any) -> None:
     scene = make(Script(has_length=False, takes_ranges=False))
     scene.get(size=None)
+
+
+def test_a_sole_mirror_that_sends_other_stretches_is_asked_for_the_whole_file(make: Any) -> None:
+    """Only the last of its ranges shows it; the others came before, as if they were right."""
+    scene = make(Script(range_lie=1, drip=(64 << 10, 0.02)))
+    scene.get(size=None)
+    assert scene.asked(0)[-1] == (0, None)
+
+
+def test_who_sent_other_stretches_is_left_out_first(make: Any) -> None:
+    """To ask the liar alone, whole, over one connection takes longer than its bytes from the other one."""
+    drip = (16 << 10, 0.02)
+    scene = make(Script(range_lie=1, drip=drip), Script(drip=drip))
+    began = time.monotonic()
+    scene.get()
+    assert time.monotonic() - began < len(DATA) / (16 << 10) * 0.02
+
+
+def test_a_file_is_whole_where_the_server_has_nothing_behind_what_came(make: Any) -> None:
+    """Its Content-Length was too large, and nobody promised a size: the digest decides."""
+    beyond = Script(status=416, headers=(("Content-Range", f"bytes */{len(DATA)}"),), body=b"")
+    scene = make([Script(headers=(("Content-Length", str(len(DATA) + 100)),), close=True), beyond])
+    scene.get(size=None)
+    assert len(scene.asked(0)) == 2
 
 
 # --- patience -----------------------------------------------------------------------------------------------

@@ -72,9 +72,14 @@ def test_pages_are_told_from_files_by_their_first_bytes() -> None:
     ("value", "seconds"), [("5", 5.0), ("-1", None), ("x", None), ("", None), ("1e9", None)]
 )
 def test_retry_after_in_seconds(value: str, seconds: float | None) -> None:
-    assert retry_after(value, 0.0) == seconds
+    assert retry_after(value, "", 0.0) == seconds
 
 
 def test_retry_after_as_a_date() -> None:
-    assert retry_after("Thu, 01 Jan 1970 00:01:00 GMT", 10.0) == 50.0
-    assert retry_after("Thu, 01 Jan 1970 00:00:01 GMT", 10.0) == 0.0
+    assert retry_after("Thu, 01 Jan 1970 00:01:00 GMT", "", 10.0) == 50.0
+    assert retry_after("Thu, 01 Jan 1970 00:00:01 GMT", "", 10.0) == 0.0
+
+
+def test_retry_after_as_a_date_is_held_against_the_servers_own_clock() -> None:
+    assert retry_after("Thu, 01 Jan 1970 01:00:02 GMT", "Thu, 01 Jan 1970 01:00:00 GMT", 10.0) == 2.0
+    assert retry_after("Thu, 01 Jan 1970 00:01:00 GMT", "now", 10.0) == 50.0

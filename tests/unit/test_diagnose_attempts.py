@@ -504,10 +504,11 @@ def test_secrets_in_redirects_are_not_told() -> None:
 
 
 def test_retry_after_is_read_in_both_forms() -> None:
-    assert retry_after("120", NOW) == 120.0
-    assert retry_after("Thu, 28 May 2026 20:27:40 GMT", NOW) == 60.0
-    assert retry_after("Thu, 28 May 2020 20:27:40 GMT", NOW) == 0.0
-    assert retry_after("soon", NOW) is None and retry_after("", NOW) is None
+    assert retry_after("120", "", NOW) == 120.0
+    assert retry_after("Thu, 28 May 2026 20:27:40 GMT", "", NOW) == 60.0
+    assert retry_after("Thu, 28 May 2020 20:27:40 GMT", "", NOW) == 0.0
+    assert retry_after("Thu, 28 May 2020 20:27:40 GMT", "Thu, 28 May 2020 20:27:38 GMT", NOW) == 2.0
+    assert retry_after("soon", "", NOW) is None and retry_after("", "", NOW) is None
     assert http_date("nonsense") is None
     assert judge(answered(429, headers={"retry-after": "7"})).retry_after == 7.0
 

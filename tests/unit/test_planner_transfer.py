@@ -819,6 +819,7 @@ def test_who_answered_at_once_is_asked_over_another_connection_where_it_falls_si
 
 def test_what_came_wrong_in_parts_from_its_only_mirror_is_asked_for_as_a_whole() -> None:
     assert world([capped(spoils_ranges=True)]).run().missing == ()
+    assert world([capped(spoils_ranges=True)], is_known=False, bound=1 << 40).run().missing == ()
     one = world([capped(is_wrong=True)])
     assert one.run().missing
     assert one.now <= 1.2 * (SIZE / 30e6 + SIZE / 5e6)  # once in parts, once over one connection

@@ -152,7 +152,9 @@ def judge_status(seen: Observation) -> Finding | None:
     cause = codes.STATUS.get(status) or (
         "http.server-error" if 500 <= status < 600 else "http.unexpected-status"
     )
-    if status in (429, 503) and (seconds := retry_after(seen.header("retry-after"), seen.now)):
+    if status in (429, 503) and (
+        seconds := retry_after(seen.header("retry-after"), seen.header("date"), seen.now)
+    ):
         said += f"; it wants to be asked again in {duration(seconds)}"
     if status == 416 and (whole := seen.header("content-range")):
         said += f", and says of its file `{whole}`"

@@ -65,7 +65,7 @@ def judgement(finding: Finding, seen: Observation) -> Judgement:
         failure=failure,
         cause=finding.cause,
         detail=finding.detail,
-        retry_after=retry_after(seen.header("retry-after"), seen.now),
+        retry_after=retry_after(seen.header("retry-after"), seen.header("date"), seen.now),
     )
 
 

@@ -94,12 +94,16 @@ def clean(url: str) -> str:
     return f"{head}{separator}{rest.rpartition('@')[2]}" if separator else head
 
 
-def retry_after(value: str, now: float | None) -> float | None:
-    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3). None if absent or unreadable."""
+def retry_after(value: str, date: str, now: float | None) -> float | None:
+    """Read a Retry-After header: seconds, or a date (RFC 9110, 10.2.3). None if absent or unreadable.
+
+    A date is held against the answer's own Date: the server's clock may be another one than ours.
+    """
     if re.fullmatch(r"\d{1,9}", value.strip()):
         return float(value)
-    date = http_date(value)
-    return max(0.0, date - now) if date is not None and now is not None else None
+    until, began = http_date(value), http_date(date)
+    began = now if began is None else began
+    return max(0.0, until - began) if until is not None and began is not None else None
 
 
 def http_date(value: str) -> float | None:

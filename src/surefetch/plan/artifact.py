@@ -113,11 +113,20 @@ class ArtifactPlan(Refusals):
                 self._disordered(run, event, now)
             case Differed():
                 return self._differed(run, event)
+            case Failed() if self._is_all(event.size):
+                self.size = run.candidate.size = (
+                    event.size
+                )  # its answer before was to be longer, or had no end
+                self._release(run, now)
             case Failed():
                 return self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
             case Cancelled():
                 self._cancelled(run, event, now)
         return []
+
+    def _is_all(self, size: int | None) -> bool:
+        """Whether everything is here of a file whose size a mirror tells and nobody promised."""
+        return self.artifact.size is None and size == self.spans.total == self.spans.end > 0
 
     def _opened(self, run: Running, event: Opened, now: float) -> list[Order]:
         candidate, seconds = run.candidate, event.seconds or now - run.began
@@ -161,7 +170,7 @@ class ArtifactPlan(Refusals):
         return orders
 
     def _weigh_validator(self, run: Running, validator: str | None) -> list[Order]:
-        """Forget what a mirror gave of a file that it has replaced since."""
+        """Forget what a mirror gave, and break off what it still gives, of a file that it has replaced."""
         candidate = run.candidate
         before, candidate.validator = candidate.validator, validator or candidate.validator
         if before is None or validator is None or before == validator or candidate.is_fickle:
@@ -171,12 +180,16 @@ class ArtifactPlan(Refusals):
         for giver in self.spans.givers():
             if giver.mirror.source == "":  # an earlier run's bytes may be of the file that was
                 stale += self.spans.remove_giver(giver)
-        return [self._forget(start, stop) for start, stop in stale]
+        orders: list[Order] = []
+        for other in self.running.values():
+            if other.candidate is candidate and other is not run and other.opened_at is not None:
+                orders += self._break_off(other, Ending.LOST)
+        return [*orders, *[self._forget(start, stop) for start, stop in stale]]
 
     def _began_elsewhere(self, run: Running) -> list[Order]:
         """A mirror sends the whole file where a range was asked for: take it if nobody does better."""
         others = any(other is not run and not other.ending for other in self.running.values())
-        better = any(c.takes_ranges is not False and c is not run.candidate for c in self._usable())
+        better = any(c.takes_ranges is not False for c in self._usable())  # itself, if it has another version
         return self._break_off(run, Ending.NO_RANGES) if others or better else []
 
     def _received(self, run: Running, start: int, stop: int, now: float) -> list[Order]:
@@ -264,7 +277,7 @@ class ArtifactPlan(Refusals):
         if failure is Failure.BUSY and host.pace.is_by_chance:
             host.unlimit()
         elif (failure in (Failure.BUSY, Failure.CONNECT) and is_giving and is_patient) or (
-            is_refusal(failure) and self._is_given_beside(run)
+            is_refusal(failure, cause) and self._is_given_beside(run)
         ):
             # It gives over other connections: it is not gone, it does not want more of us at once.
             self._limit(run, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
@@ -382,7 +395,7 @@ class ArtifactPlan(Refusals):
         if verdict.measure is Measure.DROP and self._may_be_another(verdict.candidate):
             return self._start_over()
         if verdict.measure is Measure.DROP and self._may_spoil_ranges(verdict.candidate, others):
-            verdict.candidate.takes_ranges = False
+            verdict.candidate.takes_ranges = verdict.candidate.gave_range = False
             return self._start_over()
         if verdict.measure is Measure.DROP:
             is_known = event.actual in self._seen  # another mirror gave just the same
@@ -397,8 +410,8 @@ class ArtifactPlan(Refusals):
     def _may_spoil_ranges(self, candidate: Candidate, others: list[Candidate]) -> bool:
         """Whether the whole file may be right that nobody else has, and whose parts were wrong together."""
         is_alone = all(other is candidate for other in others)
-        can_be = candidate.gave_range and candidate.takes_ranges is not False
-        return is_alone and can_be and not candidate.is_out and self.artifact.bound <= ONCE_MORE
+        can_be = candidate.gave_range and self.spans.total <= ONCE_MORE
+        return is_alone and can_be and not candidate.is_out
 
     def _is_cut_short(self, candidate: Candidate) -> bool:
         """Whether its bytes may be wrong only because they end where another mirror says."""
@@ -482,6 +495,8 @@ class ArtifactPlan(Refusals):
             return orders
         self._began = self._began or now
         self._look_at = now + min(LOOK_RARELY, max(LOOK_AGAIN, (now - self._began) / 20))
+        if verdict := self._blame.doubts([c for c in self._roster.candidates if not c.is_out]):
+            orders += self._carry_out(verdict)
         orders += self._let_go_on(now)
         orders += self._cull(now)
         orders += self._fill(now)

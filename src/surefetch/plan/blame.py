@@ -28,8 +28,9 @@ class Verdict(msgspec.Struct, frozen=True):
 class Blame:
     """Mutable: which candidates may be asked while the culprit is looked for.
 
-    Each round tries what is cheapest of: one suspect's bytes from all others, or all others' bytes from one.
-    The first costs a share of the artifact at the rate of many, and names the culprit if there is only one.
+    Who has lied about ranges is left out first. Each further round tries what is cheapest of: one suspect's
+    bytes from all others, or all others' bytes from one. The former costs a share of the artifact at the rate
+    of many, and names the culprit if there is only one.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,9 @@ class Blame:
         if len(given) == 1:
             self._cleared = []
             return Verdict(Measure.DROP, next(iter(given)))
+        liar = next((giver for giver in given if self._is_doubtful(giver, others)), None)
+        if liar:
+            return self._begin(Verdict(Measure.LEAVE_OUT, liar))
         rates = {candidate: rate(candidate) for candidate in others}
         total, all_bytes = sum(rates.values()), sum(given.values())
         rounds = [
@@ -83,6 +87,12 @@ class Blame:
         if not rounds:  # nobody is left to ask
             return Verdict(Measure.DROP, next(iter(given)))
         return self._begin(min(rounds, key=lambda pair: pair[0])[1])
+
+    def doubts(self, others: Sequence[Candidate]) -> Verdict | None:
+        """Leave somebody out who has just lied, in a round that counts on its bytes."""
+        asked = [candidate for candidate in others if self.is_searching and self.allows(candidate)]
+        liar = next((candidate for candidate in asked if self._is_doubtful(candidate, others)), None)
+        return self.leave_out(liar) if liar else None
 
     def clear(self, candidates: Sequence[Candidate]) -> None:
         """Do not leave these out in a round of their own."""
@@ -99,6 +109,11 @@ class Blame:
         if suspect is not None and suspect in others:
             return self._begin(Verdict(Measure.ALONE, suspect))
         return None
+
+    def _is_doubtful(self, candidate: Candidate, others: Sequence[Candidate]) -> bool:
+        """Whether it sent another stretch than it said, and the bytes were never tried without its own."""
+        is_needed = all(other is candidate for other in others)
+        return candidate.has_lied and candidate not in self._cleared and not is_needed
 
     def _begin(self, verdict: Verdict) -> Verdict:
         if verdict.measure is Measure.LEAVE_OUT:

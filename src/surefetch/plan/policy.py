@@ -144,8 +144,10 @@ def takes_back(failure: Failure) -> bool:
     return failure in (Failure.MISSING, Failure.AUTH, Failure.CORRUPT)
 
 
-def is_refusal(failure: Failure) -> bool:
+def is_refusal(failure: Failure, cause: str) -> bool:
     """Whether a failure may be a server's way to say that it takes no further request beside others."""
+    if cause == "http.range-lie":  # it took it, and sends other bytes
+        return False
     return failure in (Failure.SERVER, Failure.GATEWAY, Failure.CUT) or takes_back(failure)
 
 

@@ -200,12 +200,13 @@ def page_title(page: bytes) -> str:
     return f"“{' '.join(found[1].decode('utf-8', 'replace').split())[:120]}”"
 
 
-def retry_after(value: str, now: float) -> float | None:
+def retry_after(value: str, date: str, now: float) -> float | None:
     """Read a Retry-After header (RFC 9110, 10.2.3): seconds, or a date.
 
     Args:
-        value: The header's value.
-        now: Seconds since 1970.
+        value: The header's value; "" where there is none.
+        date: The answer's Date: the clock that a date is to be held against.
+        now: Seconds since 1970 by this machine's clock, for answers without.
 
     Returns:
         Seconds to wait, at least 0; None when it says nothing that can be read.
@@ -213,12 +214,15 @@ def retry_after(value: str, now: float) -> float | None:
     value = value.strip()
     if value.isdigit():
         return float(value[:9])
-    from email.utils import parsedate_to_datetime  # for dates alone, which few servers send
+    until = _seconds(value)
+    began = _seconds(date)
+    return None if until is None else max(0.0, until - (now if began is None else began))
 
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except (ValueError, TypeError, OverflowError):
-        return None
+
+def size_beyond(status: int | None, content_range: str) -> int | None:
+    """Return the size of a file that has nothing at the place asked for (RFC 9110, 14.4), if that is told."""
+    found = re.fullmatch(r"bytes\s+\*/(\d+)", content_range.strip(), re.IGNORECASE)
+    return int(found[1]) if found and status == 416 else None
 
 
 def strong_validator(head: Head) -> str | None:
@@ -274,6 +278,18 @@ def _unasked_encoding(head: Head, name: str) -> str:
 def _length(head: Head) -> int | None:
     value = head.get("content-length").strip()
     return int(value) if value.isdigit() and not head.get("transfer-encoding") else None
+
+
+def _seconds(date: str) -> float | None:
+    """Read an HTTP date as seconds since 1970."""
+    if not date:
+        return None
+    from email.utils import parsedate_to_datetime  # few servers send one where it is looked at
+
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _fields(lines: Sequence[bytes]) -> tuple[tuple[str, str], ...]:

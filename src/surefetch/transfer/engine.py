@@ -527,9 +527,8 @@ class Engine:
             )
             return
         asked = seen.header("retry-after")  # a proxy's, too
-        pause = answers.retry_after(asked, time.time()) if asked else None
+        pause = answers.retry_after(asked, seen.header("date"), time.time()) if asked else None
         is_other_file = is_whole and seen.status in (200, 203) and bool(transfer.kept)
-        digest = sha256(transfer.kept).hexdigest() if is_other_file else None
         self._end(
             transfer,
             Failed(
@@ -538,7 +537,8 @@ class Engine:
                 cause=cause,
                 detail=detail,
                 retry_after=pause,
-                wrong_digest=digest,
+                wrong_digest=sha256(transfer.kept).hexdigest() if is_other_file else None,
+                size=answers.size_beyond(seen.status, seen.header("content-range")),
             ),
         )
 
