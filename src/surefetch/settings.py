@@ -54,6 +54,10 @@ class Decision(Struct, frozen=True, kw_only=True):
 OFFLINE_VARIABLES = ("SUREFETCH_OFFLINE", "HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "UV_OFFLINE")
 #: Settings that more variables than their own can decide, the first that is set winning.
 _VARIABLES = {"offline": OFFLINE_VARIABLES, "catalogs": ("SUREFETCH_CATALOG", "SUREFETCH_CATALOGS")}
+#: Variables that decide no setting.
+_OTHER_VARIABLES = ("SUREFETCH_CONFIG", "SUREFETCH_DEBUG", "SUREFETCH_HOOK")
+#: Seconds that a request may wait for something at most; libcurl counts them in milliseconds.
+_LONGEST = 1_000_000
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 
 
@@ -80,6 +84,22 @@ def read_settings(
     decisions = [_decide(name, given, environ, file, path) for name in names()]
     values = {decision.name: decision.value for decision in decisions}
     return Settings(**values), decisions
+
+
+def misspelt(environ: Mapping[str, str]) -> list[str]:
+    """Say which variables are read by nobody, and look as if they were meant for one of ours."""
+    known = {f"SUREFETCH_{name.upper()}" for name in names()} | {"SUREFETCH_CATALOG", *_OTHER_VARIABLES}
+    unknown = [name for name in environ if name.startswith("SUREFETCH_") and name not in known]
+    if not unknown:
+        return []
+    from difflib import get_close_matches  # nearly always there are none
+
+    prefix = len("SUREFETCH_")
+    ours = {name[prefix:]: name for name in sorted(known)}
+    close = [(name, get_close_matches(name[prefix:], ours, 1)) for name in unknown]
+    return [
+        f"variable {name} is read by nobody: is {ours[found[0]]} meant?" for name, found in close if found
+    ]
 
 
 def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -113,10 +133,7 @@ def parse_value(name: str, value: Any, place: str) -> Any:
         raise SettingError(f"there is no setting `{name}`", hint="`surefetch config show` lists all")
     converted = _from_text(name, value, place) if isinstance(value, str) else _checked(name, value, place)
     if isinstance(converted, int | float) and not isinstance(converted, bool):
-        if converted < 0:
-            raise SettingError(f"setting `{name}` of {place} is `{converted}`, and may not be negative")
-        if not converted < float("inf"):  # nor is it NaN
-            raise SettingError(f"setting `{name}` of {place} is `{converted}`, and must be a finite number")
+        _check_number(name, converted, place)
     _check_readable(name, converted, place)
     if name == "sources" and (unknown := [item for item in converted if item not in Settings().sources]):
         known = " ".join(Settings().sources)
@@ -127,6 +144,18 @@ def parse_value(name: str, value: Any, place: str) -> Any:
     return converted
 
 
+def _check_number(name: str, number: float, place: str) -> None:
+    said = f"setting `{name}` of {place} is `{number}`, and"
+    if number < 0:
+        raise SettingError(f"{said} may not be negative")
+    if not number < float("inf"):  # nor is it NaN
+        raise SettingError(f"{said} must be a finite number")
+    if name == "jobs" and number < 1:
+        raise SettingError(f"{said} must be at least 1")
+    if name.endswith("_timeout") and not 0 < number <= _LONGEST:
+        raise SettingError(f"{said} must be more than 0 and at most {_LONGEST:,} seconds")
+
+
 def _check_readable(name: str, value: Any, place: str) -> None:
     """Refuse addresses of mirrors and proxies of artifacts that no request could be sent to."""
     if name not in ("mirror", "rewrite") or not value:
@@ -135,7 +164,10 @@ def _check_readable(name: str, value: Any, place: str) -> None:
 
     for url in value.values() if name == "rewrite" else value:
         try:
-            _ = urlsplit(url).port
+            parts = urlsplit(url)
+            _ = parts.port
+            if name == "mirror" and not (parts.scheme in ("https", "http") and parts.hostname):
+                raise ValueError
         except ValueError:  # its words may repeat a password
             raise SettingError(
                 f"setting `{name}` of {place} has an address that cannot be read",
@@ -197,7 +229,7 @@ def _from_text(name: str, text: str, place: str) -> Any:
         )
     pairs = [pair.partition("=") for pair in text.split()]
     if not all(prefix and separator for prefix, separator, _ in pairs):
-        raise SettingError(f"setting `{name}` of {place} is `{text}`, and must be PREFIX=PREFIX pairs")
+        raise SettingError(f"setting `{name}` of {place} must be PREFIX=PREFIX pairs")  # not told: passwords
     return {prefix: replacement for prefix, _, replacement in pairs}
 
 

@@ -50,7 +50,12 @@ def test_set_and_unset_leave_the_rest_of_the_file(surefetch: Run) -> None:
         ("limit_rate", "1.5", "must be a whole number"),
         ("limit_rate", "2Mbit", "must be a whole number"),
         ("deadline", "soon", "must be a number"),
+        ("jobs", "0", "must be at least 1"),
+        ("stall_timeout", "0", "must be more than 0"),
+        ("connect_timeout", "1e300", "must be more than 0 and at most 1,000,000 seconds"),
         ("mirror", "http://[::1/", "has an address that cannot be read"),
+        ("mirror", "ftp://lab.example/", "has an address that cannot be read"),
+        ("mirror", "/data/mirror", "has an address that cannot be read"),
         ("rewrite", "https://a.example/=http://h:99999/", "has an address that cannot be read"),
     ],
 )
@@ -80,6 +85,34 @@ def test_bytes_may_be_written_as_people_do(text: str, number: int) -> None:
 def test_set_says_when_a_variable_still_decides(surefetch: Run) -> None:
     result = surefetch("config", "set", "jobs", "3", SUREFETCH_JOBS="5")
     assert "variable SUREFETCH_JOBS still decides" in result.stderr
+
+
+def test_no_password_of_an_address_is_shown(surefetch: Run) -> None:
+    secret = "hunter2-secret"
+    address = f"http://ann:{secret}@proxy.example:8080"
+    said = surefetch("config", "set", "proxy", address)
+    variables = {
+        "SUREFETCH_MIRROR": address,
+        "SUREFETCH_REWRITE": f"https://a.example/={address}/",
+    }
+    shown = surefetch("config", "show", **variables)
+    as_json = surefetch("config", "show", "--json", **variables)
+    wrong = surefetch("config", "show", SUREFETCH_REWRITE=address)
+    assert wrong.returncode == 2 and "PREFIX=PREFIX" in wrong.stderr
+    for result in (said, shown, as_json, wrong):
+        assert secret not in result.stdout + result.stderr
+    assert row(shown.stdout, "proxy").split()[1] == "http://***@proxy.example:8080"
+
+
+@pytest.mark.parametrize(
+    ("variable", "meant"),
+    [("SUREFETCH_OFLINE", "SUREFETCH_OFFLINE"), ("SUREFETCH_CACHE_DIR", ""), ("SUREFETCH_DEBUG", "")],
+)
+def test_a_variable_that_nothing_reads_is_named_if_it_looks_misspelt(
+    surefetch: Run, variable: str, meant: str
+) -> None:
+    said = surefetch("config", "show", **{variable: "1"}).stderr
+    assert said == (f"note: variable {variable} is read by nobody: is {meant} meant?\n" if meant else "")
 
 
 def test_a_broken_settings_file_is_named(surefetch: Run) -> None:

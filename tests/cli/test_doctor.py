@@ -48,6 +48,17 @@ def test_a_url_is_looked_at_and_what_decided_its_proxy_is_said(surefetch: Run, s
     )
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])
+def test_a_proxy_that_cannot_be_read_is_mended_where_it_stands(
+    surefetch: Run, site: Site, variable: str
+) -> None:
+    result = surefetch("doctor", site.url("images.gz"), **{variable: "http://:3128"})
+    assert result.returncode == 21
+    assert f"proxy: one that cannot be read (variable {variable})" in result.stdout
+    assert f"export {variable}=" in result.stdout.splitlines()[-1]
+    assert "would go" not in result.stdout
+
+
 def test_a_setting_that_other_programs_do_not_see_is_told_with_the_line_to_set(
     surefetch: Run, site: Site
 ) -> None:

@@ -153,6 +153,11 @@ def test_a_hub_token_goes_to_the_hub_over_https_alone(tmp_path: Path) -> None:
     assert credentials.headers("https://huggingface.co.evil.example/x") == []
 
 
+def test_a_line_break_in_a_token_begins_no_other_header(tmp_path: Path) -> None:
+    found = Credentials({"HF_TOKEN": " hf_to\r\nken\n"}, home=tmp_path)
+    assert found.headers("https://huggingface.co/x") == ["Authorization: Bearer hf_token"]
+
+
 def test_the_hubs_endpoint_can_be_another(tmp_path: Path) -> None:
     credentials = Credentials({"HF_TOKEN": "hf_x", "HF_ENDPOINT": "https://hub.corp"}, home=tmp_path)
     assert credentials.headers("https://hub.corp/x") == ["Authorization: Bearer hf_x"]

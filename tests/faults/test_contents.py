@@ -63,6 +63,13 @@ def test_a_link_local_address_that_only_a_file_names_is_refused(surefetch: Run, 
     assert "--mirror" in error.hint
 
 
+def test_a_link_local_address_that_a_host_of_this_network_leads_to_is_refused(surefetch: Run) -> None:
+    with FaultyServer() as server:
+        words = any_file(server.serve("/big.bin", b"", redirect("http://169.254.169.254/latest")))
+        error = failed(surefetch, *words)
+    assert (error.cause, error.exit) == ("policy.private-address", 13), error
+
+
 #: What a service answers -> cause, fault, exit code.
 SERVICES = {
     "used up": (

@@ -49,6 +49,16 @@ def test_a_host_behind_the_proxy_that_refuses_is_not_the_proxys_fault(surefetch:
     assert (error.cause, error.fault, error.exit) == ("proxy.upstream", "mirror", 5), error
 
 
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_a_proxy_that_could_not_reach_the_host_is_asked_again(surefetch: Run, status: int) -> None:
+    with FaultyServer() as proxy:
+        proxy.serve("data.test:443", b"", Script(status=status))
+        error = failed(surefetch, *any_file("https://data.test/big.bin"), https_proxy=proxy.origin)
+        tries = proxy.targets()
+    assert (error.cause, error.fault, error.exit) == ("proxy.upstream", "mirror", 5), error
+    assert tries == ["data.test:443"] * 4
+
+
 def test_a_proxy_whose_name_does_not_resolve_is_named(surefetch: Run, site: Site) -> None:
     words = any_file(site.server.serve("/big.bin", BIG))
     error = failed(surefetch, *words, http_proxy="http://proxy.of-no-such-name.invalid:3128")

@@ -444,6 +444,12 @@ def test_a_proxys_503_may_mean_that_it_has_enough_to_do() -> None:
     assert (judged.cause, judged.failure) == ("proxy.upstream", Failure.BUSY)
 
 
+def test_a_503_of_squid_that_names_a_host_it_cannot_reach_is_no_matter_of_enough_to_do() -> None:
+    told = (("X-Squid-Error", "ERR_CONNECT_FAIL 111"),)
+    judged = judge(saw(curl_code=56, proxy_status=503, proxy_headers=told, **PROXY))
+    assert (judged.cause, judged.failure) == ("proxy.upstream", Failure.GATEWAY)
+
+
 def test_the_issuer_can_be_read_back_from_a_detail() -> None:
     assert issuer_of(judge(CASES["zscaler"][0]).detail) == "Zscaler Intermediate Root CA"
     assert common_name("/C=US/O=Acme/CN=Acme Root") == "Acme Root"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from surefetch.transfer import policy
+from surefetch.model import Lookup
+from surefetch.transfer import addresses, policy
+from surefetch.transfer.addresses import Reach
+from surefetch.transfer.transfers import Page
 
 
 @pytest.mark.parametrize(
@@ -34,3 +37,40 @@ def test_what_is_inside_a_network_is_refused_however_it_is_written(host: str) ->
 )  # fmt: skip
 def test_what_is_outside_is_asked(host: str) -> None:
     assert policy.refuse_url(f"http://{host}/x", is_named=False) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "url", "is_user", "named", "reach"),
+    [
+        ("http://nas.example/", "http://nas.example/", True, (), Reach.LINK),
+        ("http://169.254.7.7/", "http://169.254.7.7/", True, (), Reach.LINK),
+        ("http://data.example/", "http://data.example/", False, (), Reach.PUBLIC),
+        ("http://nas.example/", "http://nas.example/", False, ("nas.example",), Reach.PRIVATE),
+        ("http://10.1.2.3/", "http://wiki.corp/", True, (), Reach.PRIVATE),
+        ("http://10.1.2.3/", "http://169.254.169.254/", True, (), Reach.PUBLIC),
+        ("http://10.1.2.3/", "http://169.254.169.254/", True, ("169.254.169.254",), Reach.LINK),
+        ("http://data.example/", "http://[::1/", True, (), Reach.PUBLIC),
+    ],
+)
+def test_addresses_of_the_link_are_for_hosts_that_the_user_named(
+    asked: str, url: str, is_user: bool, named: tuple[str, ...], reach: Reach
+) -> None:
+    page = Page(1, Lookup(source="http", kind="index", target=asked), asked, (), 1, is_user, 0.0)
+    assert policy.reach(url, page, frozenset(named)) is reach
+
+
+def test_an_address_is_beyond_what_a_request_may_reach() -> None:
+    beyond: dict[Reach, list[str]] = {reach: [] for reach in Reach}
+    for address in (
+        "8.8.8.8",
+        "10.1.2.3",
+        "127.0.0.1",
+        "169.254.169.254",
+        "fe80::1%eth0",
+        "::ffff:169.254.1.1",
+    ):
+        for reach, found in beyond.items():
+            found += [address] if addresses.is_beyond(address, reach) else []
+    assert beyond[Reach.LINK] == []
+    assert beyond[Reach.PRIVATE] == ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.1.1"]
+    assert beyond[Reach.PUBLIC] == ["10.1.2.3", "127.0.0.1", *beyond[Reach.PRIVATE]]

@@ -19,17 +19,20 @@ def config_command() -> None:
 @json_option
 def show(as_json: bool) -> int:
     """Show each setting's value and what decided it."""
-    from surefetch.cli.render import print_json, print_line
-    from surefetch.settings import read_settings
+    from surefetch.cli.render import print_json, print_line, tell
+    from surefetch.session.config import shown
+    from surefetch.settings import misspelt, read_settings
 
     _, decisions = read_settings(os.environ)
+    for note in misspelt(os.environ):
+        tell(f"note: {note}")
     if as_json:
-        rows = [{"name": d.name, "value": d.value, "decided_by": d.decided_by} for d in decisions]
+        rows = [{"name": d.name, "value": shown(d.value), "decided_by": d.decided_by} for d in decisions]
         print_json({"schema_version": 1, "ok": True, "settings": rows})
         return 0
     width = max(len(decision.name) for decision in decisions)
     for decision in decisions:
-        print_line(f"{decision.name:{width}}  {_shown(decision.value):24}  {decision.decided_by}")
+        print_line(f"{decision.name:{width}}  {_as_text(shown(decision.value)):24}  {decision.decided_by}")
     return 0
 
 
@@ -49,10 +52,10 @@ def path() -> int:
 def set_(name: str, value: str) -> int:
     """Write a setting into the settings file."""
     from surefetch.cli.render import tell
-    from surefetch.session.config import set_setting
+    from surefetch.session.config import set_setting, shown
 
     written = set_setting(os.environ, name, value)
-    tell(f"`{name}` is now `{_shown(written.value)}` in `{written.path}`")
+    tell(f"`{name}` is now `{_as_text(shown(written.value))}` in `{written.path}`")
     if written.overridden_by:
         tell(f"note: {written.overridden_by} still decides it in this shell")
     return 0
@@ -70,7 +73,7 @@ def unset(name: str) -> int:
     return 0
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):

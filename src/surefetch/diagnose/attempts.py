@@ -83,8 +83,12 @@ def name_where_it_led(attempt: Attempt, seen: Observation | None) -> Attempt:
 
 
 def _of_full_proxy(seen: Observation, told: Judgement) -> Judgement:
-    """A proxy's 503 is its word for a host that it cannot reach, or for too many requests: less may do."""
-    is_full = told.cause == "proxy.upstream" and seen.proxy_status == 503
+    """A proxy's 503 is its word for a host that it cannot reach, or for too many requests: less may do.
+
+    Squid says in a header of its own which of them it is.
+    """
+    is_told = any(name.lower() == "x-squid-error" for name, _ in (*seen.proxy_headers, *seen.headers))
+    is_full = told.cause == "proxy.upstream" and seen.proxy_status == 503 and not is_told
     return msgspec.structs.replace(told, failure=Failure.BUSY) if is_full else told
 
 

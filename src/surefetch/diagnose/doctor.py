@@ -281,7 +281,7 @@ def _attempt(host: HostFacts) -> Attempt:
 
 
 def _weighing(facts: Facts, good: Sequence[HostFacts]) -> verdict.Facts:
-    through = next((host for host in facts.hosts if host.proxy), None)
+    through = next((host for host in facts.hosts if host.proxy or host.has_unreadable_proxy), None)
     return verdict.Facts(
         wanted=facts.wanted,
         proxy=through.proxy if through else "",

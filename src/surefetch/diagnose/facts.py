@@ -34,6 +34,11 @@ class HostFacts(Struct, frozen=True, kw_only=True):
     sample_bytes: int = 0
     sample_seconds: float = 0.0  # from the first byte on
 
+    @property
+    def has_unreadable_proxy(self) -> bool:
+        """Whether what names its proxy cannot be read: then it was not asked."""
+        return not self.proxy and self.cause in ("proxy.malformed", "proxy.scheme")
+
 
 class FileFacts(Struct, frozen=True, kw_only=True):
     """What was seen of one file in another tool's cache."""

@@ -87,14 +87,20 @@ def _proxy_lines(report: Report) -> list[str]:
     """How hosts were asked, and what decided it, where no line of what is well says so."""
     if any(line.startswith("proxy:") for line in report.well):
         return []
-    ways = dict.fromkeys((host.proxy, host.proxy_decided_by) for host in report.facts.hosts)
-    return [f"proxy: {proxy or 'none'} ({by})" for proxy, by in ways if by]
+    ways = dict.fromkeys((_proxy_of(host), host.proxy_decided_by) for host in report.facts.hosts)
+    return [f"proxy: {proxy} ({by})" for proxy, by in ways if by]
+
+
+def _proxy_of(host: HostFacts) -> str:
+    return host.proxy or ("one that cannot be read" if host.has_unreadable_proxy else "none")
 
 
 def client_lines(facts: Facts) -> list[str]:
     """Tell which other clients would go another way than surefetch, and the line that mends each."""
     ours = next((host.proxy for host in facts.hosts), "") or "direct"
-    found = []
+    found: list[str] = []
+    if any(host.has_unreadable_proxy for host in facts.hosts):
+        return found  # others would go astray, too
     for client in facts.clients:
         if client.proxy != ours:
             name, value = (_variable(facts), ours) if ours != "direct" else ("NO_PROXY", _first_host(facts))
@@ -160,7 +166,7 @@ def _host_table(facts: Facts) -> list[str]:
         cells = (
             host_of(host.url),
             str(_port(host)),
-            f"{host.proxy or 'none'} ({host.proxy_decided_by or 'nothing set'})",
+            f"{_proxy_of(host)} ({host.proxy_decided_by or 'nothing set'})",
             seen.address if seen else "",
             common_name(chain[0].issuer) if chain else "",
             str(seen.status or "") if seen else "",

@@ -83,7 +83,10 @@ class HostLooks:
         try:
             decision = self._proxies.resolve(target.url)
         except SettingError as error:
-            return msgspec.structs.replace(facts, cause=error.code, detail=error.message)
+            named_by = error.message.partition(" names the proxy ")[0]
+            return msgspec.structs.replace(
+                facts, proxy_decided_by=named_by, cause=error.code, detail=error.message
+            )
         return msgspec.structs.replace(
             facts,
             proxy=decision.proxy or "",

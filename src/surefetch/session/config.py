@@ -13,6 +13,7 @@ from surefetch import paths
 from surefetch.errors import SettingError, StoreError
 from surefetch.model import Struct
 from surefetch.settings import names, parse_value, read_settings
+from surefetch.transfer import urls
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -37,6 +38,17 @@ def set_setting(environ: Mapping[str, str], name: str, text: str) -> Written:
     _, decisions = read_settings(environ)
     decided = next(decision.decided_by for decision in decisions if decision.name == name)
     return Written(value=value, path=str(path), overridden_by="" if decided.startswith("file") else decided)
+
+
+def shown(value: Any) -> Any:
+    """Return a setting's value, or any part of one, with the passwords of addresses masked."""
+    if isinstance(value, str):
+        return urls.mask(value)
+    if isinstance(value, list | tuple):
+        return [shown(item) for item in value]
+    if isinstance(value, Mapping):
+        return {shown(key): shown(item) for key, item in value.items()}
+    return value
 
 
 def unset_setting(environ: Mapping[str, str], name: str) -> bool:

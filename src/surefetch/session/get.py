@@ -26,6 +26,7 @@ from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
 from surefetch.session.views import File, write_view
+from surefetch.settings import misspelt
 from surefetch.store import Beside
 from surefetch.transfer import urls
 
@@ -185,7 +186,7 @@ def _fetched(
     finally:
         history.save()
         network.write_trace()
-    bench.notes = network.notes()
+    bench.notes = [*misspelt(session.environ), *network.notes()]
     if done.missing:
         done = _led(done, network)
     error = _error(session, target, bench, done) if done.missing else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from enum import Enum
 from functools import cache, lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -23,6 +24,21 @@ _INSIDE_NAMES: Final = (
 _STAND_INS: Final = ("198.18.0.0/15", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
 #: NAT64 (RFC 6052): an IPv4 address is in the last four bytes.
 _NAT64: Final = "64:ff9b::/96"
+
+
+class Reach(Enum):
+    """How far into this network a request may go."""
+
+    PUBLIC = "public"  # to public addresses alone
+    PRIVATE = "private"  # to private ones, too
+    LINK = "link"  # and to those of the link itself, where a cloud has its metadata service
+
+
+def is_beyond(address: str, reach: Reach) -> bool:
+    """Whether an IP address is one that a request may not go to."""
+    if reach is Reach.LINK:
+        return False
+    return is_link_local(address) if reach is Reach.PRIVATE else is_private(address)
 
 
 @lru_cache(maxsize=1024)
@@ -52,7 +68,7 @@ def is_literal(host: str) -> bool:
 
 
 def is_link_local(host: str) -> bool:
-    """Whether a URL's host is an address of its own link, where no mirror is: a cloud's metadata service."""
+    """Whether a host is an address of its own link, where no mirror is: a cloud's metadata service."""
     literal = _literal(host)
     meant = _meant(str(literal)) if literal else None
     return meant is not None and meant.is_link_local

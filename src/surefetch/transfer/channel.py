@@ -17,6 +17,7 @@ import pycurl
 
 from surefetch.buffers import Buffers
 from surefetch.transfer import addresses, urls
+from surefetch.transfer.addresses import Reach
 from surefetch.transfer.options import Options, Route
 from surefetch.transfer.sockets import LentSocket, lend
 from surefetch.transfer.spelling import encoded
@@ -114,7 +115,7 @@ class Channel:
         self._staging = staging
         self._connect_timeout = options.connect_timeout
         self._ahead_bytes = throttle.ahead_bytes
-        self.may_be_private = False
+        self._reach = Reach.PUBLIC
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
         self.has_no_socket = False  # this process may have no more of them
@@ -136,7 +137,7 @@ class Channel:
         headers: Sequence[str],
         byte_range: str | None,
         multiplex: bool,
-        may_be_private: bool,
+        reach: Reach,
         negotiate: bool = False,
         is_anew: bool = False,
     ) -> None:
@@ -144,7 +145,7 @@ class Channel:
         self.head.clear()
         self.refused_address = self.tried_address = ""
         self.is_ready, self.is_reused, self.has_no_socket = False, True, False
-        self.may_be_private = may_be_private or route.proxy is not None
+        self._reach = reach if route.proxy is None else Reach.LINK
         self.curl.setopt(pycurl.URL, url)
         self._put(pycurl.RANGE, byte_range)
         if is_anew or pycurl.FRESH_CONNECT in self._set:
@@ -244,7 +245,7 @@ class Channel:
         if self.is_reused:
             self.is_reused, self.opened_at = False, self.socket_at
         self.tried_address = str(address.addr[0])
-        if not self.may_be_private and addresses.is_private(self.tried_address):
+        if addresses.is_beyond(self.tried_address, self._reach):
             self.refused_address = self.tried_address
             return int(pycurl.SOCKET_BAD)
         self.has_no_socket = False
@@ -257,7 +258,7 @@ class Channel:
     def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:
         # A connection that another request opened is checked again before this one is sent.
         self.tried_address = address
-        if not self.may_be_private and addresses.is_private(address):
+        if addresses.is_beyond(address, self._reach):
             self.refused_address = address
             return int(pycurl.PREREQFUNC_ABORT)
         self.is_ready, self.ready_at = True, time.monotonic()

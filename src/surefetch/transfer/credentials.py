@@ -97,7 +97,7 @@ class Credentials:
         if not token and self._environ.get("HF_HUB_DISABLE_IMPLICIT_TOKEN", "").lower() in _TRUE:
             return []
         token = token or self._read(self._hugging_face_file())
-        return [f"Authorization: Bearer {token.strip()}"] if token.strip() else []
+        return _bearer(token)
 
     def _hugging_face_file(self) -> Path:
         if path := self._environ.get("HF_TOKEN_PATH"):
@@ -110,8 +110,8 @@ class Credentials:
             return []
         folder = self._expanded(self._environ.get("KAGGLE_CONFIG_DIR") or str(self._home / ".kaggle"))
         token = self._environ.get("KAGGLE_API_TOKEN") or self._read(folder / "access_token")
-        if token.strip():
-            return [f"Authorization: Bearer {token.strip()}"]
+        if bearer := _bearer(token):
+            return bearer
         user, key = self._environ.get("KAGGLE_USERNAME"), self._environ.get("KAGGLE_KEY")
         if not (user and key):
             user, key = self._kaggle_file(folder / "kaggle.json")
@@ -179,6 +179,12 @@ def _way(url: str, asked_url: str) -> _Way:
     if not asked_url or urls.origin(asked_url) == urls.origin(url):
         return _Way.ASKED
     return _Way.SAME_HOST if urls.host(asked_url) == urls.host(url) else _Way.OTHER_HOST
+
+
+def _bearer(token: str) -> list[str]:
+    """Return the header line of a token; a line break pasted along would begin another line."""
+    token = "".join(token.split())
+    return [f"Authorization: Bearer {token}"] if token else []
 
 
 def basic(user: str, password: str) -> str:

@@ -27,6 +27,7 @@ from surefetch.events import (
 )
 from surefetch.model import Lookup
 from surefetch.transfer import answers, policy, urls
+from surefetch.transfer.addresses import Reach
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
@@ -317,7 +318,8 @@ class Engine:
     def _ask(self, transfer: Transfer) -> None:
         """Put the request for the transfer's current URL on the wire."""
         url, _, _ = urls.split_userinfo(transfer.url)
-        if refused := self._refuse(url, transfer):
+        reach = policy.reach(url, transfer, self._named_hosts)
+        if refused := self._refuse(url, reach):
             transfer.refused = refused
             self._fail(transfer, 0, "")
             return
@@ -333,7 +335,7 @@ class Engine:
                 headers=headers,
                 byte_range=transfer.wanted.byte_range,
                 multiplex=transfer.shares,
-                may_be_private=transfer.may_be_private or self._is_named(url),
+                reach=reach,
                 negotiate=transfer.has_negotiated,
                 is_anew=transfer.is_anew,
             )
@@ -349,18 +351,12 @@ class Engine:
         channel.take = partial(self._intake.take, transfer)
         self._wire.add(channel.curl)
 
-    def _refuse(self, url: str, transfer: Transfer) -> Refused | None:
-        if refused := policy.refuse_url(url, is_named=transfer.may_be_private or self._is_named(url)):
+    def _refuse(self, url: str, reach: Reach) -> Refused | None:
+        if refused := policy.refuse_url(url, is_named=reach is not Reach.PUBLIC):
             return refused
         if url[:6].lower() == "https:" and self._trust.problem:
             return Refused(cause="tls.no-trust-store", detail=self._trust.problem)
         return None
-
-    def _is_named(self, url: str) -> bool:
-        try:
-            return urls.host(url) in self._named_hosts
-        except ValueError:  # what it is refused for
-            return False
 
     def _route(self, url: str) -> Route:
         origin = urls.origin(url)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from surefetch.errors import SurefetchError
 from surefetch.events import Failure
 from surefetch.transfer import addresses, urls
+from surefetch.transfer.addresses import Reach
 from surefetch.transfer.answers import Refused
 
 if TYPE_CHECKING:
@@ -37,6 +38,22 @@ def refuse_url(url: str, *, is_named: bool) -> Refused | None:
         what = "a private address" if addresses.is_literal(host) else "a name of private networks"
         return Refused(cause="policy.private-address", detail=f"`{host}` is {what}")
     return None
+
+
+def reach(url: str, transfer: Transfer, named_hosts: frozenset[str]) -> Reach:
+    """Say how far into this network the request for a transfer's URL may go.
+
+    Addresses of the link itself are for hosts that the user named, in any spelling: not for those that a
+    file names, nor for those that another host leads to.
+    """
+    try:
+        host, asked_host = urls.host(url), urls.host(transfer.asked_url)
+    except ValueError:  # what it is refused for
+        return Reach.PUBLIC
+    is_named, is_of_link = host in named_hosts, addresses.is_link_local(host)
+    if (transfer.may_be_private and host == asked_host) or (is_named and is_of_link):
+        return Reach.LINK
+    return Reach.PRIVATE if is_named or (transfer.may_be_private and not is_of_link) else Reach.PUBLIC
 
 
 def refuse_text(url: str, error: Exception) -> Refused:
