@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,12 +48,15 @@ class Scene:
             rows += ["[[artifact]]", f'name = "{name}"', size, f'sha256 = "{digest(data)}"']
         self.catalog.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
-    def get(self, **settings: bool) -> Receipt:
-        """Get the files, as a program started anew does."""
-        session = Session(
+    def session(self, **settings: bool) -> Session:
+        return Session(
             Settings(store=str(self.store), catalogs=(str(self.catalog),), progress=False, **settings),
             self.lines,
         )
+
+    def get(self, session: Session | None = None, **settings: bool) -> Receipt:
+        """Get the files, as a program started anew does if no session is given."""
+        session = session or self.session(**settings)
         mirrors = () if settings.get("offline") else (self.server.origin,)
         return session.get("many", mirrors=mirrors)
 
@@ -130,6 +134,17 @@ def test_a_right_file_stays_whatever_size_a_catalog_tells(home: Path, server: Fa
     with pytest.raises(FetchError):
         scene.get()
     assert scene.blob("f0").read_bytes() == FILES["f0"]
+
+
+@pytest.mark.parametrize("part", ["", "blobs-v1", "views-v1", "private-v1"])
+def test_a_store_that_was_deleted_is_filled_anew_by_the_same_process(
+    home: Path, server: FaultyServer, part: str
+) -> None:
+    scene = Scene(home, server)
+    session = scene.session()
+    scene.get(session)
+    shutil.rmtree(scene.store / part)
+    assert is_right(scene.get(session))
 
 
 def test_a_disk_that_is_full_in_the_middle_keeps_what_it_has(
