@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,25 +95,26 @@ class Session:
 
     def get(
         self,
-        name: str,
+        name: str | os.PathLike[str],
         *,
         sha256: str | None = None,
         sha1: str | None = None,
         md5: str | None = None,
         size: int | None = None,
-        mirrors: Sequence[str] = (),
-        local: Sequence[str | os.PathLike[str]] = (),
+        mirrors: str | Sequence[str] = (),
+        local: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         output: str | os.PathLike[str] | None = None,
         form: str | None = None,
     ) -> Receipt:
         """Get proven files: a dataset's, or any file's by URL and digest.
 
         Args:
-            name: A dataset's name or alias, or a URL. A URL that the catalog knows needs no digest.
+            name: A dataset's name or alias, a URL, or the path of a Metalink file. A URL that the catalog
+                knows needs no digest.
             sha256, sha1, md5: Digests of the file behind a URL; the last two are weak.
             size: Its bytes, if known.
-            mirrors: URLs of the same file, or base URLs under which the dataset's files lie.
-            local: Files or folders to look in first ("I downloaded it by hand").
+            mirrors: URLs of the same file, or base URLs under which the dataset's files lie; one or several.
+            local: Files or folders to look in first ("I downloaded it by hand"); one or several.
             output: Where copies of your own go: a folder, or for one file its path.
             form: Write this encoding (into `output`): `npz`, `csv`, `parquet`, `png`, or a form's name.
 
@@ -129,7 +131,14 @@ class Session:
 
         digests = {"sha256": sha256, "sha1": sha1, "md5": md5}
         return get(
-            self, name, digests=digests, size=size, mirrors=mirrors, local=local, output=output, form=form
+            self,
+            os.fspath(name),
+            digests=digests,
+            size=None if size is None else index(size),  # a number of another library's
+            mirrors=(mirrors,) if isinstance(mirrors, str) else tuple(mirrors),
+            local=(local,) if isinstance(local, str | os.PathLike) else tuple(local),
+            output=output,
+            form=form,
         )
 
     def plan(self, name: str, **options: Any) -> FetchPlan:

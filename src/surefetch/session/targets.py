@@ -80,6 +80,8 @@ def find_target(
     if not given:
         return _known(catalog(), name, tuple(mirrors))
     read = {key: _digest(key, value) for key, value in given.items()}
+    if size is not None and size < 0:
+        raise UsageError(f"`{size}` is no number of bytes", hint="leave the size out if you do not know it")
     if size == 0 and (other := next((one for one in read.values() if not one.is_of_nothing), None)):
         raise UsageError(
             f"`{other}` is no digest of 0 bytes", hint="leave `--size` out, or look both up again"
@@ -184,7 +186,7 @@ def _written(url: str, scheme: str) -> str:
 
 
 def _digest(algorithm: str, value: str) -> Digest:
-    text = value.strip().lower().removeprefix(f"{algorithm}:")
+    text = str(value).strip().lower().removeprefix(f"{algorithm}:")  # a caller may have it as bytes
     try:
         return Digest(algorithm=algorithm, hex=text)
     except ValueError as error:

@@ -1,0 +1,71 @@
+"""The library as programs call it: what they may hand over, and what they catch."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from surefetch.catalog.metalink import write_metalink
+from surefetch.errors import FetchError, SurefetchError, UsageError
+from surefetch.model import Artifact, Dataset
+from surefetch.reporters import SilentReporter
+from surefetch.session.facade import Session
+from surefetch.settings import Settings
+from tests.fakes.faulty_server import FaultyServer
+
+DATA = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+def session(home: Path) -> Session:
+    return Session(Settings(store=str(home / "store"), progress=False), SilentReporter())
+
+
+def test_one_mirror_or_one_place_needs_no_list(
+    session: Session, server: FaultyServer, tmp_path: Path
+) -> None:
+    server.serve("/there.bin", DATA)
+    gone = f"{server.origin}/gone.bin"
+    assert Path(session.get(gone, sha256=SHA256, mirrors=f"{server.origin}/there.bin")).read_bytes() == DATA
+    other, digest = DATA + b"x", hashlib.sha256(DATA + b"x").hexdigest()
+    (tmp_path / "by-hand.bin").write_bytes(other)
+    asked = len(server.seen)
+    for local in (tmp_path / "by-hand.bin", str(tmp_path)):
+        receipt = session.get(gone, sha256=digest, size=len(other), local=local)
+        assert Path(receipt).read_bytes() == other
+    assert len(server.seen) == asked
+
+
+def test_a_metalink_file_may_be_named_by_a_path(
+    session: Session, server: FaultyServer, tmp_path: Path
+) -> None:
+    server.serve("/x.bin", DATA)
+    url = f"{server.origin}/x.bin"
+    artifact = Artifact(name="x.bin", form="files", size=len(DATA), sha256=SHA256, urls=(url,))
+    text = write_metalink(Dataset(name="files", version="1", artifacts=(artifact,)), (artifact,), "a test")
+    path = tmp_path / "x.meta4"
+    path.write_text(text, encoding="utf-8")
+    assert Path(session.get(path)).read_bytes() == DATA
+
+
+@pytest.mark.parametrize("wrong", [{"size": -1}, {"sha256": b"x"}, {"sha256": 5}])
+def test_what_is_no_digest_and_no_size_is_told_before_any_request(
+    session: Session, server: FaultyServer, wrong: dict[str, Any]
+) -> None:
+    asked = len(server.seen)
+    with pytest.raises(UsageError):
+        session.get(f"{server.origin}/x.bin", **{"sha256": SHA256} | wrong)
+    assert len(server.seen) == asked
+
+
+def test_an_error_that_comes_from_another_process_tells_all(session: Session, server: FaultyServer) -> None:
+    with pytest.raises(FetchError) as caught:
+        session.get(f"{server.origin}/gone.bin", sha256=SHA256)
+    copy: SurefetchError = pickle.loads(pickle.dumps(caught.value))
+    assert str(copy) == str(caught.value) and copy.attempts == caught.value.attempts
+    assert (copy.code, copy.fault, copy.exit_code) == ("http.not-found", "mirror", 3)
