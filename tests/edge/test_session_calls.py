@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import pickle
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from surefetch.model import Artifact, Dataset
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
-from tests.fakes.faulty_server import FaultyServer
+from tests.fakes.faulty_server import FaultyServer, Script
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -61,6 +64,19 @@ def test_what_is_no_digest_and_no_size_is_told_before_any_request(
     with pytest.raises(UsageError):
         session.get(f"{server.origin}/x.bin", **{"sha256": SHA256} | wrong)
     assert len(server.seen) == asked
+
+
+def test_ctrl_c_is_pythons_own_and_what_came_is_kept(session: Session, server: FaultyServer) -> None:
+    data = DATA * 300
+    digest = hashlib.sha256(data).hexdigest()
+    server.serve("/slow.bin", data, Script(drip=(4096, 0.02)))
+    url = f"{server.origin}/slow.bin"
+    threading.Timer(0.6, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt, match="are kept") as caught:
+        session.get(url, sha256=digest)
+    assert isinstance(caught.value, SurefetchError) and caught.value.exit_code == 130
+    again = session.get(url, sha256=digest)
+    assert Path(again).read_bytes() == data and again.fetched < len(data)
 
 
 def test_an_error_that_comes_from_another_process_tells_all(session: Session, server: FaultyServer) -> None:
