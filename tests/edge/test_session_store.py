@@ -118,6 +118,16 @@ def test_a_file_that_became_empty_is_known_whatever_its_size_was(home: Path, ser
     assert scene.asked() == ["f1"]
 
 
+def test_only_what_is_missing_is_to_be_fetched_by_hand(home: Path, server: FaultyServer) -> None:
+    scene = Scene(home, server)
+    scene.get()
+    scene.blob("f4").unlink()
+    with pytest.raises(FetchError) as caught:
+        scene.session().get("many", mirrors=("http://127.0.0.1:1/lab/",))
+    told = [line for line in caught.value.hint.splitlines() if "127.0.0.1:1" in line]
+    assert len(told) == 1 and "/lab/f4 " in told[0]
+
+
 def test_offline_a_short_file_is_missing(home: Path, server: FaultyServer) -> None:
     scene = Scene(home, server)
     scene.get()
