@@ -198,11 +198,15 @@ def test_a_peer_has_no_blob_of_a_weakly_known_file() -> None:
 # --- package ------------------------------------------------------------------------------------------------
 
 
-def test_indexes_are_asked_one_at_a_time_in_their_order() -> None:
+def test_no_index_waits_for_another_one() -> None:
     source, answers = Package(), {SETTINGS: simple("one", "two")}
-    first = Lookup(source="package", kind="index", target=ONE)
+    first, second = source.lookups(WHEEL, answers)
+    assert (first.target, second.target) == (ONE, TWO)
+    answers[second] = json_page(listed("https://two.example/w"))
     assert source.lookups(WHEEL, answers) == [first]
-    assert [lookup.target for lookup in source.lookups(WHEEL, {**answers, first: None})] == [TWO]
+    assert [mirror.url for mirror in source.mirrors(WHEEL, answers)] == ["https://two.example/w"]
+    answers[first] = json_page(listed("https://one.example/w"))
+    assert source.mirrors(WHEEL, answers)[0].url == "https://one.example/w"
 
 
 def test_an_index_without_the_file_is_a_miss_that_says_so() -> None:
