@@ -66,6 +66,26 @@ def test_what_is_no_digest_and_no_size_is_told_before_any_request(
     assert len(server.seen) == asked
 
 
+class Progress(SilentReporter):
+    """Keeps what is told of the bytes."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int | None]] = []
+
+    def progress(self, done: int, total: int | None, note: str = "") -> None:
+        self.told.append((done, total))
+
+
+def test_progress_goes_up_to_the_size_that_the_server_tells(home: Path, server: FaultyServer) -> None:
+    progress = Progress()
+    data = DATA * 40
+    server.serve("/told.bin", data, Script(drip=(32 << 10, 0.02)))
+    session = Session(Settings(store=str(home / "store")), progress)
+    session.get(f"{server.origin}/told.bin", sha256=hashlib.sha256(data).hexdigest())
+    assert {total for _, total in progress.told} == {len(data)}
+    assert all(done <= len(data) for done, _ in progress.told)
+
+
 def test_ctrl_c_is_pythons_own_and_what_came_is_kept(session: Session, server: FaultyServer) -> None:
     data = DATA * 300
     digest = hashlib.sha256(data).hexdigest()

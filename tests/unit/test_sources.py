@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from surefetch.model import Artifact, Lookup, Mirror
+from surefetch.model import Artifact, Mirror
 from surefetch.sources import Source, misses
 from surefetch.sources.caches import Caches, User, encode_files
 from surefetch.sources.deb import Deb, parse_uris

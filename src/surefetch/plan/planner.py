@@ -124,6 +124,13 @@ class Planner:
         """Wanted tensors and artifacts that are not here yet."""
         return self._ways.missing
 
+    @property
+    def told_bytes(self) -> int | None:
+        """Bytes of all wanted files, as promised or as mirrors tell; None while one is not known."""
+        sizes = [self._plans[name].size for name in self.goal.artifacts]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
+
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
         self._began = self._since = self._last_byte = self._crawl_at = self._slow_at = now
