@@ -116,7 +116,7 @@ class Planner:
         self._began = self._since = self._last_byte = self._silent_since = 0.0
         self._crawl_at, self._crawl_bytes, self._bytes = 0.0, 0, 0
         self._slow_at, self._slow_worth, self._proven = 0.0, 0, 0
-        self._is_scanning = False
+        self._is_scanning = self._has_walked = False
         self._halted: Halted | None = None
 
     @property
@@ -267,6 +267,8 @@ class Planner:
         orders: list[Order] = []
         self._hosts.look(now, self._limits)
         self._is_scanning = self._is_scanning and self._scans(now)
+        if not self._has_walked and now - self._last_byte >= self._limits.escalate_after:
+            orders += self._walk()
         if self._is_too_slow(now):
             orders += self._give_up(Ending.SLOW, now)
         if self._is_all_silent(now):
@@ -494,6 +496,12 @@ class Planner:
                 orders.append(Look(lookup=lookup))
         return orders
 
+    def _walk(self) -> list[Order]:
+        """Look through this machine's folders for copies, beside mirrors that give nothing."""
+        self._has_walked = True
+        plans = [plan for plan in self._turns.live if plan.need]
+        return [order for plan in plans for order in self._look(plan, local_only=True)]
+
     def _scans(self, now: float) -> bool:
         """Whether files on this machine are being looked for, and nobody else is to be asked yet."""
         if self._scanning and now - self._began < self._limits.scan_head_start:
@@ -540,6 +548,8 @@ class Planner:
                 self._since + self._limits.escalate_after,
                 self._last_byte + self._limits.escalate_after,
             ]
+        if not self._has_walked:
+            times.append(self._last_byte + self._limits.escalate_after)
         if self._is_scanning:
             times.append(self._began + self._limits.scan_head_start)
         if self._limits.deadline:
