@@ -210,3 +210,16 @@ def among_read_only(store: Path, *words: str) -> subprocess.CompletedProcess[str
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("words", [("prune",), ("prune", "--unpinned"), ("rm", "many"), ("rm", "--all")])
+def test_a_disk_that_cannot_be_written_refuses_to_delete_in_plain_words(
+    home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    scene = Scene(home, server)
+    scene.get()
+    monkeypatch.setenv("SUREFETCH_CATALOG", str(scene.catalog))
+    done = among_read_only(scene.store, "cache", *words)
+    assert done.returncode == 11 and "read-only" in done.stderr.lower(), done.stderr
+    assert is_right(scene.get())
