@@ -113,8 +113,11 @@ def _named_urls(target: Target) -> dict[str, list[str]]:
 
 def _existing(path: str | os.PathLike[str]) -> str:
     from surefetch.errors import StoreError
+    from surefetch.store.files import told
 
     absolute = Path(path).expanduser().absolute()
-    if not absolute.exists():
+    with told(absolute, "looked at", "name a file or folder that you may read"):
+        is_there = absolute.exists()
+    if not is_there:
         raise StoreError(f"`{absolute}` does not exist", code="local.path")
     return str(absolute)

@@ -147,7 +147,7 @@ class Upkeep:
 
     def _sets(self) -> Iterator[Path]:
         """Give the readable folders of files that were got by their addresses."""
-        for is_private in (False, True):
+        for is_private in self._enterable():
             root = views.view_folder(self._folder, layout.FILES, "", is_private=is_private)
             yield from (path for path in root.glob("*") if path.is_dir())
 
@@ -178,8 +178,13 @@ class Upkeep:
         return freed
 
     def _all_blobs(self) -> Iterator[Path]:
-        for root in (self._folder / layout.BLOBS, self._folder / layout.PRIVATE / "blobs"):
-            yield from (path for path in root.glob("sha256/??/*") if len(path.name) == 64)
+        for is_private in self._enterable():
+            root = layout.blobs(self._folder, is_private=is_private)
+            yield from (path for path in root.glob("??/*") if len(path.name) == 64)
+
+    def _enterable(self) -> tuple[bool, ...]:
+        """Values of `is_private` to look at: of a shared store the private folder is one user's."""
+        return (False, True) if os.access(self._folder / layout.PRIVATE, os.R_OK | os.X_OK) else (False,)
 
     def _last_used(self, record: dict[str, Any]) -> float:
         """Return when a dataset was got, or a blob of it last read, as far as the disk notes that."""
