@@ -15,6 +15,7 @@ import pytest
 from surefetch.catalog.metalink import write_metalink
 from surefetch.errors import FetchError, SurefetchError, UsageError
 from surefetch.model import Artifact, Dataset
+from surefetch.paths import default_store
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
@@ -64,6 +65,19 @@ def test_what_is_no_digest_and_no_size_is_told_before_any_request(
     with pytest.raises(UsageError):
         session.get(f"{server.origin}/x.bin", **{"sha256": SHA256} | wrong)
     assert len(server.seen) == asked
+
+
+def test_settings_that_name_no_store_mean_the_usual_one(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SUREFETCH_STORE", "")
+    usual = Path(default_store(os.environ))
+    assert Session(Settings(offline=True)).store.folder == usual
+    assert Session().store.folder == usual and Session().settings.store == str(usual)
+    assert Session.from_environment({"store": ""}).store.folder == usual
+    monkeypatch.setenv("SUREFETCH_STORE", str(home / "chosen"))
+    assert Session(Settings(offline=True)).store.folder == home / "chosen"
 
 
 class Progress(SilentReporter):

@@ -9,6 +9,7 @@ from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surefetch import paths
 from surefetch.errors import UsageError
 from surefetch.receipts import Receipt
 from surefetch.reporters import Reporter, default_reporter
@@ -38,7 +39,7 @@ class Session:
         """Take settings and a reporter; without them the environment's.
 
         Args:
-            settings: None: decided by environment and file.
+            settings: None: decided by environment and file; so is the store where they name none.
             reporter: Told of progress; None: what fits a terminal, a notebook or a log.
             environ: None: the process's own.
             decisions: What decided each setting.
@@ -85,7 +86,7 @@ class Session:
     def store(self) -> Store:
         """Where proven bytes lie."""
         layers = [Path(path).expanduser() for path in self.settings.layers]
-        return Store(Path(self.settings.store).expanduser(), layers)
+        return Store(Path(paths.store_folder(self.environ, self.settings.store)), layers)
 
     def known_file(self, digest: str) -> str | None:
         """Name a file by any digest: `mnist: t10k-labels-idx1-ubyte.gz`; None if no catalog knows it."""
