@@ -113,6 +113,18 @@ def test_ctrl_c_is_pythons_own_and_what_came_is_kept(session: Session, server: F
     assert Path(again).read_bytes() == data and again.fetched < len(data)
 
 
+def test_a_second_dataset_is_no_mirror_of_the_first(session: Session) -> None:
+    with pytest.raises(UsageError, match="one is got at a time") as caught:
+        session.get("mnist", mirrors=["iris"])
+    assert caught.value.hint == "surefetch get mnist && surefetch get iris"
+
+
+def test_a_line_of_a_checksum_file_is_taken_for_its_digest(session: Session, server: FaultyServer) -> None:
+    server.serve("/x.bin", DATA)
+    line = f"{SHA256.upper()} *x.bin\n"
+    assert Path(session.get(f"{server.origin}/x.bin", sha256=line)).read_bytes() == DATA
+
+
 def test_an_error_that_comes_from_another_process_tells_all(session: Session, server: FaultyServer) -> None:
     with pytest.raises(FetchError) as caught:
         session.get(f"{server.origin}/gone.bin", sha256=SHA256)

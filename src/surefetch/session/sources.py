@@ -116,8 +116,9 @@ def _existing(path: str | os.PathLike[str]) -> str:
     from surefetch.store.files import told
 
     absolute = Path(path).expanduser().absolute()
-    with told(absolute, "looked at", "name a file or folder that you may read"):
+    hint = "name a file or folder that is there and that you may read"
+    with told(absolute, "looked at", hint):
         is_there = absolute.exists()
     if not is_there:
-        raise StoreError(f"`{absolute}` does not exist", code="local.path")
+        raise StoreError(f"`{absolute}` does not exist", code="local.path", hint=hint)
     return str(absolute)

@@ -61,6 +61,11 @@ def find_target(
     """
     given = {key: value for key, value in (digests or {}).items() if value}
     for url in mirrors:
+        if not set("/:.") & {*name, *url}:
+            raise UsageError(
+                f"`{url}` is no mirror's address; of datasets one is got at a time",
+                hint=f"surefetch get {name} && surefetch get {url}",
+            )
         check_url(url)
     if "://" not in name and name.lower().endswith(METALINKS):
         from surefetch.session.metalinks import read_metalink
@@ -186,7 +191,8 @@ def _written(url: str, scheme: str) -> str:
 
 
 def _digest(algorithm: str, value: str) -> Digest:
-    text = str(value).strip().lower().removeprefix(f"{algorithm}:")  # a caller may have it as bytes
+    first = (str(value).split() or [""])[0]  # of a line of `sha256sum`
+    text = first.lower().removeprefix(f"{algorithm}:")
     try:
         return Digest(algorithm=algorithm, hex=text)
     except ValueError as error:
