@@ -185,6 +185,18 @@ def test_what_the_user_names_comes_first_and_may_be_private() -> None:
     assert [(mirror.source, mirror.may_be_private) for mirror in found[:3]] == [("user", True)] * 3
 
 
+def test_the_rewriting_rules_reach_the_users_own_urls() -> None:
+    rules = {"https://far.example/": "https://proxy.corp.example/far/"}
+    source = Http(
+        rules, extra={FILE.name: ["https://far.example/images.gz", "https://near.example/images.gz"]}
+    )
+    assert [(mirror.url, mirror.source) for mirror in source.mirrors(FILE, {})[:3]] == [
+        ("https://proxy.corp.example/far/images.gz", "user"),
+        ("https://far.example/images.gz", "user"),
+        ("https://near.example/images.gz", "user"),
+    ]
+
+
 def test_a_signed_folder_keeps_its_query() -> None:
     found = Http(extra={"*": ["https://s.example/d/?sig=1"]}).mirrors(FILE, {})
     assert found[0].url == "https://s.example/d/images.gz?sig=1"
