@@ -134,7 +134,7 @@ class StoreError(SurefetchError):
     default_code = "local.path"
 
 
-class InterruptError(SurefetchError):
-    """The user interrupted; what is proven is kept."""
+class InterruptError(SurefetchError, KeyboardInterrupt):
+    """The user interrupted; what is proven is kept. Who waits for Python's own kind gets this one."""
 
     default_code = "usage.interrupted"

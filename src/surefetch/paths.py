@@ -45,7 +45,7 @@ def store_folder(environ: Mapping[str, str], argument: str | os.PathLike[str] | 
     Raises:
         SettingError: The settings file cannot be read.
     """
-    if argument is not None:
+    if argument:
         return os.path.expanduser(os.fspath(argument))  # noqa: PTH111
     if value := environ.get("SUREFETCH_STORE"):
         return os.path.expanduser(value)  # noqa: PTH111

@@ -81,6 +81,9 @@ def read_settings(
     path = paths.config_file(environ)
     file = read_file(path) if Path(path).exists() else {}
     given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    for values in (given, file):
+        if values.get("store") == "":  # the usual one
+            del values["store"]
     decisions = [_decide(name, given, environ, file, path) for name in names()]
     values = {decision.name: decision.value for decision in decisions}
     return Settings(**values), decisions
@@ -183,7 +186,7 @@ def _decide(
             name=name, value=parse_value(name, given[name], "the argument"), decided_by="argument"
         )
     for variable in _VARIABLES.get(name, (f"SUREFETCH_{name.upper()}",)):
-        if variable in environ:
+        if variable in environ and (environ[variable] or name != "store"):
             place = f"variable {variable}"
             value = parse_value(name, environ[variable], place)
             if name != "offline" or value:  # HF_HUB_OFFLINE=0 does not switch us on again

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,12 +48,15 @@ class Scene:
             rows += ["[[artifact]]", f'name = "{name}"', size, f'sha256 = "{digest(data)}"']
         self.catalog.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
-    def get(self, **settings: bool) -> Receipt:
-        """Get the files, as a program started anew does."""
-        session = Session(
+    def session(self, **settings: bool) -> Session:
+        return Session(
             Settings(store=str(self.store), catalogs=(str(self.catalog),), progress=False, **settings),
             self.lines,
         )
+
+    def get(self, session: Session | None = None, **settings: bool) -> Receipt:
+        """Get the files, as a program started anew does if no session is given."""
+        session = session or self.session(**settings)
         mirrors = () if settings.get("offline") else (self.server.origin,)
         return session.get("many", mirrors=mirrors)
 
@@ -114,6 +118,16 @@ def test_a_file_that_became_empty_is_known_whatever_its_size_was(home: Path, ser
     assert scene.asked() == ["f1"]
 
 
+def test_only_what_is_missing_is_to_be_fetched_by_hand(home: Path, server: FaultyServer) -> None:
+    scene = Scene(home, server)
+    scene.get()
+    scene.blob("f4").unlink()
+    with pytest.raises(FetchError) as caught:
+        scene.session().get("many", mirrors=("http://127.0.0.1:1/lab/",))
+    told = [line for line in caught.value.hint.splitlines() if "127.0.0.1:1" in line]
+    assert len(told) == 1 and "/lab/f4 " in told[0]
+
+
 def test_offline_a_short_file_is_missing(home: Path, server: FaultyServer) -> None:
     scene = Scene(home, server)
     scene.get()
@@ -130,6 +144,17 @@ def test_a_right_file_stays_whatever_size_a_catalog_tells(home: Path, server: Fa
     with pytest.raises(FetchError):
         scene.get()
     assert scene.blob("f0").read_bytes() == FILES["f0"]
+
+
+@pytest.mark.parametrize("part", ["", "blobs-v1", "views-v1", "private-v1"])
+def test_a_store_that_was_deleted_is_filled_anew_by_the_same_process(
+    home: Path, server: FaultyServer, part: str
+) -> None:
+    scene = Scene(home, server)
+    session = scene.session()
+    scene.get(session)
+    shutil.rmtree(scene.store / part)
+    assert is_right(scene.get(session))
 
 
 def test_a_disk_that_is_full_in_the_middle_keeps_what_it_has(
@@ -185,3 +210,16 @@ def among_read_only(store: Path, *words: str) -> subprocess.CompletedProcess[str
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("words", [("prune",), ("prune", "--unpinned"), ("rm", "many"), ("rm", "--all")])
+def test_a_disk_that_cannot_be_written_refuses_to_delete_in_plain_words(
+    home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    scene = Scene(home, server)
+    scene.get()
+    monkeypatch.setenv("SUREFETCH_CATALOG", str(scene.catalog))
+    done = among_read_only(scene.store, "cache", *words)
+    assert done.returncode == 11 and "read-only" in done.stderr.lower(), done.stderr
+    assert is_right(scene.get())

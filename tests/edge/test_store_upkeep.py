@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from surefetch.model import Dataset, TensorSpec
-from surefetch.store import Store, warm
+from surefetch.store import Store, layout, views, warm
 from tests.edge.storekit import MIB, names_in, publish, sha256, some_bytes
 
 SHARED = some_bytes(4096, 9)
@@ -103,6 +103,26 @@ def test_prune_takes_what_belongs_to_no_dataset_unless_it_is_new(store):
     assert store.prune(keep=["mnist", "kmnist"]).blobs == 1
     assert not stray.exists()
     assert here(store) == ["kmnist", "mnist"]
+
+
+@pytest.mark.parametrize("is_copy", [False, True], ids=["links", "copies"])
+def test_a_file_got_by_its_address_goes_whole_or_not_at_all(store, monkeypatch, is_copy):
+    monkeypatch.setattr(views, "_linked", lambda source, target: not is_copy and not os.link(source, target))
+    monkeypatch.setattr(views, "_symlinked", lambda source, target: False)
+    blob = publish(store, b"a file of some address")
+    age(store)
+    folder = store.view(layout.FILES, "0123", {"x.bin": blob.name, "y.gz": sha256(SHARED).hex})
+    (folder / "notes.txt").write_text("of the user")
+    then = (time.time_ns() - 7200 * 10**9,)
+    for path in folder.iterdir():
+        os.utime(path, ns=(*then, path.stat().st_mtime_ns))
+    os.utime(folder, ns=then * 2)
+    assert store.prune(keep=["mnist", "kmnist", layout.FILES]).blobs == 0
+    assert store.prune(keep=["mnist", "kmnist"], unused_days=1).blobs == 0
+    removal = store.prune(keep=["mnist", "kmnist"])
+    assert removal.blobs == 1 and not blob.exists()
+    assert names_in(folder) == ["notes.txt"] and removal.left == (str(folder / "notes.txt"),)
+    assert here(store) == ["kmnist", "mnist"] and store.find(sha256(SHARED))
 
 
 def test_prune_takes_parts_that_nobody_goes_on_with(store):

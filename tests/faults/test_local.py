@@ -114,6 +114,29 @@ def test_a_folder_of_somebody_else_is_told(surefetch: Run, site: Site, tmp_path:
 
 
 @privileged
+def test_a_store_of_several_users_needs_nothing_of_what_is_private_to_one(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    needs_root()
+    store, private = tmp_path / "store", tmp_path / "store" / "private-v1"
+    plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", sys.executable, "-m", "surefetch"]
+    url = site.server.serve("/weak.bin", BIG)
+    private.mkdir(parents=True, mode=0o700)
+    os.chown(private, NOBODY, NOBODY)
+    for words in (["get", url, "--md5", hashlib.md5(BIG).hexdigest()], ["cache", "prune"], ["verify"]):
+        environ = {**os.environ, "HOME": str(tmp_path), "SUREFETCH_STORE": str(store)}
+        done = subprocess.run(
+            [*plain, *words], env=environ, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    hidden = ["get", url, "--md5", "0" * 32, "--from", str(private / "x.bin")]
+    done = subprocess.run(
+        [*plain, *hidden, "--json"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert told(done).cause == "local.permission"
+
+
+@privileged
 def test_a_disk_without_room_for_one_more_name_is_told_as_that(
     surefetch: Run, site: Site, tmp_path: Path
 ) -> None:

@@ -4,6 +4,7 @@ from surefetch.events import Cancel, Derive, Failure, Look, Prove, Request
 from surefetch.model import Artifact, Dataset, Form, TensorSpec
 from surefetch.plan.planner import Goal
 from surefetch.recipes import parse_recipe
+from surefetch.sources.caches import Caches
 from tests.fakes.world import FakeSource, Habit, World, fail_derivation
 
 TENSORS = ("train/image", "train/label", "test/image", "test/label")
@@ -96,6 +97,16 @@ def test_an_index_is_asked_beside_a_form_that_gives_no_byte() -> None:
     assert 2.0 <= first_look <= 4.1
     assert world.now < first_look + 1.0, "the rest is broken off, not waited for"
     assert {order.form for order in world.asked(Derive)} == {"package"}
+
+
+def test_this_machine_is_looked_through_beside_a_mirror_that_gives_no_byte() -> None:
+    wanted = Dataset(name="files", version="1", artifacts=tuple(artifact(name, "files") for name in IDX))
+    silent = {f"https://data.example/{name}": Habit(is_silent=True) for name in IDX}
+    for habits, walks in ((silent, [2.0]), (GOOD, [])):
+        world = World(Goal(dataset=wanted, artifacts=frozenset(IDX)), [Caches("files"), http(*IDX)], habits)
+        world.run()
+        looks = [(time, order.lookup.kind) for time, order in world.orders if isinstance(order, Look)]
+        assert [round(time, 1) for time, kind in looks if kind == "scan"] == walks
 
 
 def test_what_is_no_longer_wanted_is_broken_off() -> None:

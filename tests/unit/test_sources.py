@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from surefetch.model import Artifact, Lookup, Mirror
+from surefetch.model import Artifact, Mirror
 from surefetch.sources import Source, misses
 from surefetch.sources.caches import Caches, User, encode_files
 from surefetch.sources.deb import Deb, parse_uris
@@ -185,6 +185,18 @@ def test_what_the_user_names_comes_first_and_may_be_private() -> None:
     assert [(mirror.source, mirror.may_be_private) for mirror in found[:3]] == [("user", True)] * 3
 
 
+def test_the_rewriting_rules_reach_the_users_own_urls() -> None:
+    rules = {"https://far.example/": "https://proxy.corp.example/far/"}
+    source = Http(
+        rules, extra={FILE.name: ["https://far.example/images.gz", "https://near.example/images.gz"]}
+    )
+    assert [(mirror.url, mirror.source) for mirror in source.mirrors(FILE, {})[:3]] == [
+        ("https://proxy.corp.example/far/images.gz", "user"),
+        ("https://far.example/images.gz", "user"),
+        ("https://near.example/images.gz", "user"),
+    ]
+
+
 def test_a_signed_folder_keeps_its_query() -> None:
     found = Http(extra={"*": ["https://s.example/d/?sig=1"]}).mirrors(FILE, {})
     assert found[0].url == "https://s.example/d/images.gz?sig=1"
@@ -198,11 +210,15 @@ def test_a_peer_has_no_blob_of_a_weakly_known_file() -> None:
 # --- package ------------------------------------------------------------------------------------------------
 
 
-def test_indexes_are_asked_one_at_a_time_in_their_order() -> None:
+def test_no_index_waits_for_another_one() -> None:
     source, answers = Package(), {SETTINGS: simple("one", "two")}
-    first = Lookup(source="package", kind="index", target=ONE)
+    first, second = source.lookups(WHEEL, answers)
+    assert (first.target, second.target) == (ONE, TWO)
+    answers[second] = json_page(listed("https://two.example/w"))
     assert source.lookups(WHEEL, answers) == [first]
-    assert [lookup.target for lookup in source.lookups(WHEEL, {**answers, first: None})] == [TWO]
+    assert [mirror.url for mirror in source.mirrors(WHEEL, answers)] == ["https://two.example/w"]
+    answers[first] = json_page(listed("https://one.example/w"))
+    assert source.mirrors(WHEEL, answers)[0].url == "https://one.example/w"
 
 
 def test_an_index_without_the_file_is_a_miss_that_says_so() -> None:

@@ -46,10 +46,10 @@ def _run(words: list[str]) -> int:
 
     try:
         return _call(words)
-    except KeyboardInterrupt:
-        return _told(InterruptError("interrupted; everything proven so far is kept"), words)
     except SurefetchError as error:
         return _told(error, words)
+    except KeyboardInterrupt:
+        return _told(InterruptError("interrupted; everything proven so far is kept"), words)
     except (BrokenPipeError, ReaderIsGoneError):  # `surefetch list | head` is no error
         silence(sys.stdout)
         return 0

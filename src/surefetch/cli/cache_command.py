@@ -70,8 +70,8 @@ def remove(names: tuple[str, ...], everything: bool, **options: Any) -> int:
 
 
 @cache_command.command("prune", epilog="Example: surefetch cache prune")
-@click.option("--unused-days", type=float, metavar="DAYS", help="Datasets not used for so long, too.")
-@click.option("--unpinned", is_flag=True, help="Every dataset that is not pinned, too.")
+@click.option("--unused-days", type=float, metavar="DAYS", help="What nobody used for so long, too.")
+@click.option("--unpinned", is_flag=True, help="Datasets that are not pinned and files got by URL, too.")
 @STORE
 def prune(unused_days: float | None, unpinned: bool, **options: Any) -> int:
     """Delete what no dataset needs: archives already read, unfinished parts that nobody owns."""

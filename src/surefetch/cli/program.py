@@ -94,6 +94,7 @@ def call(words: list[str]) -> int:
 
     Raises:
         KeyboardInterrupt: Somebody pressed Ctrl-C.
+        SurefetchError: What the command raised.
     """
     try:
         result = program.main(words, prog_name=program_name(), standalone_mode=False)
@@ -104,7 +105,8 @@ def call(words: list[str]) -> int:
 
         return show_usage_error(error, as_json="--json" in words)
     except click.Abort as stop:
-        raise KeyboardInterrupt from stop
+        cause = stop.__cause__
+        raise cause if isinstance(cause, KeyboardInterrupt) else KeyboardInterrupt from None
     return result if isinstance(result, int) else 0
 
 

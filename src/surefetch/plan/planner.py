@@ -116,13 +116,20 @@ class Planner:
         self._began = self._since = self._last_byte = self._silent_since = 0.0
         self._crawl_at, self._crawl_bytes, self._bytes = 0.0, 0, 0
         self._slow_at, self._slow_worth, self._proven = 0.0, 0, 0
-        self._is_scanning = False
+        self._is_scanning = self._has_walked = False
         self._halted: Halted | None = None
 
     @property
     def missing(self) -> set[str]:
         """Wanted tensors and artifacts that are not here yet."""
         return self._ways.missing
+
+    @property
+    def told_bytes(self) -> int | None:
+        """Bytes of all wanted files, as promised or as mirrors tell; None while one is not known."""
+        sizes = [self._plans[name].size for name in self.goal.artifacts]
+        known = [size for size in sizes if size is not None]
+        return sum(known) if known and len(known) == len(sizes) else None
 
     def start(self, now: float) -> list[Order]:
         """Give the first orders: what is on this machine is looked at before any mirror is asked."""
@@ -260,6 +267,8 @@ class Planner:
         orders: list[Order] = []
         self._hosts.look(now, self._limits)
         self._is_scanning = self._is_scanning and self._scans(now)
+        if not self._has_walked and now - self._last_byte >= self._limits.escalate_after:
+            orders += self._walk()
         if self._is_too_slow(now):
             orders += self._give_up(Ending.SLOW, now)
         if self._is_all_silent(now):
@@ -487,6 +496,12 @@ class Planner:
                 orders.append(Look(lookup=lookup))
         return orders
 
+    def _walk(self) -> list[Order]:
+        """Look through this machine's folders for copies, beside mirrors that give nothing."""
+        self._has_walked = True
+        plans = [plan for plan in self._turns.live if plan.need]
+        return [order for plan in plans for order in self._look(plan, local_only=True)]
+
     def _scans(self, now: float) -> bool:
         """Whether files on this machine are being looked for, and nobody else is to be asked yet."""
         if self._scanning and now - self._began < self._limits.scan_head_start:
@@ -533,6 +548,8 @@ class Planner:
                 self._since + self._limits.escalate_after,
                 self._last_byte + self._limits.escalate_after,
             ]
+        if not self._has_walked:
+            times.append(self._last_byte + self._limits.escalate_after)
         if self._is_scanning:
             times.append(self._began + self._limits.scan_head_start)
         if self._limits.deadline:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from surefetch.errors import StoreError, UnknownDatasetError
+from surefetch.store import layout
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -86,7 +87,7 @@ def prune(session: Session, *, unused_days: float | None = None, unpinned: bool 
     if unused_days is not None:
         return session.store.prune(unused_days=unused_days).freed
     keep = [record["dataset"] for record in session.store.records.all()]
-    return session.store.prune(keep=keep).freed
+    return session.store.prune(keep=[*keep, layout.FILES]).freed
 
 
 def set_pin(session: Session, name: str, *, pinned: bool) -> None:

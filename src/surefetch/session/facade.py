@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from surefetch import paths
 from surefetch.errors import UsageError
 from surefetch.receipts import Receipt
 from surefetch.reporters import Reporter, default_reporter
@@ -37,7 +39,7 @@ class Session:
         """Take settings and a reporter; without them the environment's.
 
         Args:
-            settings: None: decided by environment and file.
+            settings: None: decided by environment and file; so is the store where they name none.
             reporter: Told of progress; None: what fits a terminal, a notebook or a log.
             environ: None: the process's own.
             decisions: What decided each setting.
@@ -84,7 +86,7 @@ class Session:
     def store(self) -> Store:
         """Where proven bytes lie."""
         layers = [Path(path).expanduser() for path in self.settings.layers]
-        return Store(Path(self.settings.store).expanduser(), layers)
+        return Store(Path(paths.store_folder(self.environ, self.settings.store)), layers)
 
     def known_file(self, digest: str) -> str | None:
         """Name a file by any digest: `mnist: t10k-labels-idx1-ubyte.gz`; None if no catalog knows it."""
@@ -94,25 +96,26 @@ class Session:
 
     def get(
         self,
-        name: str,
+        name: str | os.PathLike[str],
         *,
         sha256: str | None = None,
         sha1: str | None = None,
         md5: str | None = None,
         size: int | None = None,
-        mirrors: Sequence[str] = (),
-        local: Sequence[str | os.PathLike[str]] = (),
+        mirrors: str | Sequence[str] = (),
+        local: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
         output: str | os.PathLike[str] | None = None,
         form: str | None = None,
     ) -> Receipt:
         """Get proven files: a dataset's, or any file's by URL and digest.
 
         Args:
-            name: A dataset's name or alias, or a URL. A URL that the catalog knows needs no digest.
+            name: A dataset's name or alias, a URL, or the path of a Metalink file. A URL that the catalog
+                knows needs no digest.
             sha256, sha1, md5: Digests of the file behind a URL; the last two are weak.
             size: Its bytes, if known.
-            mirrors: URLs of the same file, or base URLs under which the dataset's files lie.
-            local: Files or folders to look in first ("I downloaded it by hand").
+            mirrors: URLs of the same file, or base URLs under which the dataset's files lie; one or several.
+            local: Files or folders to look in first ("I downloaded it by hand"); one or several.
             output: Where copies of your own go: a folder, or for one file its path.
             form: Write this encoding (into `output`): `npz`, `csv`, `parquet`, `png`, or a form's name.
 
@@ -129,7 +132,14 @@ class Session:
 
         digests = {"sha256": sha256, "sha1": sha1, "md5": md5}
         return get(
-            self, name, digests=digests, size=size, mirrors=mirrors, local=local, output=output, form=form
+            self,
+            os.fspath(name),
+            digests=digests,
+            size=None if size is None else index(size),  # a number of another library's
+            mirrors=(mirrors,) if isinstance(mirrors, str) else tuple(mirrors),
+            local=(local,) if isinstance(local, str | os.PathLike) else tuple(local),
+            output=output,
+            form=form,
         )
 
     def plan(self, name: str, **options: Any) -> FetchPlan:

@@ -65,7 +65,7 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
         shell=shell_of(session.environ),
     )
     verdict = weigh(done.attempts, facts)
-    missing = [artifact for artifact in wanted if artifact.name not in bench.digests]
+    missing = [a for a in wanted if a.digest is None or a.name not in bench.files]
     hint = _hint(target, verdict, missing or wanted)
     noted = "".join(f"; {note}" for note in bench.notes)
     return _kind(verdict.code)(

@@ -339,7 +339,11 @@ class Loop:
         now = time.monotonic()
         if now - self._reported_at >= REPORT_SECONDS:
             self._reported_at = now
-            self._reporter.progress(self._bench.received, self._total, _place(request))
+            received = self._bench.received
+            total = self._total or self._planner.told_bytes
+            # More may come than the form has that was expected to give it.
+            is_known = total is not None and received <= total
+            self._reporter.progress(received, total if is_known else None, _place(request))
 
 
 def _place(request: Request) -> str:

@@ -113,8 +113,12 @@ def _named_urls(target: Target) -> dict[str, list[str]]:
 
 def _existing(path: str | os.PathLike[str]) -> str:
     from surefetch.errors import StoreError
+    from surefetch.store.files import told
 
     absolute = Path(path).expanduser().absolute()
-    if not absolute.exists():
-        raise StoreError(f"`{absolute}` does not exist", code="local.path")
+    hint = "name a file or folder that is there and that you may read"
+    with told(absolute, "looked at", hint):
+        is_there = absolute.exists()
+    if not is_there:
+        raise StoreError(f"`{absolute}` does not exist", code="local.path", hint=hint)
     return str(absolute)

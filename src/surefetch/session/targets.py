@@ -61,6 +61,11 @@ def find_target(
     """
     given = {key: value for key, value in (digests or {}).items() if value}
     for url in mirrors:
+        if not set("/:.") & {*name, *url}:
+            raise UsageError(
+                f"`{url}` is no mirror's address; of datasets one is got at a time",
+                hint=f"surefetch get {name} && surefetch get {url}",
+            )
         check_url(url)
     if "://" not in name and name.lower().endswith(METALINKS):
         from surefetch.session.metalinks import read_metalink
@@ -80,6 +85,8 @@ def find_target(
     if not given:
         return _known(catalog(), name, tuple(mirrors))
     read = {key: _digest(key, value) for key, value in given.items()}
+    if size is not None and size < 0:
+        raise UsageError(f"`{size}` is no number of bytes", hint="leave the size out if you do not know it")
     if size == 0 and (other := next((one for one in read.values() if not one.is_of_nothing), None)):
         raise UsageError(
             f"`{other}` is no digest of 0 bytes", hint="leave `--size` out, or look both up again"
@@ -184,7 +191,8 @@ def _written(url: str, scheme: str) -> str:
 
 
 def _digest(algorithm: str, value: str) -> Digest:
-    text = value.strip().lower().removeprefix(f"{algorithm}:")
+    first = (str(value).split() or [""])[0]  # of a line of `sha256sum`
+    text = first.lower().removeprefix(f"{algorithm}:")
     try:
         return Digest(algorithm=algorithm, hex=text)
     except ValueError as error:

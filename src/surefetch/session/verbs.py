@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def get(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     sha256: str | None = None,
     sha1: str | None = None,
     md5: str | None = None,
     size: int | None = None,
-    mirrors: Sequence[str] = (),
-    local: Sequence[str | os.PathLike[str]] = (),
+    mirrors: str | Sequence[str] = (),
+    local: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (),
     output: str | os.PathLike[str] | None = None,
     form: str | None = None,
 ) -> Receipt:

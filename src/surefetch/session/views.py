@@ -12,6 +12,7 @@ import msgspec
 from surefetch.model import BUILT_IN, Artifact, Dataset, Digest, Struct
 from surefetch.session.bench import Bench
 from surefetch.session.targets import Target
+from surefetch.store import layout
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -43,7 +44,7 @@ def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
         files = _whole_form(session, dataset, bench) or _rebuilt(session, dataset, bench)
         files = files or _plain(session, dataset, bench)
     is_whole = not target.is_single_file and bool(dataset.version)  # files that no catalog names have none
-    name = dataset.name if dataset.version else "files"
+    name = dataset.name if dataset.version else layout.FILES
     version = dataset.version or _version_of(files)
     folder = session.store.view(name, version, {file.name: file.sha256 for file in files})
     if is_whole:

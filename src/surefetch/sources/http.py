@@ -13,7 +13,7 @@ ANY = "*"
 
 
 class Http:
-    """Names an artifact's URLs: the user's first, then the catalog's with the rewriting rules applied."""
+    """Names an artifact's URLs: the user's first, then the catalog's, with the rewriting rules applied."""
 
     name = "http"
 
@@ -48,7 +48,7 @@ class Http:
             *(file_at(url, artifact) for url in self._extra.get(ANY, ())),
         ]
         for url in urls:
-            yield Mirror(url=split_userinfo(url)[0], source="user", may_be_private=True)
+            yield from named_mirrors(url, "user", self._rewrite, may_be_private=True)
 
     def _from_catalog(self, artifact: Artifact) -> Iterator[Mirror]:
         for url in artifact.urls:

@@ -31,10 +31,10 @@ class Index(Struct, frozen=True, kw_only=True):
 
 
 class Package:
-    """Asks the configured indexes in order for a file with the pinned digest.
+    """Asks the configured indexes for a file with the pinned digest; its mirrors stand in their order.
 
-    The version is for people: the digest alone decides, so that there is no dependency confusion to fear. An
-    index behind one that lists the file is named too; the planner asks it when the file can't be had there.
+    The version is for people: the digest alone decides, so that there is no dependency confusion to fear. All
+    are asked at once, as pip does: one that never answers holds up neither another nor a folder.
     """
 
     name = "package"
@@ -44,12 +44,12 @@ class Package:
         self._rewrite = dict(rewrite or {})
 
     def lookups(self, artifact: Artifact, answers: Answers) -> list[Lookup]:
-        """Name the settings, then one index page or folder at a time."""
+        """Name the settings, then the page or folder of each index."""
         if _project(artifact) is None:
             return []
         if SETTINGS not in answers:
             return [SETTINGS]
-        return [lookup for lookup in _pages(artifact, answers) if lookup not in answers][:1]
+        return [lookup for lookup in _pages(artifact, answers) if lookup not in answers]
 
     def mirrors(self, artifact: Artifact, answers: Answers) -> list[Mirror]:
         """Name the listed files: those with the pinned digest, then those of its name without a digest."""

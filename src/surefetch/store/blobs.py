@@ -110,7 +110,7 @@ class Blobs:
         self._settling: tuple[_Aside, dict[str, _Finished]] | None = None  # and what it settles
         self._touched: dict[str, None] = {}
         self._misfits: dict[str, str] = {}  # SHA-256 -> path of what was there with another size
-        self._folders: set[str] = set()  # of blobs, made or seen; nobody ever deletes them
+        self._folders: set[str] = set()  # of blobs, made or seen while a batch lasts
         self._batches = 0
         self._settled_at = 0.0  # when the last batch of them went to the disk
         self._open = max(1, min(OPEN, int(files.most_open() * OPEN_SHARE)))
@@ -234,6 +234,8 @@ class Blobs:
             beside: Has the folders flushed while the caller goes on, who waits for it.
         """
         with self._lock:
+            if not self._batches:  # between two gets of a process anybody may delete the store
+                self._folders.clear()
             self._batches += 1
             self._settled_at = time.monotonic()
         try:
@@ -441,12 +443,12 @@ class Blobs:
         return sha256 if len(sha256) == 64 and set(sha256) <= set("0123456789abcdef") else None
 
     def _note_weak(self, sha256: str, weak: Mapping[str, str]) -> None:
-        if weak:
-            layout.make_private(self.folder)
         for algorithm, hexadecimal in weak.items():
             if self._strong(Digest(algorithm=algorithm, hex=hexadecimal)) != sha256:
                 path = layout.weak(self.folder, algorithm, hexadecimal)
-                files.write_small(path, sha256.encode(), mode=0o600)
+                with files.at_best():  # of a shared store the private folder is one user's
+                    layout.make_private(self.folder)
+                    files.write_small(path, sha256.encode(), mode=0o600)
 
 
 def _place(root: str, sha256: str) -> str:

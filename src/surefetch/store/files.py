@@ -293,7 +293,7 @@ def sync_folders(folders: Sequence[str | os.PathLike[str]]) -> None:
             except IndexError:  # another thread was faster
                 return
             try:
-                with told(folder, "flushed"):
+                with told(folder, "flushed"), suppress(FileNotFoundError):  # deleted since
                     sync_folder(folder)
             except StoreError as error:
                 errors.append(error)

@@ -13,6 +13,8 @@ VIEWS = "views-v1"  # readable folders
 INDEX = "index-v1"  # one small JSON per dataset and alias, for the warm load
 PINS = "pins-v1"  # one empty file per dataset to keep
 PRIVATE = "private-v1"  # 0700: receipts, history, weak digests, what came with a credential
+#: The name that the readable folders of files have which were got by their addresses: no record names those.
+FILES = "files"
 
 
 def blobs(folder: Path, *, is_private: bool = False) -> Path:

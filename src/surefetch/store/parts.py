@@ -128,8 +128,8 @@ class Parts:
     def _disk_time(self) -> float:
         """Return the time by the clock of the disk, which may be another machine's."""
         path = self.folder / f".{files.nonce()}.tmp"
+        os.close(files.create(path))
         try:
-            os.close(files.create(path))
             return path.stat().st_mtime
         finally:
             files.remove(path)
@@ -141,8 +141,10 @@ class Parts:
         freed = 0
         for path in [*self.folder.glob("*.json"), *self.folder.glob("*.lock"), *self.folder.glob(".*.tmp")]:
             if path.stem not in parts and _changed(path) < limit:
-                freed += _allocated(path)
-                files.remove(path)
+                size = _allocated(path)
+                with files.at_best():  # in a shared store it may be another user's
+                    files.remove(path)
+                    freed += size
         return freed
 
 

@@ -80,7 +80,11 @@ class Records:
         return list(warm.all_records(str(self._folder)))
 
     def forget(self, dataset: str) -> None:
-        """Delete the records of a dataset, by its own name, and its pin."""
+        """Delete the records of a dataset, by its own name, and its pin.
+
+        Raises:
+            StoreError: The disk refuses.
+        """
         folder = self._folder / layout.INDEX
         for record in self.all():
             if record["dataset"] == dataset:
@@ -88,7 +92,9 @@ class Records:
                     *map(str, record["names"][1:]),
                     dataset,
                 ]:  # its own last: a crash leaves it listed
-                    files.remove(folder / f"{warm.quote(name)}.json")
+                    path = folder / f"{warm.quote(name)}.json"
+                    with files.told(path, "deleted"):
+                        files.remove(path)
         self.unpin(dataset)
 
     def pin(self, dataset: str) -> None:

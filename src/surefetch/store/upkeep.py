@@ -71,11 +71,12 @@ class Upkeep:
         Readers are safe: an open or mapped file stays until it is closed (on Windows it is left alone).
 
         Args:
-            keep: Names of datasets.
+            keep: Names of datasets; `layout.FILES` for what was got by its address.
             unused_days: Datasets used within so many days stay as well.
             dry_run: Only say what would go.
         """
         limit = time.time() - unused_days * 86400 if unused_days else float("inf")
+        older_than = time.time() - GRACE_SECONDS
         gone = [
             record
             for record in self._records.all()
@@ -83,7 +84,9 @@ class Upkeep:
             and record["dataset"] not in keep
             and self._last_used(record) < limit
         ]
-        return self._remove(gone, time.time() - GRACE_SECONDS, dry_run=dry_run)
+        until = min(limit, older_than)
+        sets = [each for each in self._sets() if layout.FILES not in keep and _used(each) < until]
+        return self._remove(gone, older_than, sets=sets, dry_run=dry_run)
 
     def remove(self, dataset: str) -> Removal:
         """Delete one dataset, by its own name: its records, its view, and blobs that no other one needs."""
@@ -102,23 +105,27 @@ class Upkeep:
         gone: list[dict[str, Any]],
         older_than: float,
         *,
+        sets: Collection[Path] = (),
         only: set[str] | None = None,
         dry_run: bool = False,
     ) -> Removal:
         names = tuple(record["dataset"] for record in gone)
         needed = _digests(record for record in self._records.all() if record["dataset"] not in names)
         theirs = _digests(gone)
+        shown = {_stamp(file) for each in self._sets() if each not in sets for file in each.iterdir()}
         paths = [
             path
             for path in self._all_blobs()
             if path.name not in needed
             and (only is None or path.name in only)
             and (path.name in theirs or _changed(path) < older_than)
+            and _stamp(path) not in shown
         ]
         sizes = {path: _size(path) for path in paths}
         if dry_run:
             return Removal(freed=sum(sizes.values()), blobs=len(sizes), datasets=names)
         left = [str(path) for record in gone for path in self._forget(record)]
+        left += [str(path) for path in self._forget_sets(sets)]
         stuck = [path for path in paths if not _delete(path)]
         freed = sum(size for path, size in sizes.items() if path not in stuck)
         if only is None:
@@ -136,6 +143,21 @@ class Upkeep:
                 views.view_folder(self._folder, record["dataset"], record["version"], is_private=is_private),
                 record["files"],
             )
+        ]
+
+    def _sets(self) -> Iterator[Path]:
+        """Give the readable folders of files that were got by their addresses."""
+        for is_private in self._enterable():
+            root = views.view_folder(self._folder, layout.FILES, "", is_private=is_private)
+            yield from (path for path in root.glob("*") if path.is_dir())
+
+    def _forget_sets(self, sets: Collection[Path]) -> list[Path]:
+        """Delete such folders; return what was left alone in them: files that are no blob's."""
+        ours = {_stamp(path) for path in self._all_blobs()} if sets else set()
+        return [
+            path
+            for each in sets
+            for path in self._remove_view(each, [x.name for x in each.iterdir() if _stamp(x) in ours])
         ]
 
     def _remove_view(self, root: Path, names: Collection[str]) -> list[Path]:
@@ -156,8 +178,13 @@ class Upkeep:
         return freed
 
     def _all_blobs(self) -> Iterator[Path]:
-        for root in (self._folder / layout.BLOBS, self._folder / layout.PRIVATE / "blobs"):
-            yield from (path for path in root.glob("sha256/??/*") if len(path.name) == 64)
+        for is_private in self._enterable():
+            root = layout.blobs(self._folder, is_private=is_private)
+            yield from (path for path in root.glob("??/*") if len(path.name) == 64)
+
+    def _enterable(self) -> tuple[bool, ...]:
+        """Values of `is_private` to look at: of a shared store the private folder is one user's."""
+        return (False, True) if os.access(self._folder / layout.PRIVATE, os.R_OK | os.X_OK) else (False,)
 
     def _last_used(self, record: dict[str, Any]) -> float:
         """Return when a dataset was got, or a blob of it last read, as far as the disk notes that."""
@@ -212,6 +239,23 @@ def _delete(path: Path) -> bool:
 def _changed(path: Path) -> float:
     try:
         return path.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """What a readable folder's file has in common with its blob, be it a link or a copy: size and time."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _used(folder: Path) -> float:
+    """When a readable folder was made, or a file in it last read, as far as the disk notes that."""
+    try:
+        return max([folder.stat().st_mtime, *(file.stat().st_atime for file in folder.iterdir())])
     except OSError:
         return float("inf")
 
