@@ -114,9 +114,8 @@ class ArtifactPlan(Refusals):
             case Differed():
                 return self._differed(run, event)
             case Failed() if self._is_all(event.size):
-                self.size = run.candidate.size = (
-                    event.size
-                )  # its answer before was to be longer, or had no end
+                # Its answer before was to be longer, or had no end.
+                self.size = run.candidate.size = event.size
                 self._release(run, now)
             case Failed():
                 return self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
@@ -495,8 +494,9 @@ class ArtifactPlan(Refusals):
             return orders
         self._began = self._began or now
         self._look_at = now + min(LOOK_RARELY, max(LOOK_AGAIN, (now - self._began) / 20))
-        if verdict := self._blame.doubts([c for c in self._roster.candidates if not c.is_out]):
-            orders += self._carry_out(verdict)
+        if self._blame.is_searching:
+            verdict = self._blame.doubts([c for c in self._roster.candidates if not c.is_out])
+            orders += self._carry_out(verdict) if verdict else []
         orders += self._let_go_on(now)
         orders += self._cull(now)
         orders += self._fill(now)

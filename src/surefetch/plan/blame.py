@@ -90,7 +90,7 @@ class Blame:
 
     def doubts(self, others: Sequence[Candidate]) -> Verdict | None:
         """Leave somebody out who has just lied, in a round that counts on its bytes."""
-        asked = [candidate for candidate in others if self.is_searching and self.allows(candidate)]
+        asked = [candidate for candidate in others if self.allows(candidate)]
         liar = next((candidate for candidate in asked if self._is_doubtful(candidate, others)), None)
         return self.leave_out(liar) if liar else None
 
