@@ -16,6 +16,8 @@ from surefetch.transfer import policy, urls
         ("http://[2001:db8::1]:80/ü", "http://[2001:db8::1]:80/%C3%BC"),
         (" https://data.example/x\n", "https://data.example/x"),
         ("https://data.example/a?b=%zz&c=[1]", "https://data.example/a?b=%zz&c=[1]"),
+        ("Https://data.example/A", "https://data.example/A"),
+        ("HTTPS://data.example/ü", "https://data.example/%C3%BC"),
     ],
 )
 def test_letters_of_any_script_are_escaped_once(written: str, sent: str) -> None:

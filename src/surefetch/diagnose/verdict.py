@@ -109,7 +109,7 @@ def describe_attempts(attempts: Sequence[Attempt]) -> list[str]:
 
 def place_of(attempt: Attempt) -> str:
     """Name where an attempt went: a host, a path, or a source."""
-    url = re.search(r"https?://\S+", attempt.mirror)
+    url = re.search(r"https?://\S+", attempt.mirror, re.IGNORECASE)
     if url and (place := words.place_of(url.group())):
         is_index = attempt.source == "package" and "://" not in attempt.mirror[:8]
         return f"package index {place}" if is_index else place

@@ -12,6 +12,7 @@ import msgspec
 
 PORTS: Final = {"http": 80, "https": 443}
 MASK: Final = "***"
+_AS_USUAL: Final = ("https://", "http://")
 #: What goes over the wire escaped: all but printing ASCII, and what RFC 3986 knows no place for at all.
 _UNSAFE: Final = re.compile(r"[^!-\[\]-~]")
 #: What stays as it is when a whole URL is escaped; `%` too, for what is escaped already.
@@ -112,17 +113,23 @@ def spelled(url: str) -> str:
     """Return a URL as it goes over the wire: letters beyond ASCII and unsafe characters escaped, as UTF-8.
 
     The host is written by IDNA (RFC 3490); one that is no name in any script stays, and `host` refuses it.
-    What is escaped already stays too.
+    What is escaped already stays too. The scheme is in lower case.
     """
     if not _UNSAFE.search(url):
-        return url
-    url = url.strip()
+        return url if url.startswith(_AS_USUAL) else _with_small_scheme(url)
+    url = _with_small_scheme(url.strip())
     front = base(url)
     userinfo, at, place = front.partition("://")[2].rpartition("@")
     scheme = front.partition("://")[0]
     name, colon, number = place.partition(":")
     place = f"{_in_ascii(name)}{colon}{number}"
     return f"{scheme}://{quote(userinfo, safe=_SAFE)}{at}{place}{quote(url[len(front) :], safe=_SAFE)}"
+
+
+def _with_small_scheme(url: str) -> str:
+    """Keyboards of telephones write `Https://`."""
+    scheme, colon, rest = url.partition("://")
+    return f"{scheme.lower()}{colon}{rest}" if colon and scheme.isalpha() else url
 
 
 def _in_ascii(host: str) -> str:
