@@ -1,5 +1,6 @@
 """Whom TLS trusts, and what a certificate that is wrong is called."""
 
+import hashlib
 import socket
 import ssl
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ import pytest
 
 from surefetch.errors import SettingError
 from surefetch.events import Failed, Failure, Finished
-from surefetch.transfer.trust import Trust, find_trust
+from surefetch.transfer.trust import Trust, find_trust, unusable
+from tests.conftest import Run
 from tests.fakes.driver import driving, ending
 from tests.fakes.faulty_server import FaultyServer, redirect
 from tests.fakes.servers import Leaf, TestAuthority
@@ -161,6 +163,16 @@ def test_the_usual_variables_add_authorities(authority: TestAuthority, variable:
         assert isinstance(fetch(authority.leaf("localhost"), trust), Finished)
 
 
+def test_a_scheme_in_capitals_is_trusted_alike(
+    surefetch: Run, authority: TestAuthority, tmp_path: Path
+) -> None:
+    with FaultyServer(tls=authority.leaf("127.0.0.1").context()) as server:
+        url = server.serve("/x", CONTENT).replace("https", "Https")
+        words = ("get", url, "--sha256", hashlib.sha256(CONTENT).hexdigest())
+        result = surefetch(*words, SUREFETCH_CA_BUNDLE=str(authority.pem))
+    assert result.returncode == 0, result.stderr
+
+
 def test_the_first_variable_counts(authority: TestAuthority, stranger: TestAuthority) -> None:
     environ = {"CURL_CA_BUNDLE": str(stranger.pem), "SSL_CERT_FILE": str(authority.pem)}
     with find_trust(environ, platform="linux") as trust:
@@ -182,6 +194,16 @@ def test_a_variable_that_names_nothing_is_passed_over(tmp_path: Path) -> None:
     }
     with find_trust(environ, platform="linux") as trust:
         assert trust.added == ()
+
+
+def test_a_broken_file_of_a_folder_of_authorities_is_named(authority: TestAuthority, tmp_path: Path) -> None:
+    (tmp_path / "README").write_text("authorities", encoding="utf-8")
+    (tmp_path / "good.pem").write_bytes(authority.pem.read_bytes())
+    environ = {"SSL_CERT_DIR": f"/nowhere:{tmp_path}:/etc/ssl/certs"}
+    assert unusable(environ) == ""
+    broken = tmp_path / "broken.pem"
+    broken.write_text("-----BEGIN CERTIFICATE-----\nnone\n-----END CERTIFICATE-----\n", encoding="utf-8")
+    assert unusable(environ).startswith(f"variable SSL_CERT_DIR names `{broken}`, which holds a certificate")
 
 
 def test_a_setting_that_names_nothing_is_an_error(tmp_path: Path) -> None:

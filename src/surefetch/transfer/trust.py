@@ -145,7 +145,7 @@ def _added(environ: Mapping[str, str], ca_bundle: str, pip_cert: str) -> Iterato
         path = Path(ca_bundle).expanduser()
         if not any(True for _ in _certificates(path)):
             raise SettingError(
-                f"setting `ca_bundle` names `{ca_bundle}`, which holds no certificate in PEM form",
+                f"setting `ca_bundle` names `{ca_bundle}`, which {_problem(path)}",
                 code="tls.no-trust-store",
                 hint="name a file with the company's authority: `surefetch config set ca_bundle FILE`",
             )
@@ -170,8 +170,17 @@ def unusable(environ: Mapping[str, str], ca_bundle: str = "") -> str:
     """
     named = [("setting ca_bundle", ca_bundle)] if ca_bundle else []
     named += [(f"variable {name}", environ[name]) for name in FILE_VARIABLES if environ.get(name)]
+    named += [("variable SSL_CERT_DIR", str(path)) for path in _in_folders(environ)]
     problems = [(who, value, _problem(Path(value).expanduser())) for who, value in named]
     return "; ".join(f"{who} names `{value}`, which {problem}" for who, value, problem in problems if problem)
+
+
+def _in_folders(environ: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the files with certificates in the folders of SSL_CERT_DIR, but for the system's own."""
+    for folder in environ.get("SSL_CERT_DIR", "").split(os.pathsep):
+        is_system = any(_is_same(folder, system) for system in SYSTEM_FILES)
+        if folder and Path(folder).is_dir() and not is_system:
+            yield from filter(_has_certificate, _entries(Path(folder)))
 
 
 def _problem(path: Path) -> str:
@@ -214,11 +223,15 @@ def _join(paths: list[str]) -> Path:
 def _certificates(path: Path) -> Iterator[bytes]:
     """Yield the content of each file with certificates: the file itself, or those of a folder."""
     if path.is_dir():
-        for entry in sorted(path.iterdir()):
-            if entry.is_file():
-                yield from _certificates(entry)
+        for entry in _entries(path):
+            yield from _certificates(entry)
     elif _has_certificate(path):
         yield path.read_bytes()
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return the files of a folder."""
+    return sorted(entry for entry in folder.iterdir() if entry.is_file())
 
 
 def _has_certificate(path: Path) -> bool:
