@@ -114,9 +114,9 @@ def _silent_proxy(seen: Observation, where: str) -> Finding:
         return Finding(
             cause="proxy.unreachable", detail=f"{where} took the connection, and says nothing in SOCKS"
         )
-    return Finding(
-        cause="proxy.unreachable", detail=f"{where} took the connection, and opened no tunnel in time"
-    )
+    it = f"it hangs, or `{last_host(seen)}` does"
+    detail = f"{where} took the connection, and opened no tunnel in time: {it}"
+    return Finding(cause="proxy.unreachable", detail=detail)
 
 
 def tunnel(seen: Observation, status: int) -> Finding:
