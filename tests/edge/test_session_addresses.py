@@ -119,6 +119,7 @@ def test_a_mirror_of_the_settings_is_shown_its_own(surefetch: Run, server: Fault
 def test_a_password_that_is_not_taken_is_told_as_such(surefetch: Run, server: FaultyServer) -> None:
     error = failed(surefetch, "get", with_userinfo(server.serve("/no.bin", b"", SHUT)), *FILE)
     assert error.cause == "http.unauthorized" and "geheim" not in error.screen
+    assert "does not take the login" in error.message and "correct the name and password" in error.hint
 
 
 def _text(path: Path) -> str:

@@ -17,6 +17,8 @@ from surefetch.observation import Observation
 
 #: How a detail begins that is about another place than the attempt's address.
 LEADS_ON: Final = "it leads on to "
+#: What is said of a host that was shown a name and password, or a token.
+IN_VAIN: Final = "and it does not take the login that it was shown"
 #: What is dead behind a redirect: to another host, to another port of the same.
 _DEAD_PORTS: Final = {"connect.refused", "connect.unreachable"}
 _DOWN: Final = {*_DEAD_PORTS, "dns.nxdomain"}
@@ -80,6 +82,18 @@ def name_where_it_led(attempt: Attempt, seen: Observation | None) -> Attempt:
     if not place or attempt.detail.startswith(LEADS_ON):
         return attempt
     return msgspec.structs.replace(attempt, detail=f"{LEADS_ON}`{place}`: {attempt.detail}")
+
+
+def name_what_was_shown(attempt: Attempt, seen: Observation | None) -> Attempt:
+    """Say of a login that was shown to the host itself that it was in vain.
+
+    Args:
+        attempt: A refusal (401) of an address whose host is shown who asks.
+        seen: What was seen of that address last; a redirect may have led to a host that is not.
+    """
+    if seen is not None and seen.redirects:
+        return attempt
+    return msgspec.structs.replace(attempt, detail=f"{attempt.detail}, {IN_VAIN}")
 
 
 def _of_full_proxy(seen: Observation, told: Judgement) -> Judgement:

@@ -224,6 +224,12 @@ BY_DETAIL: Final = (
         "the link was signed for a time that is over: get a fresh one from where you got this one",
     ),
     (
+        r"http\.unauthorized",
+        r"does not take the login",
+        "correct the name and password, or the token, that `{host}` is shown: they stand in its address, in"
+        " netrc or in your package client's settings",
+    ),
+    (
         r"http\.forbidden|body\.storage-error",
         r"the storage service says (SignatureDoesNotMatch|InvalidSignature|AuthenticationFailed)",
         "the link's signature does not fit it: copy the whole link again and put it in quotes, for a shell"

@@ -213,11 +213,16 @@ def _masked(done: Done) -> Done:
 
 
 def _led(done: Done, network: NetworkMaker) -> Done:
-    """Say where addresses lead on that ended in silence."""
-    from surefetch.diagnose.attempts import name_where_it_led  # failures only
+    """Say where addresses lead on that ended in silence, and which hosts were shown a login in vain."""
+    from surefetch.diagnose.attempts import name_what_was_shown, name_where_it_led  # failures only
 
     seen = {each.url: each for each in network.failures()}
-    attempts = (name_where_it_led(a, seen.get(urls.mask(urls.spelled(a.mirror)))) for a in done.attempts)
+    attempts = []
+    for attempt in done.attempts:
+        last_seen = seen.get(urls.mask(urls.spelled(attempt.mirror)))
+        attempts.append(name_where_it_led(attempt, last_seen))
+        if attempt.cause == "http.unauthorized" and network.uses_credential(attempt.mirror):
+            attempts[-1] = name_what_was_shown(attempts[-1], last_seen)
     return msgspec.structs.replace(done, attempts=tuple(attempts))
 
 
