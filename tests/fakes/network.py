@@ -270,7 +270,7 @@ class Network:
         if habit.is_too_much(self.now):
             return self._fail(flow, Failure.BUSY, habit.told, retry_after=habit.retry_after)
         if habit.moody and self._chance.random() < habit.moody[0]:
-            return self._fail(flow, *habit.moody[1:])
+            return self._fail(flow, *habit.moody[1:], retry_after=habit.retry_after)
         if habit.is_silent or (habit.stalls_at is not None and self.now >= habit.stalls_at):
             return None
         breaks = self._chance.random() < habit.flaky

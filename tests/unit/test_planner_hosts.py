@@ -469,6 +469,17 @@ def test_a_host_that_refuses_some_by_chance_is_not_asked_more_slowly(share: floa
     assert len(one.asked(Request)) <= 1.3 * 300 / (1 - share)
 
 
+@pytest.mark.parametrize("pause", [None, 1.0])
+def test_a_host_that_tells_some_by_chance_that_they_are_too_many_is_not_held_to_it(
+    pause: float | None,
+) -> None:
+    """Paced for that, and left alone for a second at each, 300 files were not there after two minutes."""
+    moody = (0.1, Failure.BUSY, "http.rate-limited")
+    one = many_from(Habit(rate=1e8, latency=0.005, moody=moody, retry_after=pause))
+    assert one.run().missing == ()
+    assert one.now < 30
+
+
 @pytest.mark.parametrize(
     "failure", [(Failure.SERVER, "http.server-error"), (Failure.GATEWAY, "http.gateway")]
 )

@@ -261,12 +261,11 @@ class ArtifactPlan(Refusals):
         if failure is Failure.CONNECT:
             is_giving &= host.last_byte > run.began
         is_patient = (retry_after or 0.0) <= self._limits.longest_pause
-        is_odd = cause == "http.unavailable" and not retry_after and run.beside <= 1
         if (
             failure is Failure.BUSY
             and self.is_small
             and is_patient
-            and host.pace.refused(run.began, now, is_odd=is_odd)
+            and host.pace.refused(run.began, now, is_odd=run.beside <= 1)
         ):
             # It takes so many requests a second, over however few connections.
             self._shared.hosts.paced[host] = None

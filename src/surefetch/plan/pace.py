@@ -126,7 +126,7 @@ class Pace:
         Args:
             began: When the request began. Those that were under way at the last refusal are part of it.
             now: The time.
-            is_odd: Hardly any other was under way, and the host did not say that they are too many.
+            is_odd: Hardly any other was under way.
         """
         if self._trial:
             self._try(self._trial, now)
