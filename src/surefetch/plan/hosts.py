@@ -94,6 +94,7 @@ class Host:
         self._refusals = 0  # of one request more
         self._limited_at = float("-inf")
         self._passed_over = 0  # requests, in the latest such incident
+        self._taken = 1  # connections that it went on with then
         self._looked_at = 0  # connections that have given an answer
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
@@ -218,12 +219,15 @@ class Host:
     def passed_over(self, began: float, now: float, limits: Limits) -> None:
         """Note that it left a request that began then waiting, on a connection that it did not look at.
 
-        It takes as many as it has looked at: of those that wait in libcurl nothing is known.
+        It takes as many as it has looked at, or one less each time that those were too many: of requests that
+        wait in libcurl nothing is known.
         """
-        self._passed_over = 1 if began >= self._limited_at else self._passed_over + 1
+        if began >= self._limited_at:  # the others are of the same incident
+            self._passed_over = 0
+            self._taken = max(1, min(self._looked_at, (self.most or limits.wire) - 1))
+        self._passed_over += 1
         self.limit(began, now, is_said=False)
-        if self.most is not None:
-            self.most = max(1, min(self.most, self.connections(limits) - self._passed_over))
+        self.most = max(self._taken, min(self.most or 1, self.connections(limits) - self._passed_over))
 
     def unlimit(self) -> None:
         """Note that the number of its requests is not what it minds."""
