@@ -553,6 +553,21 @@ def test_a_host_that_takes_few_connections_gives_all_files_however_it_refuses(
     assert len(one.asked(Request)) <= 1.4 * 300
 
 
+@pytest.mark.parametrize("seconds", [1.5, 3.0])
+def test_a_gateway_whose_server_is_only_starting_is_waited_for(seconds: float) -> None:
+    starting = (Failure.GATEWAY, "http.server-error")
+    one = many_from(Habit(rate=1e8, latency=0.02, away=(0.0, seconds), away_as=starting))
+    assert one.run().missing == ()
+    assert one.now < 5
+
+
+def test_a_gateway_without_a_server_is_given_up_as_soon_as_for_a_single_file() -> None:
+    one = many_from(Habit(rate=1e8, latency=0.02, fails=(Failure.GATEWAY, "http.server-error")))
+    assert len(one.run().missing) == 300
+    assert one.now < 8
+    assert len(one.asked(Request)) < 150
+
+
 def test_a_host_that_needs_long_for_some_files_is_not_taken_for_a_small_server() -> None:
     one = many_from(Habit(rate=1e8, latency=0.02, late=(0.1, 5.0)))
     assert one.run().missing == ()

@@ -305,13 +305,12 @@ class ArtifactPlan(Refusals):
             candidate.host.cut_at = now
         is_there = failure is Failure.GATEWAY and candidate.host.last_byte >= run.began  # for others
         is_empty = not run.gained
-        may_return = candidate.host.is_out_of_order(failure, cause, is_empty=is_empty) or is_away(
-            failure, cause
-        )
+        may_return = candidate.host.is_out_of_order(failure, cause, now, is_empty=is_empty)
+        may_return |= is_away(failure, cause)
         is_fresh = now < candidate.last_byte + self._limits.missed
         may_return |= failure is Failure.CUT and is_empty and candidate.is_dead
         may_return |= failure is Failure.SERVER and is_fresh and not self.is_small
-        if may_return and candidate.host.is_missed(now, self._limits) and not is_there:
+        if may_return and candidate.host.is_missed(failure, now, self._limits) and not is_there:
             candidate.host.missed(run.began, now, self._shared.jitter())
             if failure is Failure.AUTH:
                 self._leave_in_silence(run, now)

@@ -32,6 +32,8 @@ IN_ROW: Final = 10
 CHANCE: Final = 1e-6
 #: A host that gave bytes, and fails so many requests in a row since, is out of order as a whole.
 OUT_OF_ORDER: Final = 8
+#: Seconds that a gateway is waited for which failed so many at first: as long as a single file is asked for.
+AT_FIRST: Final = 4.0
 #: It takes no more requests at once when it has failed so many, with hardly an answer between them.
 CROWD: Final = 3.0
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
@@ -99,6 +101,7 @@ class Host:
         self._failed_at = float("-inf")
         self._failed = self._worked = 0
         self._failures_of_all = 0  # since its last answer
+        self._failing_since = 0.0  # when the first of them came
         self.is_moody = False  # fails now and then, however few it has
         self._is_guess = False  # the number of requests that it takes: it did not say that they are too many
         self._alone = 0  # failures of the only request that it had, before it ever answered
@@ -284,16 +287,19 @@ class Host:
             return False
         return (others / (others + self._worked)) ** failures > CHANCE
 
-    def is_out_of_order(self, failure: Failure, cause: str, *, is_empty: bool) -> bool:
+    def is_out_of_order(self, failure: Failure, cause: str, now: float, *, is_empty: bool) -> bool:
         """Note a failure; return whether it is one of many in a row that may be of all it has to do with.
 
         Args:
             failure: Its class.
             cause: What it is.
+            now: The time.
             is_empty: No byte of the file came.
         """
-        is_general = failure in (Failure.SERVER, Failure.AUTH) or is_page(cause)
+        is_general = failure in (Failure.SERVER, Failure.GATEWAY, Failure.AUTH) or is_page(cause)
         is_general |= failure is Failure.CUT and is_empty
+        if is_general and not self._failures_of_all:
+            self._failing_since = now
         self._failures_of_all += is_general
         return is_general and self._failures_of_all >= OUT_OF_ORDER
 
@@ -318,8 +324,10 @@ class Host:
             self.is_moody = True
             self.unlimit()
 
-    def is_missed(self, now: float, limits: Limits) -> bool:
-        """Whether it gave a byte a moment ago: if it is away now, it is waited for."""
+    def is_missed(self, failure: Failure, now: float, limits: Limits) -> bool:
+        """Whether it gave a byte a moment ago, or is a gateway that may only begin: it is waited for."""
+        if failure is Failure.GATEWAY and self.last_byte < 0 and self._failures_of_all >= OUT_OF_ORDER:
+            return now < self._failing_since + AT_FIRST
         return now < self.last_byte + limits.missed
 
     def missed(self, began: float, now: float, jitter: float) -> None:

@@ -80,7 +80,7 @@ class Refusals(Sizing):
         """Whether a host that gave many files may refuse this one as it would refuse any other."""
         is_last = failure is Failure.AUTH or is_page(cause)
         is_odd = self.is_small and is_last and candidate.host.gave_many
-        is_recent = candidate.host.is_missed(now, self._limits)
+        is_recent = candidate.host.is_missed(failure, now, self._limits)
         return is_odd and is_recent and self._excuse(candidate, LAST_WORDS, now)
 
     def _leave_in_silence(self, run: Running, now: float) -> None:
