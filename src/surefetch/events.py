@@ -75,6 +75,7 @@ class Request(Struct, frozen=True, kw_only=True):
     validator: str | None = None  # a strong ETag or a date, sent as If-Range (RFC 9110, 13.1.5)
     compares: bool = False  # hold the bytes against those of the part instead of keeping them; see `Differed`
     is_anew: bool = False  # over a new connection: another machine may answer under the mirror's name
+    past_caches: bool = False  # none on the way may answer with what it keeps (RFC 9111, 5.2.1.4)
 
 
 class Shorten(Struct, frozen=True, kw_only=True):
@@ -176,6 +177,7 @@ class Opened(Struct, frozen=True, kw_only=True):
     round_trip: float = 0.0  # seconds, as its connection shows; 0 where it was not made for it, or to a proxy
     is_multiplexed: bool = False  # over HTTP/2: many requests may share the connection
     encoding: str = ""  # that the answer says to be in although nobody asked: its digest tells
+    is_stored: bool = False  # a cache on the way may have kept the answer
 
 
 class Received(Struct, frozen=True, kw_only=True):
@@ -236,6 +238,7 @@ class Failed(Struct, frozen=True, kw_only=True):
     retry_after: float | None = None  # seconds, from the server
     wrong_digest: str | None = None  # SHA-256 of an answer that is certainly another file
     size: int | None = None  # of the whole file, as told by who has nothing at the place asked for (416)
+    is_stored: bool = False  # a cache on the way may have kept the answer
 
 
 class Cancelled(Struct, frozen=True, kw_only=True):

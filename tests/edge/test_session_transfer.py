@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import email.utils
 import hashlib
 import random
@@ -134,6 +135,17 @@ def test_a_server_that_restarts_is_waited_for_and_gives_the_rest(make: Any, seco
     assert "body.truncated" in causes(receipt, scene.servers[0])
     asked = sum((stop or len(DATA)) - start for start, stop in scene.asked(0))
     assert asked > len(DATA), "it was asked again"
+
+
+@pytest.mark.parametrize("kept", [Script(flip=9), Script(body=DATA[:9]), Script(body=b"<html>old</html>")])
+def test_what_a_cache_had_kept_wrong_is_asked_for_past_it_where_nobody_else_has_it(
+    make: Any, kept: Script
+) -> None:
+    scene = make([dataclasses.replace(kept, headers=(("Age", "5000"),)), HONEST], HONEST, data=DATA[:MIB])
+    one, other = scene.servers
+    other.go_away()
+    scene.get(DATA[:MIB])
+    assert [seen.headers.get("cache-control") for seen in one.seen] == [None, "no-cache"]
 
 
 def test_a_server_that_goes_for_good_leaves_the_file_to_the_others(make: Any) -> None:

@@ -275,7 +275,7 @@ def nginx(folder: Path, leaf: Leaf | None = None, rate: int = 1 << 19, more: str
 _SQUID = """
 http_port 127.0.0.1:{port}
 pid_filename none
-cache deny all
+{cache}
 cache_log {folder}/cache.log
 access_log stdio:{folder}/access.log
 coredump_dir {folder}
@@ -288,6 +288,7 @@ http_access deny blocked
 http_access {rule}
 http_access deny all
 """
+_SQUID_CACHE = "cache_mem 16 MB\nmaximum_object_size_in_memory 4 MB"
 _SQUID_AUTH = {
     "": "",
     "basic": "auth_param basic program {helpers}/basic_ncsa_auth {folder}/users\n"
@@ -325,6 +326,8 @@ def squid(
     keytab: str = "",
     principal: str = "",
     environ: Mapping[str, str] | None = None,
+    *,
+    caches: bool = False,
 ) -> Iterator[Proxy]:
     """Run squid; `auth` is "", "basic", "digest" or "negotiate". It refuses 127.0.0.9 and blocked.test."""
     folder = Path(tempfile.mkdtemp(prefix="squid-"))
@@ -342,7 +345,8 @@ def squid(
     digest = md5(f"{user}:test:{password}".encode()).hexdigest()
     (folder / "digests").write_text(f"{user}:test:{digest}\n", encoding="utf-8")
     rule = _SQUID_AUTH[auth].format(helpers=helpers, folder=folder, keytab=keytab, principal=principal)
-    text = _SQUID.format(port=port, folder=folder, auth=rule, rule="allow known" if auth else "allow all")
+    rights, cache = "allow known" if auth else "allow all", _SQUID_CACHE if caches else "cache deny all"
+    text = _SQUID.format(port=port, folder=folder, auth=rule, rule=rights, cache=cache)
     configuration = folder / "squid.conf"
     configuration.write_text(text, encoding="utf-8")
     try:

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,21 @@ def test_a_proxy_that_could_not_reach_the_host_is_asked_again(surefetch: Run, st
         tries = proxy.targets()
     assert (error.cause, error.fault, error.exit) == ("proxy.upstream", "mirror", 5), error
     assert tries == ["data.test:443"] * 4
+
+
+def test_what_a_caching_proxy_keeps_wrong_is_asked_for_past_it(surefetch: Run, site: Site) -> None:
+    kept = (("Cache-Control", "max-age=9999"), ("Date", formatdate(usegmt=True)))
+    with squid(caches=True) as proxy:
+        words = any_file(site.server.serve("/big.bin", BIG, Script(flip=7, headers=kept)))
+        error = failed(surefetch, *words, http_proxy=proxy.url())
+        site.server.serve("/big.bin", BIG, Script(headers=kept))
+        asked = len(site.server.seen)
+        result = surefetch(*words, "-v", http_proxy=proxy.url())
+        log = proxy.log()
+    assert (error.cause, error.fault) == ("body.corrupt", "mirror"), error
+    assert result.returncode == 0, result.stderr
+    assert "a cache on the way keeps it so" in result.stderr
+    assert "_HIT/" in log and len(site.server.seen) == asked + 1
 
 
 def test_a_proxy_whose_name_does_not_resolve_is_named(surefetch: Run, site: Site) -> None:

@@ -88,7 +88,7 @@ class Account:
         self._shared, self._limits = shared, shared.limits
         self._roster = Roster(shared.hosts)
         self._blame = Blame()
-        self._seen: list[Digest] = []  # of whole files that one mirror gave, and that were wrong
+        self._seen: dict[Digest, Candidate] = {}  # of whole files that one mirror gave, and that were wrong
         self._check: Check | None = None  # a second opinion is being gathered
         self._has_checked = False  # and did not tell who lied
         self._widening = Widening()
@@ -162,6 +162,7 @@ class Account:
             validator=None if candidate.is_fickle else candidate.validator,
             compares=compares,
             is_anew=candidate.wants_anew,
+            past_caches=candidate.passes_caches,
         )
         run = self.running[request.id] = Running(request, candidate, start, stop, now)
         run.overlaps = is_plain
@@ -276,6 +277,7 @@ class Account:
     def _drop(self, candidate: Candidate, cause: str, detail: str) -> None:
         if not candidate.is_dropped or not candidate.mirror.source:
             self._tell(candidate, cause, detail, 0.0, candidate.given)
+            candidate.spoilt(cause)
         candidate.is_dropped = True
 
     def _tell(self, candidate: Candidate, cause: str, detail: str, seconds: float, count: int) -> None:

@@ -58,7 +58,7 @@ class ArtifactPlan(Refusals):
         """Whether a mirror is left that may be asked, now or after a pause."""
         if self.state is State.EXHAUSTED:
             return False
-        return bool(self.running) or any(not c.is_out for c in self._roster.candidates)
+        return bool(self.running) or bool(self._waiting()) or bool(self._reserves())
 
     def offer(self, mirrors: Iterable[Mirror]) -> None:
         """Add mirrors, in order of preference; a local one goes first. Known ones are passed over."""
@@ -118,6 +118,7 @@ class ArtifactPlan(Refusals):
                 self.size = run.candidate.size = event.size
                 self._release(run, now)
             case Failed():
+                run.candidate.is_stored |= event.is_stored
                 return self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
             case Cancelled():
                 self._cancelled(run, event, now)
@@ -132,6 +133,7 @@ class ArtifactPlan(Refusals):
         is_crowded = self._widening.is_crowded(candidate, seconds, event.round_trip, now)
         usual = candidate.host.first_byte if is_crowded else seconds
         is_back = candidate.host.is_away
+        candidate.is_stored |= event.is_stored
         candidate.host.worked(usual, now, event.round_trip)
         is_own = not (self.shares and candidate.host.is_multiplexed)
         if self.is_small and is_own and candidate.host.answered_small(now, self._limits):
@@ -335,6 +337,8 @@ class ArtifactPlan(Refusals):
         # Where others give, a mirror that fell silent on several connections is not tried again.
         began = now if failure is Failure.TIMEOUT and has_others else run.began
         candidate.failed(failure, began, self._shared.jitter(), retry_after, now, self._limits)
+        if candidate.is_dropped:
+            candidate.spoilt(cause)
 
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
         silence = now - max(run.last_byte, run.served_at(self._limits))
@@ -367,6 +371,11 @@ class ArtifactPlan(Refusals):
         self.state = State.PROVEN
         if culprit := self._blame.culprit:
             self._drop(culprit, "body.corrupt", "without its bytes the file is right")
+        for giver in self.spans.givers():
+            if giver.passes_caches:
+                self._tell(
+                    giver, "body.corrupt", "a cache on the way keeps it so; past it the file is right", 0, 0
+                )
 
     def _disproven(self, event: Disproven) -> list[Order]:
         self.state = State.IDLE
@@ -395,8 +404,8 @@ class ArtifactPlan(Refusals):
             verdict.candidate.takes_ranges = verdict.candidate.gave_range = False
             return self._start_over()
         if verdict.measure is Measure.DROP:
-            is_known = event.actual in self._seen  # another mirror gave just the same
-            self._seen.append(event.actual)
+            known = self._seen.setdefault(event.actual, verdict.candidate)
+            is_known = known is not verdict.candidate  # another mirror gave just the same
             cause = "body.changed-upstream" if is_known else event.cause
             self._drop(verdict.candidate, cause, event.detail or f"its digest is {event.actual}")
             return self._start_over()
@@ -498,7 +507,7 @@ class ArtifactPlan(Refusals):
         orders += self._let_go_on(now)
         orders += self._cull(now)
         orders += self._fill(now)
-        if self.running or self._waiting():
+        if self.running or self._waiting() or self._reserves():
             self.state = State.FETCHING
         else:
             self.state = State.EXHAUSTED

@@ -137,13 +137,24 @@ class Filling(Racing):
         """Nobody may be asked in this round: let in those who were put aside, if there are any."""
         others = [c for c in self._roster.candidates if not c.is_out]
         if not others:
-            return []
+            return self._pass_caches()
         if self._blame.is_searching:
             verdict = self._blame.reopen(others)
             return self._carry_out(verdict) if verdict else []
         if self.artifact.size is None:
             return self._start_over()
         return []
+
+    def _reserves(self) -> list[Candidate]:
+        """Mirrors that may have the right bytes although what came of them, maybe from a cache, was wrong."""
+        return [c for c in self._roster.candidates if c.is_reserve and not c.host.dropped]
+
+    def _pass_caches(self) -> list[Order]:
+        """Nobody else is left: ask for what caches on the way do not keep."""
+        reserves = self._reserves()
+        for candidate in reserves:
+            candidate.pass_caches()
+        return self._start_over() if reserves else []
 
     def _carry_out(self, verdict: Verdict) -> list[Order]:
         """Forget the bytes that a verdict casts doubt on."""

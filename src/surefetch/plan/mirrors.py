@@ -34,8 +34,9 @@ class Candidate:
     __slots__ = (
         "asked", "changes", "excused_at", "excuses", "failed_at", "failing_since", "failures", "full_times",
         "full_until", "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full",
-        "is_suspect", "lanes", "last_byte", "mirror", "rank", "rate", "ready_at", "resizes", "running",
-        "silences", "sips", "size", "strikes", "takes_ranges", "validator", "was_answered", "wholes",
+        "is_reserve", "is_stored", "is_suspect", "lanes", "last_byte", "mirror", "passes_caches", "rank",
+        "rate", "ready_at", "resizes", "running", "silences", "sips", "size", "strikes", "takes_ranges",
+        "validator", "was_answered", "wholes",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -72,11 +73,26 @@ class Candidate:
         self.wholes = 0  # whole files of it that were wrong since
         self.validator: str | None = None
         self.changes = 0  # of the validator
+        self.is_stored = False  # a cache on the way may have kept an answer of it
+        self.is_reserve = False  # dropped for what a cache may have kept: to be asked past it
+        self.passes_caches = False  # it is asked past them
 
     @property
     def is_out(self) -> bool:
         """Whether it will not be asked any more."""
         return self.is_dropped or bool(self.host.dropped)
+
+    def spoilt(self, cause: str) -> None:
+        """Note that it is dropped: if a cache on the way gave other bytes, it may have the right ones."""
+        self.is_reserve = self.is_stored and not self.passes_caches and cause.startswith("body.")
+
+    def pass_caches(self) -> None:
+        """Ask it once more, past what caches on the way keep: nothing that they said is known of it."""
+        self.is_reserve = self.is_dropped = self.is_suspect = self.is_stored = False
+        self.passes_caches = True
+        self.size = self.takes_ranges = self.validator = None
+        self.gave_range = self.has_lied = False
+        self.failures = self.resizes = self.wholes = self.strikes = self.changes = 0
 
     @property
     def is_fickle(self) -> bool:

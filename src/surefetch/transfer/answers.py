@@ -20,6 +20,8 @@ REDIRECTS: Final = frozenset({300, 301, 302, 303, 307, 308})
 _COMPRESSED: Final = {"gzip": (".gz", ".tgz", ".gzip"), "br": (".br",), "zstd": (".zst",), "bzip2": (".bz2",)}
 #: Values of Content-Encoding that name no coding: a proxy's, an upload's (S3 keeps `aws-chunked`), a charset.
 _NO_CODING: Final = frozenset({"", "identity", "none", "binary", "8bit", "utf-8", "utf8", "aws-chunked"})
+#: Headers in which caches tell what they did; some copied what they keep from a cache behind them.
+_CACHES: Final = frozenset({"cache-status", "x-cache", "x-cache-status", "x-proxy-cache", "cf-cache-status"})
 _MARKUP: Final = (".html", ".htm", ".xhtml", ".xml", ".svg", ".rss")
 _ENOUGH_TO_SNIFF: Final = 256  # bytes
 #: What looks wrong is read whole if it has so many bytes at most: pages have fewer.
@@ -223,6 +225,11 @@ def size_beyond(status: int | None, content_range: str) -> int | None:
     """Return the size of a file that has nothing at the place asked for (RFC 9110, 14.4), if that is told."""
     found = re.fullmatch(r"bytes\s+\*/(\d+)", content_range.strip(), re.IGNORECASE)
     return int(found[1]) if found and status == 416 else None
+
+
+def is_stored(head: Head) -> bool:
+    """Whether an answer says that a cache had kept it: by its age (RFC 9111, 5.1), or as a hit (RFC 9211)."""
+    return any(name == "age" or (name in _CACHES and "hit" in text.lower()) for name, text in head.headers)
 
 
 def strong_validator(head: Head) -> str | None:

@@ -367,9 +367,11 @@ class Engine:
     def _headers(self, transfer: Transfer) -> list[str]:
         if isinstance(transfer, Page):
             return list(transfer.headers)
-        if transfer.wanted.validator:
-            return [f"If-Range: {transfer.wanted.validator}"]
-        return []
+        validator = transfer.wanted.validator
+        lines = [f"If-Range: {validator}"] if validator else []
+        if isinstance(transfer, Download) and transfer.past_caches:
+            lines += ["Cache-Control: no-cache", "Pragma: no-cache"]
+        return lines
 
     def _authorization(self, transfer: Transfer, url: str) -> list[str]:
         _, user, password = urls.split_userinfo(transfer.url)
@@ -535,6 +537,7 @@ class Engine:
                 retry_after=pause,
                 wrong_digest=sha256(transfer.kept).hexdigest() if is_other_file else None,
                 size=answers.size_beyond(seen.status, seen.header("content-range")),
+                is_stored=transfer.may_be_stored,
             ),
         )
 

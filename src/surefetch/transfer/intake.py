@@ -199,6 +199,7 @@ class Intake:
                     seconds=now - _asked_at(transfer),
                     round_trip=_round_trip(transfer),
                     encoding=verdict.encoding,
+                    is_stored=transfer.may_be_stored,
                 )
             )
             self._opened(transfer)

@@ -7,7 +7,7 @@ from enum import Enum
 from surefetch.errors import SurefetchError
 from surefetch.events import Phase, Request
 from surefetch.model import Artifact, Lookup
-from surefetch.transfer import addresses, urls
+from surefetch.transfer import addresses, answers, urls
 from surefetch.transfer.answers import Accepted, Head, Redirected, Refused, Wanted
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.options import Sink
@@ -109,6 +109,12 @@ class Transfer:
         return self.head is not None and self.head.get("set-cookie") != ""
 
     @property
+    def may_be_stored(self) -> bool:
+        """Whether a cache on the way may have kept the answer: a proxy's, or one that says so."""
+        is_seen = self.proxy.startswith("http") and self.url.startswith("http:")
+        return self.head is not None and (is_seen or answers.is_stored(self.head))
+
+    @property
     def is_inside(self) -> bool:
         """Whether who answered is inside this network itself: where it leads to may be too."""
         assert self.channel
@@ -141,7 +147,7 @@ class Download(Transfer):
             validator=request.validator if request.start > 0 else None,
         )
         super().__init__(request.id, url, wanted, request.mirror.may_be_private, began, request.validator)
-        self.sink, self.is_anew = sink, request.is_anew
+        self.sink, self.is_anew, self.past_caches = sink, request.is_anew, request.past_caches
 
 
 class Page(Transfer):
