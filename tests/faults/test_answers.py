@@ -365,3 +365,12 @@ def test_a_service_whose_hosts_all_fail_while_others_answer_is_out(surefetch: Ru
         )
     assert (error.cause, error.fault, error.exit) == ("service.outage", "owner", 5), error
     assert "127.0.0.3 can be reached" in error.message and "come back later" in error.hint
+
+
+@pytest.mark.parametrize("status", [400, 405, 414, 431, 501])
+def test_what_the_same_request_would_meet_again_is_not_asked_again(
+    surefetch: Run, site: Site, status: int
+) -> None:
+    error = failed(surefetch, *any_file(site.server.serve("/big.bin", BIG, Script(status=status))))
+    assert f"status {status}" in error.message
+    assert len(site.server.seen) == 1

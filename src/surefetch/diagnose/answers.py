@@ -65,9 +65,12 @@ def judge_cut(seen: Observation) -> Finding | None:
     if seen.curl_code == codes.PARTIAL:
         return Finding(cause="body.truncated", detail=f"the server closed the connection {progress}")
     if seen.curl_code in (codes.RECEIVE, codes.SEND, codes.HTTP2, codes.HTTP2_STREAM, 95, 96):
+        is_malformed = "chunk" in seen.curl_message.lower()
+        if is_malformed and not seen.length_received:
+            return Finding(cause="http.malformed", detail=seen.curl_message)
         if seen.length_received:
             detail = f"the connection broke {progress}"
-            if "chunk" in seen.curl_message.lower():
+            if is_malformed:
                 detail = f"{progress} the server broke its own framing: {seen.curl_message}"
             return Finding(cause="body.truncated", detail=detail)
         return Finding(cause="connect.reset", detail=f"the connection broke {progress}")

@@ -35,6 +35,8 @@ STATUSES: Final = {
 STATUS_CLASSES: Final = {5: "http.server-error"}
 #: A gateway did not reach the server behind it, or not in time (RFC 9110, 15.6.3 and 15.6.5).
 GATEWAYS: Final = frozenset({502, 504})
+#: Statuses that the same request would meet again (RFC 9110, 15.5 and 15.6).
+FINAL: Final = frozenset({400, 402, 405, 406, 411, 413, 414, 415, 417, 422, 426, 428, 431, 501, 505})
 #: Answers to CONNECT; what is not here is by its hundreds, or no proxy's answer.
 CONNECT_STATUSES: Final = {
     401: "proxy.auth-required",

@@ -17,6 +17,7 @@ from surefetch.transfer.channel import Channel
 from surefetch.transfer.judge import (
     BY_LENGTH,
     ENGINE_KNOWS,
+    FINAL,
     GATEWAYS,
     LOCAL_CAUSES,
     SOCKS,
@@ -100,6 +101,8 @@ class Sightings:
             failure, cause, detail = Failure.MISSING, "http.redirect-dead", f"it leads on: {detail}"
         if failure is Failure.SERVER and seen.status in GATEWAYS:
             failure = Failure.GATEWAY
+        elif failure is Failure.SERVER and seen.status in FINAL:
+            failure = Failure.MISSING
         if has_passed and cause in _ODD_OF_A_PROXY:
             failure, cause = Failure.BUSY, _ODD_OF_A_PROXY[cause]
             detail += ", and let others through before"
