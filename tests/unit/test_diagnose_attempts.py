@@ -478,6 +478,8 @@ def test_a_chunk_of_no_size_is_no_broken_connection() -> None:
     assert judged.cause == "body.truncated" and "the server broke its own framing: chunk" in judged.detail
     hint = weigh([Attempt(mirror=URL, cause=judged.cause, detail=judged.detail)], Facts(kept_bytes=1)).hint
     assert "goes on where it ended" not in hint
+    judged = judge(saw(status=200, curl_code=56, curl_message=message, phase=Phase.BODY))
+    assert judged.cause == "http.malformed"
 
 
 def test_another_host_that_fails_behind_a_redirect_is_named() -> None:
