@@ -284,6 +284,12 @@ BY_DETAIL: Final = (
         " yours, then give the file with `--from`",
     ),
     (
+        r"tls\.protocol",
+        r"alert (handshake failure|bad certificate)",
+        "use another mirror; over TLS 1.2 a host that wants a client certificate says so, too: if this one does,"
+        " fetch it with the program that has yours, then give the file with `--from`",
+    ),
+    (
         r"local\.limit",
         r"ulimit -f",
         "raise the limit for this shell: `ulimit -f unlimited`",
