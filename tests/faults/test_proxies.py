@@ -75,6 +75,18 @@ def test_what_a_caching_proxy_keeps_wrong_is_asked_for_past_it(surefetch: Run, s
     assert "_HIT/" in log and len(site.server.seen) == asked + 1
 
 
+def test_a_proxy_that_leads_everything_to_its_portal_is_told_as_that(surefetch: Run) -> None:
+    portal = "http://portal.test/login?from=data.test"
+    with FaultyServer() as proxy:
+        for url in ("http://data.test/big.bin", portal):
+            proxy.serve(url, b"", redirect(portal))
+        error = failed(surefetch, *any_file("http://data.test/big.bin"), http_proxy=proxy.origin)
+        asked = proxy.targets()
+    assert (error.cause, error.fault, error.exit) == ("body.captive-portal", "network", 10), error
+    assert f"leads there and again to `{portal}`" in error.message
+    assert asked == ["http://data.test/big.bin", portal]
+
+
 def test_a_proxy_whose_name_does_not_resolve_is_named(surefetch: Run, site: Site) -> None:
     words = any_file(site.server.serve("/big.bin", BIG))
     error = failed(surefetch, *words, http_proxy="http://proxy.of-no-such-name.invalid:3128")

@@ -84,7 +84,8 @@ class Candidate:
 
     def spoilt(self, cause: str) -> None:
         """Note that it is dropped: if a cache on the way gave other bytes, it may have the right ones."""
-        self.is_reserve = self.is_stored and not self.passes_caches and cause.startswith("body.")
+        may_be_kept = cause.startswith("body.") and cause != "body.captive-portal"
+        self.is_reserve = self.is_stored and not self.passes_caches and may_be_kept
 
     def pass_caches(self) -> None:
         """Ask it once more, past what caches on the way keep: nothing that they said is known of it."""

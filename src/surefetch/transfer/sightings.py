@@ -99,6 +99,8 @@ class Sightings:
         failure, cause, detail = verdict
         if cause == "policy.scheme" and transfer.hops:  # whoever led there is at fault, not who named the URL
             failure, cause, detail = Failure.MISSING, "http.redirect-dead", f"it leads on: {detail}"
+        if cause == "http.redirect-loop" and (portal := _portal(transfer)):
+            failure, cause, detail = Failure.CORRUPT, "body.captive-portal", portal
         if failure is Failure.SERVER and seen.status in GATEWAYS:
             failure = Failure.GATEWAY
         elif failure is Failure.SERVER and seen.status in FINAL:
@@ -119,3 +121,12 @@ class Sightings:
         """Return what a SOCKS proxy answered, as a refusal."""
         cause = SOCKS.get(channel.info(pycurl.PROXY_ERROR), "proxy.not-a-proxy")
         return Refused(cause=cause, detail=message)
+
+
+def _portal(transfer: Transfer) -> str:
+    """Say that a proxy leads every plain request to one page of its own, that page's too, if it does."""
+    is_seen = transfer.proxy.startswith("http") and transfer.url.startswith("http:")
+    asked, *pages = transfer.asked_url, *transfer.hops
+    is_alone = len(pages) == 2 and pages[0] == pages[1] and urls.host(pages[0]) != urls.host(asked)
+    said = f"the proxy `{urls.mask(transfer.proxy)}` leads there and again to `{urls.mask(pages[-1])}`"
+    return said if is_seen and is_alone else ""
