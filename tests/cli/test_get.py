@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +38,6 @@ def test_get_prints_the_folder_and_says_in_five_lines_what_it_did(surefetch: Run
 
 def test_the_next_line_that_get_prints_works(surefetch: Run, site: Site) -> None:
     surefetch("get", "tiny", *named(site))
-    import subprocess
-    import sys
-
     code = "import surefetch as sf; d = sf.load('tiny'); print(d['train']['image'].sum(), d)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout.startswith(f"{IMAGES.sum()} <dataset tiny 1")
@@ -71,6 +70,20 @@ def test_json_tells_every_file(surefetch: Run, site: Site) -> None:
         assert told[name]["size"] == len(data)
         assert told[name]["proof"] == "bytes"
         assert told[name]["mirror"] == site.url(name)
+
+
+def test_a_files_bytes_go_to_stdout(surefetch: Run, site: Site, home: Path) -> None:
+    content = bytes(range(256)) * 300
+    digest = ("--sha256", sha256(content))
+    url = site.server.serve("/raw.bin", content)
+    words = [sys.executable, "-m", "surefetch", "get", url, *digest, "--output", "-"]
+    poured = subprocess.run(words, capture_output=True, check=True, cwd=home, timeout=60)
+    assert poured.stdout == content
+    assert b"proven: every byte" in poured.stderr
+    several = surefetch("get", "tiny", "-o", "-", *named(site))
+    assert several.returncode == 2 and "stdout is one" in several.stderr
+    both = surefetch("get", url, *digest, "-o", "-", "--json")
+    assert both.returncode == 2 and "both write to stdout" in both.stdout
 
 
 def test_output_gives_copies_of_ones_own(surefetch: Run, site: Site, tmp_path: Path) -> None:

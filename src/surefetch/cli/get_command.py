@@ -21,7 +21,7 @@ from surefetch.cli.options import output_options, session_options
 @click.option("--md5", metavar="HEX", help="The MD5, if nothing better is known (weak).")
 @click.option("--sha1", metavar="HEX", help="The SHA-1, if nothing better is known (weak).")
 @click.option("--size", type=click.IntRange(0), metavar="BYTES", help="The file's size, if known.")
-@click.option("-o", "--output", metavar="PATH", help="Put copies of your own there.")
+@click.option("-o", "--output", metavar="PATH", help="Put copies of your own there (-: stdout).")
 @click.option("--as", "form", metavar="FORM", help="Write this encoding: npz, csv, parquet, png, or a form.")
 @click.option("--mirror", "extra", multiple=True, metavar="URL", help="Ask this base URL or file URL first.")
 @click.option("--from", "local", multiple=True, metavar="PATH", help="Look in this file or folder first.")

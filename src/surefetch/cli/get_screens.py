@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from surefetch.cli.render import as_called, print_json, print_line, tell
+from surefetch.cli.render import as_called, print_bytes, print_json, print_line, tell
+from surefetch.errors import UsageError
 from surefetch.receipts import Receipt
 from surefetch.units import human_size
 
@@ -23,6 +24,22 @@ def show_receipt(receipt: Receipt, *, as_json: bool, quiet: bool, verbose: bool)
         for line in receipt_lines(receipt, verbose=verbose):
             tell(line)
     print_line(receipt.path)
+    return 0
+
+
+def pour(receipt: Receipt, *, quiet: bool, verbose: bool) -> int:
+    """Write a file's proven bytes to stdout; what, how much, from where and what proved it to stderr.
+
+    Raises:
+        UsageError: There are several files.
+    """
+    if len(receipt.files) != 1:
+        said = f"{receipt.name} has {len(receipt.files)} files, and stdout is one"
+        raise UsageError(said, hint=f"they are in `{receipt.path}`; `--output DIR` makes copies of your own")
+    if not quiet:
+        for line in receipt_lines(receipt, verbose=verbose)[: -1 if receipt.tensors else None]:
+            tell(line)
+    print_bytes(receipt.files[0].path)
     return 0
 
 

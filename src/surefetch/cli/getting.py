@@ -7,6 +7,9 @@ from typing import Any
 from surefetch.cli.lean import leave_out_parts
 from surefetch.cli.making import make_session
 
+#: The `--output` that is no path, as in curl and wget.
+STDOUT = "-"
+
 
 def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bool, **options: Any) -> int:
     """Get a dataset or a file and show it; a dataset that is here is answered from its record.
@@ -20,13 +23,31 @@ def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bo
     if _is_warm(name, as_json, options) and (record := _warm_record(name, options)):
         return _show_warm(name, record, quiet)
     leave_out_parts()
+    is_poured = options["output"] == STDOUT
+    if is_poured:
+        refuse_two_on_stdout(as_json=as_json)
+        options["output"] = None
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
-    from surefetch.cli.get_screens import show_plan, show_receipt
+    from surefetch.cli.get_screens import pour, show_plan, show_receipt
 
     if options.pop("dry_run"):
         return show_plan(session.plan(name, **_get_options(options)), as_json=as_json)
     receipt = session.get(name, **_get_options(options))
+    if is_poured:
+        return pour(receipt, quiet=quiet, verbose=verbose)
     return show_receipt(receipt, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+def refuse_two_on_stdout(*, as_json: bool) -> None:
+    """Refuse to write JSON between a file's bytes.
+
+    Raises:
+        UsageError: Both are wanted.
+    """
+    if as_json:
+        from surefetch.errors import UsageError
+
+        raise UsageError("`--output -` and `--json` both write to stdout", hint="leave one of them out")
 
 
 def _get_options(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -32,6 +33,18 @@ def print_line(text: str = "") -> None:
     """Print data to stdout, in what its encoding can show."""
     try:
         _print(text, sys.stdout)
+    except BrokenPipeError as error:
+        raise ReaderIsGoneError from error
+
+
+def print_bytes(path: str | os.PathLike[str]) -> None:
+    """Copy a file to stdout."""
+    import shutil
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as `print_line`, for the start
+            shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+        sys.stdout.flush()
     except BrokenPipeError as error:
         raise ReaderIsGoneError from error
 

@@ -286,7 +286,7 @@ BY_DETAIL: Final = (
     (
         r"tls\.protocol",
         r"alert (handshake failure|bad certificate)",
-        "use another mirror; over TLS 1.2 a host that wants a client certificate says so, too: if this one does,"
+        "use another mirror; a host that wants a client certificate says so over TLS 1.2: if this one does,"
         " fetch it with the program that has yours, then give the file with `--from`",
     ),
     (
