@@ -611,3 +611,23 @@ def test_a_host_that_was_away_has_as_many_connections_as_before() -> None:
     one = many_from(Habit(rate=1e8, latency=0.05, away=(0.5, 3.5)), count=1000)
     assert one.run().missing == ()
     assert one.now <= 3.5 + 3 + 1000 * 0.05 / 6
+
+
+@pytest.mark.parametrize(
+    ("away_as", "most"),
+    [
+        ((Failure.GATEWAY, "http.server-error"), 1.0),
+        ((Failure.SERVER, "http.server-error"), 1.0),
+        ((Failure.CUT, "connect.reset"), 1.0),
+        ((Failure.CONNECT, "connect.refused"), 2.0),
+        ((Failure.BUSY, "http.unavailable"), 2.0),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_an_outage_of_a_moment_at_the_start_costs_many_files_little(
+    away_as: tuple[Failure, str], most: float
+) -> None:
+    one = many_from(Habit(rate=1e8, latency=0.02, away=(0.0, 0.3), away_as=away_as))
+    assert one.run().missing == ()
+    assert one.now <= most
+    assert len(one.asked(Request)) <= 340

@@ -255,6 +255,8 @@ class Host:
         if round_trip:
             self.round_trip = min(round_trip, self.round_trip or round_trip)
             self._looked_at += 1
+        if self._is_guess and (self.is_away or (self._alone and not self._worked)):
+            self.unlimit()  # it failed everything, its only request, too
         self.in_row, self.is_away = 0, False
         self._failures_of_all = 0
         self._crowd /= 2
@@ -269,9 +271,9 @@ class Host:
         """
         if self.dropped or failure in _NO_FAULT_OF_THE_HOST or self.origin == LOCAL:
             return False
-        if failure is not Failure.BUSY or began >= self._failed_at or self.pace.is_by_chance:
-            self._failed += 1
         patience = PATIENCE[failure]
+        if not patience.spoils_host or began >= self._failed_at or self.pace.is_by_chance:
+            self._failed += 1
         if patience.spoils_host and began >= self._failed_at:
             self.in_row += 1
             self._failed_at = now

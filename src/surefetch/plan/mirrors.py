@@ -149,7 +149,8 @@ class Candidate:
             self.is_dropped = True
             return
         self.ready_at = now + seconds
-        if failure is Failure.BUSY and not self.host.pace.is_by_chance:
+        is_busy = failure is Failure.BUSY and not self.host.pace.is_by_chance
+        if is_busy or failure is Failure.CONNECT:
             self.host.leave(self.ready_at)
 
     def took_back(self, failure: Failure, began: float, jitter: float, now: float) -> bool:
