@@ -408,6 +408,16 @@ def test_a_pause_that_a_server_asks_for_is_kept() -> None:
     assert first == 0
 
 
+def test_a_server_is_asked_again_when_it_said_and_later_and_later_after_three_times() -> None:
+    busy = Habit(fails=(Failure.BUSY, "http.rate-limited"), retry_after=1)
+    one = world([busy], size=1000)
+    assert one.run().missing == ("file",)
+    times = [time for time, order in one.orders if isinstance(order, Request)]
+    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert all(1.0 <= pause < 1.5 for pause in pauses[:4]), pauses
+    assert 15.0 <= times[-1] < 20.0 and len(times) <= 9, times
+
+
 def test_a_server_that_asks_for_a_day_is_dropped() -> None:
     busy = Habit(fails=(Failure.BUSY, "http.rate-limited"), retry_after=86400)
     one = world([busy], size=1000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf
+from typing import Final
 
 from surefetch.events import Failure
 from surefetch.model import Mirror
@@ -12,6 +13,7 @@ from surefetch.plan.policy import (
     BUSY_PAUSE,
     BY_CHANCE,
     CHANCE_PAUSE,
+    PATIENCE,
     SHUT_OUT,
     TAKEN_BACK,
     Limits,
@@ -22,6 +24,8 @@ from surefetch.plan.policy import (
 
 #: Validators of one mirror that may differ before they say nothing: several machines answer under its name.
 FICKLE = 2
+#: Times in a row that a server is asked again just when it said; then later and later.
+AT_ITS_WORD: Final = 3
 #: Failures that a machine has told itself: behind the same name there may be others.
 ANSWERS = frozenset(
     {Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.AUTH, Failure.MISSING, Failure.CORRUPT}
@@ -140,11 +144,12 @@ class Candidate:
             seconds = max(seconds, min(BUSY_PAUSE, 2.0 ** (self.host.in_row - 1)) * (0.5 + jitter))
         if failure in BY_CHANCE and self.host.explains(self.failures):
             seconds = min(CHANCE_PAUSE * (0.5 + jitter), inf if seconds is None else seconds)
-        if retry_after is not None:
-            asked = asked_pause(retry_after, jitter)
-            self.asked += 0.0 if is_known else retry_after
-            is_over = seconds is None or self.asked > limits.longest_pause
-            seconds = None if is_over or seconds is None else max(seconds, asked)
+        if retry_after and PATIENCE[failure].retries:
+            late = max(self.failures, self.host.in_row) - AT_ITS_WORD
+            later = 0.0 if late <= 0 else min(BUSY_PAUSE, 2.0 ** (late - 1), limits.longest_pause - self.asked)
+            seconds = max(retry_after, later)
+            self.asked += 0.0 if is_known else seconds
+            seconds = asked_pause(seconds, jitter) if self.asked <= limits.longest_pause else None
         if seconds is None:
             self.is_dropped = True
             return
