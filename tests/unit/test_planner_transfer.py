@@ -1,6 +1,7 @@
 """One artifact from many mirrors: who is asked for what, in a simulated network whose clock is a number."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
@@ -413,7 +414,7 @@ def test_a_server_is_asked_again_when_it_said_and_later_and_later_after_three_ti
     one = world([busy], size=1000)
     assert one.run().missing == ("file",)
     times = [time for time, order in one.orders if isinstance(order, Request)]
-    pauses = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
     assert all(1.0 <= pause < 1.5 for pause in pauses[:4]), pauses
     assert 15.0 <= times[-1] < 20.0 and len(times) <= 9, times
 

@@ -146,8 +146,8 @@ class Candidate:
             seconds = min(CHANCE_PAUSE * (0.5 + jitter), inf if seconds is None else seconds)
         if retry_after and PATIENCE[failure].retries:
             late = max(self.failures, self.host.in_row) - AT_ITS_WORD
-            later = 0.0 if late <= 0 else min(BUSY_PAUSE, 2.0 ** (late - 1), limits.longest_pause - self.asked)
-            seconds = max(retry_after, later)
+            later = min(BUSY_PAUSE, 2.0 ** (late - 1), limits.longest_pause - self.asked)
+            seconds = max(retry_after, later if late > 0 else 0.0)
             self.asked += 0.0 if is_known else seconds
             seconds = asked_pause(seconds, jitter) if self.asked <= limits.longest_pause else None
         if seconds is None:
