@@ -46,10 +46,10 @@ def cause(code: str) -> Cause:
 @cache
 def table() -> dict[str, Cause]:
     """Read the whole table, in the file's order. It costs a parse of TOML: only failures come here."""
-    import tomllib
+    import tomli
     from importlib.resources import files
 
-    rows: dict[str, dict[str, Any]] = tomllib.loads(
+    rows: dict[str, dict[str, Any]] = tomli.loads(
         files("surefetch").joinpath("causes.toml").read_text(encoding="utf-8")
     )
     return {code: msgspec.convert({"code": code, **row}, Cause) for code, row in rows.items()}

@@ -50,7 +50,7 @@ def store_folder(environ: Mapping[str, str], argument: str | os.PathLike[str] | 
     if value := environ.get("SUREFETCH_STORE"):
         return os.path.expanduser(value)  # noqa: PTH111
     path = config_file(environ)
-    if os.path.exists(path):  # noqa: PTH110 - tomllib is imported only where there is a file to read
+    if os.path.exists(path):  # noqa: PTH110 - tomli is imported only where there is a file to read
         from surefetch.settings import read_file
 
         if value := read_file(path).get("store"):

@@ -111,11 +111,11 @@ def read_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         SettingError: It is not TOML, or has a key that no setting has.
     """
-    import tomllib
+    import tomli
 
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        content = tomli.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomli.TOMLDecodeError) as error:
         raise SettingError(f"settings file `{path}` cannot be read: {error}") from error
     for name in content:
         if name not in names():

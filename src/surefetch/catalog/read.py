@@ -26,11 +26,11 @@ def parse_catalog(text: str, origin: str) -> Dataset:
     Raises:
         CatalogError: It breaks the schema or a trust rule; `details` hold `file`, `key` and `expected`.
     """
-    import tomllib
+    import tomli
 
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        content = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise CatalogError(
             f"catalog `{origin}` is not TOML: {error}", file=origin, key="", expected="TOML"
         ) from error

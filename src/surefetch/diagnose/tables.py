@@ -72,10 +72,10 @@ def issuers() -> Issuers:
 @cache
 def read(name: str) -> dict[str, Any]:
     """Read one of this package's TOML files."""
-    import tomllib
+    import tomli
 
     text = files("surefetch.diagnose").joinpath(name).read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return tomli.loads(text)
 
 
 @cache

@@ -246,11 +246,11 @@ def _named(setting: Setting, *, is_default: bool = False) -> UvIndex:
 
 
 def _uv_file(path: Path) -> UvSettings:
-    import tomllib  # likewise
+    import tomli  # likewise
 
     try:
-        content = tomllib.loads(_read_text(path))
-    except (OSError, tomllib.TOMLDecodeError):
+        content = tomli.loads(_read_text(path))
+    except (OSError, tomli.TOMLDecodeError):
         return UvSettings()
     by = f"file {path}"
     pip = content.get("pip") if isinstance(content.get("pip"), dict) else {}

@@ -97,11 +97,11 @@ def _write(path: Path, lines: list[str]) -> None:
 
 def _check(path: Path, text: str) -> None:
     """Refuse to write what could not be read again: a value over several lines is edited by hand."""
-    import tomllib
+    import tomli
 
     try:
-        tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
         raise SettingError(
             f"settings file `{path}` would no longer be TOML ({error}): a value spans lines or a table",
             hint=f"edit `{path}` by hand",
