@@ -46,8 +46,9 @@ def cause(code: str) -> Cause:
 @cache
 def table() -> dict[str, Cause]:
     """Read the whole table, in the file's order. It costs a parse of TOML: only failures come here."""
-    import tomli
     from importlib.resources import files
+
+    import tomli
 
     rows: dict[str, dict[str, Any]] = tomli.loads(
         files("surefetch").joinpath("causes.toml").read_text(encoding="utf-8")
