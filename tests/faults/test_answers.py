@@ -268,6 +268,15 @@ def test_each_fault_of_a_body_has_its_cause(
     assert (error.cause, error.fault, error.exit) == (cause, fault, code), error
 
 
+def test_a_host_that_takes_long_to_answer_is_given_the_time_that_the_hint_names(
+    surefetch: Run, site: Site
+) -> None:
+    url = site.server.serve("/big.bin", BIG, Script(delay=4.0))
+    error = failed(surefetch, *any_file(url), **(QUICK | {"SUREFETCH_FIRST_BYTE_TIMEOUT": "1"}))
+    assert error.cause == "transfer.no-first-byte" and "config set first_byte_timeout" in error.hint
+    assert surefetch(*any_file(url), SUREFETCH_FIRST_BYTE_TIMEOUT="60").returncode == 0
+
+
 def test_a_crawl_from_the_only_mirror_is_given_up(surefetch: Run, site: Site) -> None:
     url = site.server.serve("/big.bin", BIG, Script(drip=(100, 0.5)))
     error = failed(surefetch, *any_file(url), timeout=40)

@@ -323,6 +323,12 @@ BY_DETAIL: Final = (
         " the file, use that one",
     ),
     (
+        r"transfer\.no-first-byte",
+        r"nothing for \d+ s",
+        "if this host is known to take long, give it time: `{surefetch} config set first_byte_timeout 60`;"
+        " else use another address of the file",
+    ),
+    (
         r"http\.forbidden|body\.storage-error",
         r"the storage service says ",
         "only the owner of this storage can let it be read: tell them what it says;"
