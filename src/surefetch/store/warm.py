@@ -85,12 +85,16 @@ def blob_path(root: str, sha256: str) -> str:
 
 
 def _read(path: str) -> dict[str, Any] | None:
-    import json  # a get of a file does without
-
     try:
         with open(path, "rb") as file:
-            record = json.load(file)
-    except (OSError, ValueError, RecursionError):
+            text = file.read()
+    except OSError:
+        return None
+    import json  # where nothing is recorded yet, a get does without
+
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
         return None
     if not isinstance(record, dict):
         return None
