@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+import time
 from _thread import start_new_thread
 from contextlib import suppress
 from pathlib import Path
@@ -43,7 +43,7 @@ class Lead:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor = -1
-        self._over = threading.Event()
+        self._is_over = False
 
     def take(self) -> bool:
         """Try to lead; True where nobody else does, or where nobody can say."""
@@ -91,7 +91,10 @@ class Lead:
                 start_new_thread(self._beat, ())  # `threading` would wait until it runs
 
     def _beat(self) -> None:
-        while not self._over.wait(BEAT_SECONDS):
+        while True:
+            time.sleep(BEAT_SECONDS)  # nobody wakes it: at the end of a get that would cost a millisecond
+            if self._is_over:
+                return
             with suppress(OSError):  # another user's file: others wait in vain for a while, and go on alone
                 os.utime(self._path)
 
@@ -101,7 +104,7 @@ class Lead:
         Args:
             is_over: All was tried that can be; else one of those who wait goes on where this one was.
         """
-        self._over.set()
+        self._is_over = True
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor < 0:
             return
