@@ -40,9 +40,10 @@ def print_line(text: str = "") -> None:
 def print_bytes(path: str | os.PathLike[str]) -> None:
     """Copy a file to stdout."""
     import shutil
+    from pathlib import Path
 
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as `print_line`, for the start
+        with Path(path).open("rb") as file:
             shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
         sys.stdout.flush()
     except BrokenPipeError as error:
