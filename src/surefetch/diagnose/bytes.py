@@ -202,8 +202,20 @@ def find_storage_error(text: str) -> Finding | None:
 
 
 def came(name: str) -> str:
-    """Say that somebody's page, or a page that has a name of its own, came."""
-    return f"{name} came" if name.startswith(("a ", "an ", "the ")) else f"a page of {name} came"
+    """Say that somebody's page, or a page that has a name of its own, came; or who answered."""
+    if name.startswith("the "):
+        return f"{name}, answered" if "," in name else f"{name} answered"
+    return f"{name} came" if name.startswith(("a ", "an ")) else f"a page of {name} came"
+
+
+def said_in(text: str) -> str:
+    """Return what an answer says, in quotes: a page's title, a service's message, a line of text; or ""."""
+    if title := title_of(text):
+        return f"“{title}”"
+    start = text.lstrip()[:1]
+    if start in "{[":
+        return _json_words(text) if start else ""
+    return "" if start == "<" else _quoted(text)
 
 
 def _empty(sample: Sample) -> Finding | None:

@@ -312,7 +312,7 @@ BY_DETAIL: Final = (
     ),
     (
         r"http\.malformed",
-        r"content-length|transfer-encoding|chunk|header|version|nghttp2|broke the answer off",
+        r"content-length|transfer-encoding|chunk|header|version|response code|nghttp2|broke the answer off",
         "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
         " the file, use that one",
     ),
