@@ -73,7 +73,7 @@ _STORAGE: Final = re.compile(
     r"<error\b.{0,200}?<code>\s*([^<]+?)\s*</code>(.*?<message>\s*([^<]{0,300}))?", re.S | re.I
 )
 #: Where S3, Google and Azure put what the message leaves out, and lines of it that only they can read.
-_STORAGE_DETAIL: Final = re.compile(r"<(details|authenticationerrordetail)>\s*([^<]{0,300})", re.I)
+_STORAGE_DETAIL: Final = re.compile(r"<(details|authenticationerrordetail|endpoint)>\s*([^<]{0,300})", re.I)
 _STORAGE_NUMBERS: Final = re.compile(r"^(requestid|time):.*$", re.M | re.I)
 _STORAGE_CAUSES: Final = {
     "slowdown": "http.rate-limited", "serverbusy": "http.rate-limited", "requesttimetooskewed": "local.clock",
