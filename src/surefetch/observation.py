@@ -6,6 +6,7 @@ credentials' headers, before it writes an observation down.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from surefetch.events import Phase
@@ -76,3 +77,20 @@ class Observation(Struct, frozen=True, kw_only=True):
             if key.lower() == name:
                 return value
         return ""
+
+    def limit_reset(self) -> float | None:
+        """Return seconds until a limit of requests that is used up counts anew; None where none is.
+
+        Some services say it in these headers and send no Retry-After: the Hugging Face Hub in `RateLimit`
+        (draft-ietf-httpapi-ratelimit-headers), GitHub and GitLab as a time, others in seconds.
+        """
+        if found := re.search(
+            r"\b(?:r=0\s*;\s*t|remaining=0,\s*reset)=(\d{1,9})\b", self.header("ratelimit")
+        ):
+            return float(found[1])
+        for kind in ("x-ratelimit", "ratelimit"):
+            reset = self.header(f"{kind}-reset")
+            if self.header(f"{kind}-remaining") == "0" and re.fullmatch(r"\d{1,10}(\.\d+)?", reset):
+                began = (self.now or 0.0) if float(reset) > 1e9 else 0.0
+                return max(0.0, float(reset) - began)
+        return None

@@ -49,6 +49,16 @@ def test_a_mirror_and_a_folder_may_have_letters_of_any_script(surefetch: Run, se
     assert "/%C5%BC/x.bin" in server.targets()
 
 
+@pytest.mark.parametrize("path", ["/files/5/download/", "/?id=5", "/"])
+def test_an_address_that_ends_in_a_slash_is_asked_for_as_it_stands(
+    surefetch: Run, server: FaultyServer, path: str
+) -> None:
+    server.serve(path, DATA)
+    result = surefetch("get", server.origin + path, *FILE)
+    assert result.returncode == 0, result.stderr
+    assert server.targets()[-1] == path
+
+
 def told_of(surefetch: Run, url: str) -> Told:
     return failed(surefetch, "get", url, *FILE)
 

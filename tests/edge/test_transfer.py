@@ -332,6 +332,13 @@ def test_retry_after_in_both_forms(driver: Driver, server: FaultyServer) -> None
         assert pause is low is None or (pause is not None and low is not None and low <= pause <= high)
 
 
+def test_a_used_up_limit_that_says_when_it_counts_anew_is_waited_for_until_then(
+    driver: Driver, server: FaultyServer
+) -> None:
+    script = Script(status=429, headers=(("RateLimit", '"resolvers";r=0;t=17'),), body=b"")
+    assert fails(driver, server.serve("/limit", b"", script)).retry_after == 17
+
+
 # --- breaking off -------------------------------------------------------------------------------------------
 
 

@@ -38,6 +38,10 @@ SIGN_IN = (
 #: Patience with a server that falls silent.
 QUICK = {"SUREFETCH_FIRST_BYTE_TIMEOUT": "3", "SUREFETCH_STALL_TIMEOUT": "3"}
 TYPE = (("Content-Type", "text/html"),)
+HUB_PAGE = (
+    b'<!doctype html><html><head><meta property="og:url" content="https://huggingface.co/datasets/ann/data/'
+    b'blob/main/big.bin"><title>big.bin \xc2\xb7 ann/data at main</title>'
+)
 
 #: What the server answers -> cause, fault, exit code, and a word that the action must name.
 ANSWERS = {
@@ -122,6 +126,7 @@ def storage(code: str, message: str, more: str = "") -> bytes:
     return ('<?xml version="1.0" encoding="UTF-8"?>\n' + text).encode()
 
 
+ENDPOINT = "<Endpoint>b.s3.amazonaws.com</Endpoint>"
 SKEWED = "The difference between the request time and the current time is too large."
 FRAME = (
     "<AuthenticationErrorDetail>Signature not valid in the specified time frame</AuthenticationErrorDetail>"
@@ -158,6 +163,26 @@ SAID: dict[str, tuple[Script, str, str, int, str, str]] = {
     "a bucket that has moved": (
         Script(status=301, body=storage("PermanentRedirect", "use the specified endpoint")),
         "body.storage-error", "mirror", 10, "PermanentRedirect", "another address",
+    ),
+    "a bucket of another region": (
+        Script(status=301, body=storage("PermanentRedirect", "use it", ENDPOINT)),
+        "body.storage-error", "mirror", 10, "b.s3.amazonaws.com", "the host that it names",
+    ),
+    "not ready yet": (
+        Script(status=202, body=b'{"status": "preparing"}'),
+        "http.unexpected-status", "mirror", 5, "status 202", "come back",
+    ),
+    "a page of GitHub that shows the file": (
+        page("data/big.bin at main · ann/data · GitHub"),
+        "body.html", "mirror", 10, "GitHub page", "/raw/",
+    ),
+    "a page of Hugging Face that shows the file": (
+        Script(body=HUB_PAGE, headers=TYPE),
+        "body.html", "mirror", 10, "Hugging Face page", "/resolve/",
+    ),
+    "a page of Dropbox that shows the file": (
+        page("Dropbox - big.bin - Simplify your life"),
+        "body.html", "mirror", 10, "Dropbox page", "dl=1",
     ),
     "a clock that storage refuses": (
         Script(status=403, body=storage("RequestTimeTooSkewed", SKEWED)),
@@ -250,7 +275,7 @@ BODIES = {
     "silence": (Script(silence=True), "transfer.no-first-byte", "mirror", 14),
     "resets": (Script(reset_at_once=True), "connect.reset", "network", 5),
     "another stretch": (
-        Script(content_range="bytes 7-299999/300000", status=206),
+        Script(status=206, headers=(("Content-Range", "bytes 7-299999/300000"),), body=BIG[7:]),
         "http.range-lie",
         "mirror",
         10,

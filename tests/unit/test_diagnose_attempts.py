@@ -277,6 +277,10 @@ CASES: dict[str, tuple[Observation, str]] = {
         ),
         "http.tls-port",
     ),
+    "a status that is none": (
+        saw(curl_code=1, curl_message="Unsupported response code in HTTP response"),
+        "http.malformed",
+    ),
     # statuses
     **{
         f"status {status}": (answered(status, b"no"), cause)
@@ -519,6 +523,44 @@ def test_retry_after_is_read_in_both_forms() -> None:
     assert retry_after("soon", "", NOW) is None and retry_after("", "", NOW) is None
     assert http_date("nonsense") is None
     assert judge(answered(429, headers={"retry-after": "7"})).retry_after == 7.0
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"ratelimit": '"api|pages|resolvers";r=0;t=57', "ratelimit-policy": '"fixed window";q=3000;w=300'},
+        {"ratelimit": "limit=100, remaining=0, reset=57"},
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(NOW) + 57)},
+        {"ratelimit-remaining": "0", "ratelimit-reset": "57"},
+    ],
+    ids=["Hugging Face", "an earlier draft", "GitHub", "seconds"],
+)
+def test_when_a_used_up_limit_counts_anew_is_read_and_told(headers: dict[str, str]) -> None:
+    seen = answered(429, headers=headers)
+    assert seen.limit_reset() == 57.0
+    assert judge(seen).detail.endswith("the limit of requests from here is used up; it counts anew in 57 s")
+
+
+def test_a_limit_that_is_not_used_up_asks_for_no_pause() -> None:
+    for headers in (
+        {"ratelimit": '"api";r=10;t=57'},
+        {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "57"},
+        {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"},
+    ):
+        assert answered(429, headers=headers).limit_reset() is None
+
+
+def test_the_words_of_a_service_are_told() -> None:
+    terms = b'{"code":403,"message":"You must accept the rules"}'
+    assert judge(answered(403, terms)).detail == (
+        "status 403; the service, which wants an account, answered: “You must accept the rules”"
+    )
+    assert judge(answered(410, b'{"message": "Record has been deleted"}')).detail == (
+        "status 410; it says “Record has been deleted”"
+    )
+    assert (
+        judge(answered(404, b"404: Not Found")).detail == "status 404; the server answered: “404: Not Found”"
+    )
 
 
 def test_another_known_file_is_named_whatever_the_status() -> None:

@@ -67,6 +67,10 @@ PAGES = {
         "body.login-page",
     ),
     "login title": (b"<html><head><title>Sign in - Example Data</title>", "body.login-page"),
+    "login of Microsoft": (
+        b"<html><title>Sign in to your account</title><a href='https://login.microsoftonline.com/common'>",
+        "body.login-page",
+    ),
     "drive quota": (b"<!DOCTYPE html><title>Google Drive - Quota exceeded</title>Sorry", "body.quota-page"),
     "drive many": (b"<html>Too many users have viewed or downloaded this file recently.", "body.quota-page"),
     "drive scan": (b"<html><title>Google Drive - Virus scan warning</title>", "body.html"),
@@ -108,6 +112,10 @@ PAGES = {
     "akamai": (
         b"<HTML><HEAD>\n<TITLE>Access Denied</TITLE>\n</HEAD><BODY>You don't have permission to access x on "
         b"this server.<P>\nReference&#32;&#35;18&#46;d7e83c17&#46;1700000000&#46;1a2b",
+        "http.blocked-by-waf",
+    ),
+    "unusual traffic": (
+        b"<html><title>403 Forbidden</title>Unusual traffic from your network has been detected",
         "http.blocked-by-waf",
     ),
     "anubis": (b"<!doctype html><title>Making sure you're not a bot!</title>", "http.blocked-by-waf"),

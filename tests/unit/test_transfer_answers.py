@@ -45,3 +45,13 @@ def test_what_a_proxy_may_have_changed_is_taken() -> None:
     wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
     assert isinstance(judged(wanted, status=203), Accepted)
     assert judged(wanted, status=202) == Refused()
+
+
+def test_a_part_that_nobody_asked_for_and_that_names_no_range_is_the_whole_file() -> None:
+    wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
+    verdict = judged(wanted, status=206)
+    assert isinstance(verdict, Accepted) and (verdict.start, verdict.stop) == (0, SIZE)
+    several = ("content-type", "multipart/byteranges; boundary=x")
+    assert isinstance(judged(wanted, several, status=206), Refused)
+    ranged = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=True)
+    assert isinstance(judged(ranged, status=206), Refused)

@@ -148,6 +148,8 @@ def judge_status(seen: Observation) -> Finding | None:
         if _may_override(status, page.cause):
             return Finding(cause=page.cause, detail=f"{said}; {page.detail}")
         said += f"; {page.detail}"
+    elif naming.kind_of(seen.first_bytes) == "json":
+        said += f"; it says {naming.said_in(naming.text_of(seen.first_bytes) or '')}"
     if status == 202 and seen.header("x-amzn-waf-action"):
         return Finding(cause="http.blocked-by-waf", detail=f"{said} with an AWS WAF challenge")
     if status == 407:
@@ -177,16 +179,13 @@ def _refused_redirect(seen: Observation) -> Finding:
 
 def _service_limit(seen: Observation) -> Finding | None:
     remaining = seen.header("x-ratelimit-remaining") or seen.header("ratelimit-remaining")
+    reset = seen.limit_reset()
     body = (naming.text_of(seen.first_bytes) or "").lower()
-    if seen.status in (403, 429) and (remaining == "0" or "rate limit exceeded" in body):
-        if seen.status == 403:
-            return Finding(
-                cause="service.rate-limit",
-                detail="status 403, and the limit of requests from here is used up",
-            )
-        return Finding(
-            cause="http.rate-limited", detail="status 429, and the limit of requests from here is used up"
-        )
+    if seen.status in (403, 429) and (remaining == "0" or reset is not None or "rate limit exceeded" in body):
+        said = f"status {seen.status}, and the limit of requests from here is used up"
+        if reset is not None:
+            said += f"; it counts anew in {duration(reset)}"
+        return Finding(cause="service.rate-limit" if seen.status == 403 else "http.rate-limited", detail=said)
     if (code := seen.header("x-error-code")) in (
         "GatedRepo",
         "RepoNotFound",
@@ -225,8 +224,8 @@ def _page_marker(seen: Observation) -> Finding | None:
     marker = naming.find_marker(text, headers=headers) if text.strip() else None
     if marker is None:
         return None
-    title = naming.title_of(text)
-    return Finding(cause=marker.cause, detail=naming.came(marker.name) + (f": “{title}”" if title else ""))
+    words = (naming.came(marker.name), naming.said_in(text))
+    return Finding(cause=marker.cause, detail=": ".join(filter(None, words)))
 
 
 def _storage(seen: Observation) -> Finding | None:

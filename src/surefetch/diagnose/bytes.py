@@ -73,7 +73,7 @@ _STORAGE: Final = re.compile(
     r"<error\b.{0,200}?<code>\s*([^<]+?)\s*</code>(.*?<message>\s*([^<]{0,300}))?", re.S | re.I
 )
 #: Where S3, Google and Azure put what the message leaves out, and lines of it that only they can read.
-_STORAGE_DETAIL: Final = re.compile(r"<(details|authenticationerrordetail)>\s*([^<]{0,300})", re.I)
+_STORAGE_DETAIL: Final = re.compile(r"<(details|authenticationerrordetail|endpoint)>\s*([^<]{0,300})", re.I)
 _STORAGE_NUMBERS: Final = re.compile(r"^(requestid|time):.*$", re.M | re.I)
 _STORAGE_CAUSES: Final = {
     "slowdown": "http.rate-limited", "serverbusy": "http.rate-limited", "requesttimetooskewed": "local.clock",
@@ -202,8 +202,20 @@ def find_storage_error(text: str) -> Finding | None:
 
 
 def came(name: str) -> str:
-    """Say that somebody's page, or a page that has a name of its own, came."""
-    return f"{name} came" if name.startswith(("a ", "an ", "the ")) else f"a page of {name} came"
+    """Say that somebody's page, or a page that has a name of its own, came; or who answered."""
+    if name.startswith("the "):
+        return f"{name}, answered" if "," in name else f"{name} answered"
+    return f"{name} came" if name.startswith(("a ", "an ")) else f"a page of {name} came"
+
+
+def said_in(text: str) -> str:
+    """Return what an answer says, in quotes: a page's title, a service's message, a line of text; or ""."""
+    if title := title_of(text):
+        return f"“{title}”"
+    start = text.lstrip()[:1]
+    if start in "{[":
+        return _json_words(text) if start else ""
+    return "" if start == "<" else _quoted(text)
 
 
 def _empty(sample: Sample) -> Finding | None:

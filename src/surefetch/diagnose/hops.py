@@ -38,7 +38,7 @@ def judge_address(seen: Observation) -> Finding | None:
     message = seen.curl_message.lower()
     if seen.curl_code == codes.URL_MALFORMED:
         return Finding(cause="policy.scheme", detail=f"the address cannot be read: {seen.curl_message}")
-    if seen.curl_code == codes.UNSUPPORTED and "http/" not in message:  # that one is about the answer
+    if seen.curl_code == codes.UNSUPPORTED and not re.search("http/|response", message):  # about the answer
         if seen.redirects and seen.url.startswith("https:"):
             return Finding(cause="http.downgrade", detail=f"it redirects to `{clean(seen.redirects[-1])}`")
         return Finding(cause="policy.scheme", detail=seen.curl_message)

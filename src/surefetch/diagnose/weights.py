@@ -271,6 +271,32 @@ BY_DETAIL: Final = (
         " file itself is `https://drive.usercontent.google.com/download?id=ID&export=download&confirm=t`",
     ),
     (
+        r"body\.html",
+        r"a GitHub page that shows the file",
+        "ask for the file itself: its address has `/raw/` in place of `/blob/`",
+    ),
+    (
+        r"body\.html",
+        r"a Hugging Face page that shows the file",
+        "ask for the file itself: its address has `/resolve/` in place of `/blob/`",
+    ),
+    (
+        r"body\.html",
+        r"a Dropbox page that shows the file",
+        "ask for the file itself: its address ends in `dl=1` in place of `dl=0`",
+    ),
+    (
+        r"http\.unexpected-status",
+        r"status 202\b",
+        "the server says that the file is not ready yet, and some firewalls say so to programs: come back in"
+        " a few minutes, or download it in a browser",
+    ),
+    (
+        r"body\.storage-error",
+        r"the storage service says PermanentRedirect: .*\bamazonaws\.com",
+        "ask at the host that it names, without the bucket's name in the path: that is the bucket's address",
+    ),
+    (
         r"body\.lfs-pointer",
         r"Git LFS pointer",
         "ask for the file itself: on GitHub it lies under"
@@ -318,7 +344,7 @@ BY_DETAIL: Final = (
     ),
     (
         r"http\.malformed",
-        r"content-length|transfer-encoding|chunk|header|version|nghttp2|broke the answer off",
+        r"content-length|transfer-encoding|chunk|header|version|response code|nghttp2|broke the answer off",
         "the server's answer is broken, and nothing on your side can mend it; if you know another address of"
         " the file, use that one",
     ),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from surefetch.model import COMMAND_LINE
 from surefetch.session.targets import Target
 from surefetch.sources import Source
 from surefetch.sources.http import ANY, Http
@@ -106,9 +107,16 @@ def _named_urls(target: Target) -> dict[str, list[str]]:
     """The user's URLs: of one file where one file is wanted, else of folders and files alike."""
     if not target.is_single_file:
         return {ANY: list(target.mirrors)}
-    files = [url for url in target.mirrors if not urlsplit(url).path.endswith("/") and urlsplit(url).path]
+    # What was asked for by its address is a file wherever that ends: `https://host/files/5/download/`.
+    asked = target.mirrors[:1] if target.dataset.origin == COMMAND_LINE else ()
+    files = [url for url in target.mirrors if url in asked or not _is_folder(url)]
     (name,) = target.artifacts
     return {name: files, ANY: [url for url in target.mirrors if url not in files]}
+
+
+def _is_folder(url: str) -> bool:
+    path = urlsplit(url).path
+    return not path or path.endswith("/")
 
 
 def _existing(path: str | os.PathLike[str]) -> str:

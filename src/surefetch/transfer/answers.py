@@ -242,6 +242,8 @@ def strong_validator(head: Head) -> str | None:
 
 def _weigh_part(head: Head, wanted: Wanted) -> Verdict:
     value = head.get("content-range")
+    if not value and not wanted.has_range and not head.get("content-type").startswith("multipart/"):
+        return _weigh_whole(head, wanted)  # it only chose another number for the whole file
     found = re.fullmatch(r"bytes\s+(\d+)-(\d+)/(\d+|\*)", value.strip(), re.IGNORECASE)
     if not found:
         return Refused(cause="http.range-lie", detail=f"206 with Content-Range `{value}`")

@@ -525,7 +525,7 @@ class Engine:
             )
             return
         asked = seen.header("retry-after")  # a proxy's, too
-        pause = answers.retry_after(asked, seen.header("date"), time.time()) if asked else None
+        pause = answers.retry_after(asked, seen.header("date"), time.time()) if asked else seen.limit_reset()
         is_other_file = is_whole and seen.status in (200, 203) and bool(transfer.kept)
         self._end(
             transfer,

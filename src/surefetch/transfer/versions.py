@@ -23,6 +23,7 @@ class Versions:
         self._alone: set[str] = set()  # end each shared connection after its first answer
         self._both: set[str] = set()  # have answered without
         self._only: dict[str, bool] = {}  # hung up without -> whether they may answer with
+        self._with: set[str] = set()  # of those, the ones that have
 
     def shares(self, transfer: Transfer, origin: str) -> bool:
         """Whether a request is to share a connection."""
@@ -30,8 +31,13 @@ class Versions:
 
     def answered(self, transfer: Transfer) -> None:
         """Note that an answer begins."""
-        if not transfer.shares and transfer.url.startswith("https:"):
-            self._both.add(urls.origin(transfer.url))
+        if not transfer.url.startswith("https:"):
+            return
+        origin = urls.origin(transfer.url)
+        if not transfer.shares:
+            self._both.add(origin)
+        elif origin in self._only:
+            self._with.add(origin)
 
     def is_to_be_turned(self, transfer: Transfer, code: int, message: str) -> bool:
         """Whether to ask once more the other way, after a failure without an answer.
@@ -46,7 +52,7 @@ class Versions:
         origin = urls.origin(transfer.url)
         if transfer.shares:
             if origin in self._only:
-                self._only[origin] = False  # it was no better
+                self._only[origin] = origin in self._with  # else it was no better
             elif message.startswith(_DIED):
                 self._alone.add(origin)
                 return True
