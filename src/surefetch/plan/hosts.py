@@ -34,6 +34,8 @@ CHANCE: Final = 1e-6
 OUT_OF_ORDER: Final = 8
 #: Seconds that a gateway is waited for which failed so many at first: as long as a single file is asked for.
 AT_FIRST: Final = 4.0
+#: A server that counts connections counts one that we have closed for so many seconds, and a round trip.
+NOTICED: Final = 0.1
 #: It takes no more requests at once when it has failed so many, with hardly an answer between them.
 CROWD: Final = 3.0
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
@@ -93,6 +95,7 @@ class Host:
         self.in_row = 0
         self.is_away = False
         self.pace = Pace()
+        self._closing: list[float] = []  # when it will have noticed that a connection was closed
         self._refusals = 0  # of one request more
         self._limited_at = float("-inf")
         self._passed_over = 0  # requests, in the latest such incident
@@ -122,7 +125,7 @@ class Host:
             room = min(limits.streams, self.most or limits.streams) - self.sharing
         else:
             most = self.connections(limits)
-            room = (most if self.most is None else min(most, self.most)) - self.own
+            room = (most if self.most is None else min(most, self.most) - len(self._closing)) - self.own
         return min(room, int(self.pace.room)) if self.pace.is_on else room
 
     @property
@@ -153,8 +156,10 @@ class Host:
         self.was_asked = True
         self.pace.took()
 
-    def released(self, now: float, limits: Limits, *, shares: bool) -> None:
-        """Note the end of a request."""
+    def released(self, now: float, limits: Limits, *, shares: bool, is_closed: bool) -> None:
+        """Note the end of a request, and whether its connection was closed amid an answer."""
+        if is_closed and self.most is not None and not self.is_multiplexed:
+            self._closing.append(now + NOTICED + self.round_trip)
         if self.is_crowded(limits):
             self.crowded_until = now
         if shares and self.is_shared:
@@ -211,6 +216,11 @@ class Host:
         self._limited_at = now
 
     @property
+    def noticed_at(self) -> float:
+        """When it will have noticed that the first of the connections was closed that we have closed."""
+        return min(self._closing, default=float("-inf"))
+
+    @property
     def passes_over(self) -> bool:
         """Whether it gives nobody anything, and most requests wait on connections that never gave an answer.
 
@@ -235,11 +245,13 @@ class Host:
     def unlimit(self) -> None:
         """Note that the number of its requests is not what it minds."""
         self.most, self.more_at = None, float("inf")
+        self._closing = []
 
     def loosen(self, now: float, limits: Limits) -> bool:
         """Let it have more requests if the time has come; return whether it has."""
+        before, self._closing = self._closing, [time for time in self._closing if time > now]
         if self.most is None or now < self.more_at:
-            return False
+            return len(self._closing) < len(before)
         self.most, self.more_at = 2 * self.most, now + TRY_AGAIN
         if self.most >= self.connections(limits):
             self.unlimit()
@@ -390,7 +402,8 @@ class Hosts:
         return [h for h in hosts if (h.waiting or h.sharers) and (not h.open or h.pace.is_on)]
 
     def _next_time(self, host: Host, now: float) -> float:
-        return max(host.paused_until, host.pace.next_at(now) if host.pace.is_on else now)
+        paced = host.pace.next_at(now) if host.pace.is_on else now
+        return max(host.paused_until, host.noticed_at, paced)
 
     def of(self, origin: str) -> Host:
         """Return the account of an origin."""

@@ -232,8 +232,9 @@ class Racing(Account):
         return []
 
     def _take_in(self, candidate: Candidate) -> list[Order]:
-        """Let the requests of a mirror that takes no more beside them go on over what none is asked for."""
-        if self.size is None or any(other is not candidate for other in self._usable()):
+        """Let requests go on over what none is asked for, where a mirror takes no more and nobody is idle."""
+        others = [other for other in self._usable() if other is not candidate]
+        if self.size is None or any(o.running < o.lanes and self._room(o) > 0 for o in others):
             return []
         orders: list[Order] = []
         gaps = dict(self._gaps())
