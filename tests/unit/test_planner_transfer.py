@@ -867,3 +867,11 @@ def test_a_file_of_no_bytes_whose_digest_says_otherwise_is_given_up() -> None:
     orders = planner.handle(Disproven(artifact=prove.artifact, actual="0" * 64), 0.0)
     (done,) = (order for order in orders if isinstance(order, Done))
     assert done.missing == ("file",)
+
+
+@pytest.mark.parametrize("rate", [2e5, 4e5])
+def test_a_race_is_not_lost_to_a_mirror_that_has_shown_nothing_yet(rate: float) -> None:
+    one = world([Habit(rate=rate, latency=0.05, setup=1) for _ in range(2)], size=10**6)
+    assert one.run().missing == ()
+    _, second = one.asked(Request)
+    assert [order.id for order in one.asked(Cancel)] == [second.id]  # type: ignore[union-attr] # orders

@@ -9,7 +9,7 @@ from surefetch.model import PIECE_BYTES
 from surefetch.plan import segments
 from surefetch.plan.account import UNKNOWN_RATE, Account
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.running import Ending, Running
+from surefetch.plan.running import WINDOW, Ending, Running
 
 #: After this many seconds of silence the same mirror may be asked once more, over another connection.
 SAME_AGAIN: Final = 2.0
@@ -116,6 +116,8 @@ class Racing(Account):
             # One that is as silent has won nothing: a mirror that needs long to begin must be let begin.
             return other.opened_at is not None and now - run.last_byte > now - other.last_byte
         if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
+            return False
+        if now - max(run.opened_at, other.opened_at) < WINDOW:  # the newer one has shown nothing yet
             return False
         mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
         return (mine, run.request.id) > (others, other.request.id)
