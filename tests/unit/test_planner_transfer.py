@@ -795,12 +795,13 @@ def test_who_takes_no_further_connection_goes_on_over_those_it_has(refusal: tupl
     assert len(one.asked(Request)) < 30
 
 
-@pytest.mark.parametrize("refusal", REFUSALS[:-1], ids=lambda refusal: refusal[1])
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[1])
 @pytest.mark.parametrize("most", [1, 2])
 def test_mirrors_that_take_few_connections_are_all_kept_busy(refusal: tuple[Failure, str], most: int) -> None:
     mirrors = [capped(per_connection=1.5e6, most=most, most_as=refusal, notices=0.1) for _ in range(3)]
     bound = SIZE / (3 * most * 1.5e6)
-    assert seconds(mirrors) <= 1.15 * bound
+    # Who is left waiting is told nothing, and asked anew once.
+    assert seconds(mirrors) <= (1.6 if refusal == IGNORED else 1.15) * bound
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[1])

@@ -49,6 +49,7 @@ class Host:
         paused_until: Not asked before.
         open: Requests under way.
         giving: Those of them that have been answered.
+        most_giving: As many of them as there were at once.
         sharing: Those among them whose artifacts share a connection where the host multiplexes.
         spread: How many connections it may have while many small artifacts wait for it.
         most: Requests at once that it was seen to take, None while nothing is known.
@@ -75,7 +76,7 @@ class Host:
         self.origin = origin
         self.dropped = ""
         self.paused_until = 0.0
-        self.open = self.giving = self.sharing = 0
+        self.open = self.giving = self.most_giving = self.sharing = 0
         self.spread = Spread()
         self._sharing = Sharing()
         self.most: int | None = None
@@ -229,15 +230,16 @@ class Host:
         """
         return not self.giving and 0 < 2 * self._looked_at <= self.open
 
-    def passed_over(self, began: float, now: float, limits: Limits) -> None:
+    def passed_over(self, began: float, now: float, limits: Limits, *, is_part: bool) -> None:
         """Note that it left a request that began then waiting, on a connection that it did not look at.
 
         It takes as many as it has looked at, or one less each time that those were too many: of requests that
-        wait in libcurl nothing is known.
+        wait in libcurl nothing is known. Of a large file it gave as many parts at once as it takes.
         """
         if began >= self._limited_at:  # the others are of the same incident
             self._passed_over = 0
-            self._taken = max(1, min(self._looked_at, (self.most or limits.wire) - 1))
+            seen = self.most_giving if is_part else self._looked_at
+            self._taken = max(1, min(seen, (self.most or limits.wire) - 1))
         self._passed_over += 1
         self.limit(began, now, is_said=False)
         self.most = max(self._taken, min(self.most or 1, self.connections(limits) - self._passed_over))
