@@ -76,6 +76,7 @@ class Habit:
     replaced_at: float | None = None  # serves another file of the same size from this time on
     most: int | None = None  # connections at once; more are told to come back later
     most_as: tuple[Failure, str] = (Failure.BUSY, "http.unavailable")  # or this is what they get
+    notices: float = 0.0  # seconds until it counts a connection no more that was closed amid an answer
     most_until: float = math.inf  # takes as many as come from this time on
     most_requests: tuple[float, int] | None = (
         None  # per second, beyond so many at once; more are told that, too
@@ -468,13 +469,19 @@ class Network:
             self.waiting[origin].remove(flow)
             return
         self._open[origin] -= 1
-        flow.habit.busy -= not flow.is_ignored
+        is_counted = bool(flow.habit.notices) and flow.giver is not None and not keeps
+        if is_counted:
+            self.later(flow.habit.notices, lambda: self._leave(flow.habit))
+        flow.habit.busy -= not (flow.is_ignored or is_counted)
         flow.habit.idle += keeps
         if flow.giver is not None:
             self._flows.remove(flow)
             flow.habit.flows.remove(flow)
             self._share()
         self._send(origin)
+
+    def _leave(self, habit: Habit) -> None:
+        habit.busy -= 1
 
 
 def _fill(capacity: float, wanted: list[float]) -> list[float]:

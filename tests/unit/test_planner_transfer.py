@@ -807,6 +807,15 @@ def test_who_takes_no_further_connection_goes_on_over_those_it_has(refusal: tupl
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[1])
+@pytest.mark.parametrize("most", [1, 2])
+def test_mirrors_that_take_few_connections_are_all_kept_busy(refusal: tuple[Failure, str], most: int) -> None:
+    mirrors = [capped(per_connection=1.5e6, most=most, most_as=refusal, notices=0.1) for _ in range(3)]
+    bound = SIZE / (3 * most * 1.5e6)
+    # Who is left waiting is told nothing, and asked anew once.
+    assert seconds(mirrors) <= (1.6 if refusal == IGNORED else 1.15) * bound
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda refusal: refusal[1])
 @pytest.mark.parametrize("count", [1, 2])
 def test_who_fails_at_ranges_is_asked_for_the_whole_file(refusal: tuple[Failure, str], count: int) -> None:
     one = world([capped(ranges_as=refusal) for _ in range(count)])
@@ -870,3 +879,11 @@ def test_a_file_of_no_bytes_whose_digest_says_otherwise_is_given_up() -> None:
     orders = planner.handle(Disproven(artifact=prove.artifact, actual="0" * 64), 0.0)
     (done,) = (order for order in orders if isinstance(order, Done))
     assert done.missing == ("file",)
+
+
+@pytest.mark.parametrize("rate", [2e5, 4e5])
+def test_a_race_is_not_lost_to_a_mirror_that_has_shown_nothing_yet(rate: float) -> None:
+    one = world([Habit(rate=rate, latency=0.05, setup=1) for _ in range(2)], size=10**6)
+    assert one.run().missing == ()
+    _, second = one.asked(Request)
+    assert [order.id for order in one.asked(Cancel)] == [second.id]  # type: ignore[union-attr] # orders

@@ -186,7 +186,9 @@ class Account:
         candidate = run.candidate
         candidate.running -= 1
         candidate.host.giving -= run.opened_at is not None
-        candidate.host.released(now, self._limits, shares=self.shares)
+        asked = run.request.stop or self.size or 0
+        is_closed = run.opened_at is not None and run.at < asked
+        candidate.host.released(now, self._limits, shares=self.shares, is_closed=is_closed)
         self._shared.hosts.freed.append(candidate.host)
         if (
             run.opened_at is not None

@@ -34,6 +34,8 @@ CHANCE: Final = 1e-6
 OUT_OF_ORDER: Final = 8
 #: Seconds that a gateway is waited for which failed so many at first: as long as a single file is asked for.
 AT_FIRST: Final = 4.0
+#: A server that counts connections counts one that we have closed for so many seconds, and a round trip.
+NOTICED: Final = 0.1
 #: It takes no more requests at once when it has failed so many, with hardly an answer between them.
 CROWD: Final = 3.0
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
@@ -47,6 +49,7 @@ class Host:
         paused_until: Not asked before.
         open: Requests under way.
         giving: Those of them that have been answered.
+        most_giving: As many of them as there were at once.
         sharing: Those among them whose artifacts share a connection where the host multiplexes.
         spread: How many connections it may have while many small artifacts wait for it.
         most: Requests at once that it was seen to take, None while nothing is known.
@@ -73,7 +76,7 @@ class Host:
         self.origin = origin
         self.dropped = ""
         self.paused_until = 0.0
-        self.open = self.giving = self.sharing = 0
+        self.open = self.giving = self.most_giving = self.sharing = 0
         self.spread = Spread()
         self._sharing = Sharing()
         self.most: int | None = None
@@ -93,6 +96,7 @@ class Host:
         self.in_row = 0
         self.is_away = False
         self.pace = Pace()
+        self._closing: list[float] = []  # when it will have noticed that a connection was closed
         self._refusals = 0  # of one request more
         self._limited_at = float("-inf")
         self._passed_over = 0  # requests, in the latest such incident
@@ -122,7 +126,7 @@ class Host:
             room = min(limits.streams, self.most or limits.streams) - self.sharing
         else:
             most = self.connections(limits)
-            room = (most if self.most is None else min(most, self.most)) - self.own
+            room = (most if self.most is None else min(most, self.most) - len(self._closing)) - self.own
         return min(room, int(self.pace.room)) if self.pace.is_on else room
 
     @property
@@ -153,8 +157,10 @@ class Host:
         self.was_asked = True
         self.pace.took()
 
-    def released(self, now: float, limits: Limits, *, shares: bool) -> None:
-        """Note the end of a request."""
+    def released(self, now: float, limits: Limits, *, shares: bool, is_closed: bool) -> None:
+        """Note the end of a request, and whether its connection was closed amid an answer."""
+        if is_closed and self.most is not None and not self.is_multiplexed:
+            self._closing.append(now + NOTICED + self.round_trip)
         if self.is_crowded(limits):
             self.crowded_until = now
         if shares and self.is_shared:
@@ -211,6 +217,11 @@ class Host:
         self._limited_at = now
 
     @property
+    def noticed_at(self) -> float:
+        """When it will have noticed that the first of the connections was closed that we have closed."""
+        return min(self._closing, default=float("-inf"))
+
+    @property
     def passes_over(self) -> bool:
         """Whether it gives nobody anything, and most requests wait on connections that never gave an answer.
 
@@ -219,15 +230,16 @@ class Host:
         """
         return not self.giving and 0 < 2 * self._looked_at <= self.open
 
-    def passed_over(self, began: float, now: float, limits: Limits) -> None:
+    def passed_over(self, began: float, now: float, limits: Limits, *, is_part: bool) -> None:
         """Note that it left a request that began then waiting, on a connection that it did not look at.
 
         It takes as many as it has looked at, or one less each time that those were too many: of requests that
-        wait in libcurl nothing is known.
+        wait in libcurl nothing is known. Of a large file it gave as many parts at once as it takes.
         """
         if began >= self._limited_at:  # the others are of the same incident
             self._passed_over = 0
-            self._taken = max(1, min(self._looked_at, (self.most or limits.wire) - 1))
+            seen = self.most_giving if is_part else self._looked_at
+            self._taken = max(1, min(seen, (self.most or limits.wire) - 1))
         self._passed_over += 1
         self.limit(began, now, is_said=False)
         self.most = max(self._taken, min(self.most or 1, self.connections(limits) - self._passed_over))
@@ -235,11 +247,13 @@ class Host:
     def unlimit(self) -> None:
         """Note that the number of its requests is not what it minds."""
         self.most, self.more_at = None, float("inf")
+        self._closing = []
 
     def loosen(self, now: float, limits: Limits) -> bool:
         """Let it have more requests if the time has come; return whether it has."""
+        before, self._closing = self._closing, [time for time in self._closing if time > now]
         if self.most is None or now < self.more_at:
-            return False
+            return len(self._closing) < len(before)
         self.most, self.more_at = 2 * self.most, now + TRY_AGAIN
         if self.most >= self.connections(limits):
             self.unlimit()
@@ -392,7 +406,8 @@ class Hosts:
         return [h for h in hosts if (h.waiting or h.sharers) and (not h.open or h.pace.is_on)]
 
     def _next_time(self, host: Host, now: float) -> float:
-        return max(host.paused_until, host.pace.next_at(now) if host.pace.is_on else now)
+        paced = host.pace.next_at(now) if host.pace.is_on else now
+        return max(host.paused_until, host.noticed_at, paced)
 
     def of(self, origin: str) -> Host:
         """Return the account of an origin."""

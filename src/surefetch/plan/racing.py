@@ -9,7 +9,7 @@ from surefetch.model import PIECE_BYTES
 from surefetch.plan import segments
 from surefetch.plan.account import UNKNOWN_RATE, Account
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.running import Ending, Running
+from surefetch.plan.running import WINDOW, Ending, Running
 
 #: After this many seconds of silence the same mirror may be asked once more, over another connection.
 SAME_AGAIN: Final = 2.0
@@ -116,6 +116,8 @@ class Racing(Account):
             # One that is as silent has won nothing: a mirror that needs long to begin must be let begin.
             return other.opened_at is not None and now - run.last_byte > now - other.last_byte
         if run.opened_at is None or other.opened_at is None or other.left < RACE_END:
+            return False
+        if now - max(run.opened_at, other.opened_at) < WINDOW:  # the newer one has shown nothing yet
             return False
         mine, others = (self._eta(one, now, UNKNOWN_RATE) for one in (run, other))
         return (mine, run.request.id) > (others, other.request.id)
@@ -232,8 +234,9 @@ class Racing(Account):
         return []
 
     def _take_in(self, candidate: Candidate) -> list[Order]:
-        """Let the requests of a mirror that takes no more beside them go on over what none is asked for."""
-        if self.size is None or any(other is not candidate for other in self._usable()):
+        """Let requests go on over what none is asked for, where a mirror takes no more and nobody is idle."""
+        others = [other for other in self._usable() if other is not candidate]
+        if self.size is None or any(o.running < o.lanes and self._room(o) > 0 for o in others):
             return []
         orders: list[Order] = []
         gaps = dict(self._gaps())

@@ -58,15 +58,15 @@ class Refusals(Sizing):
         """Whether a silent request may have waited until others were through that its host gave meanwhile."""
         host = run.candidate.host
         is_behind = run.opened_at is None and host.last_byte > run.began
-        is_new = not run.candidate.is_dropped and (self.is_small or not run.candidate.given)
-        if not (is_new and is_behind):
+        if run.candidate.is_dropped or not is_behind:
             return False
+        is_part = not self.is_small and run.candidate.given > 0
         is_known = run.began < run.candidate.excused_at  # the others of the same incident
-        if not is_known and not self._excuse(run.candidate, LAST_WORDS, now):
+        if not (is_part or is_known or self._excuse(run.candidate, LAST_WORDS, now)):
             return False
         self._silent_since = now
         if not (self.shares and host.is_multiplexed):  # there it was the connection that fell silent
-            host.passed_over(run.began, now, self._limits)
+            host.passed_over(run.began, now, self._limits, is_part=is_part)
             self._note_limit(run.candidate)
         return True
 

@@ -19,6 +19,8 @@ BELIEF: Final = 0.15
 BREATH: Final = 0.3
 #: Seconds after which requests that began before a host's last byte are taken for passed over by it.
 PASSED_OVER: Final = 2.0
+#: The same where the host has given parts of the same file.
+PASSED_OVER_BESIDE: Final = 0.5
 #: Seconds of silence after which a mirror gets no further request while others give.
 QUIET: Final = 0.4
 
@@ -101,10 +103,11 @@ class Running:
     def _passed_over_at(self, limits: Limits) -> float:
         """When its host seems to keep to other connections that are idle; inf: it does not."""
         host = self.candidate.host
-        is_behind = host.last_byte > self.began and host.passes_over
+        is_part = self.candidate.last_byte > self.began  # others of the same file were not
+        is_behind = host.last_byte > self.began and (host.passes_over or (is_part and not host.giving))
         if not is_behind or self.candidate.excuses or host.is_multiplexed or host.is_crowded(limits):
             return math.inf
-        return host.last_byte + max(PASSED_OVER, 4 * host.first_byte)
+        return host.last_byte + max(PASSED_OVER_BESIDE if is_part else PASSED_OVER, 4 * host.first_byte)
 
     def served_at(self, limits: Limits) -> float:
         """When its host last had to do with another request, while this one may have waited for that."""
@@ -118,7 +121,9 @@ class Running:
     def opened(self, position: int, now: float) -> None:
         """Note that its bytes begin."""
         self.position = position
-        self.candidate.host.giving += self.opened_at is None
+        host = self.candidate.host
+        host.giving += self.opened_at is None
+        host.most_giving = max(host.most_giving, host.giving)
         self.opened_at = self.last_byte = now
         self.meter = Meter(position, now)
 
