@@ -74,3 +74,20 @@ def test_an_address_is_beyond_what_a_request_may_reach() -> None:
     assert beyond[Reach.LINK] == []
     assert beyond[Reach.PRIVATE] == ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.1.1"]
     assert beyond[Reach.PUBLIC] == ["10.1.2.3", "127.0.0.1", *beyond[Reach.PRIVATE]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "place", "is_sign_in"),
+    [
+        ("http://data.example/x", "http://10.5.50.1/login?dst=", True),
+        ("http://data.example/x", "http://192.168.1.99:1000/fgtauth?0a1b", True),
+        ("http://data.example/x", "http://192.168.1.1:8002/?redirurl=http%3A%2F%2FData.example%2Fx", True),
+        ("http://data.example/x", "https://guest.lan/", True),
+        ("http://data.example/x", "http://10.1.2.3/authors/x", False),
+        ("https://data.example/x", "http://10.1.2.3/login", False),
+    ],
+)
+def test_a_networks_sign_in_page_is_known_by_where_it_leads(asked: str, place: str, is_sign_in: bool) -> None:
+    assert policy.leads_to_sign_in(asked, [place]) is is_sign_in
+    assert policy.leads_to_sign_in(asked, ["https://else.example/", place]) is False
+    assert policy.leads_to_sign_in(asked, []) is False

@@ -11,7 +11,7 @@ from surefetch.errors import SurefetchError
 from surefetch.events import Failure
 from surefetch.model import Lookup
 from surefetch.observation import Observation
-from surefetch.transfer import urls
+from surefetch.transfer import policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.judge import (
@@ -98,6 +98,9 @@ class Sightings:
         failure, cause, detail = verdict
         if cause == "policy.scheme" and transfer.hops:  # whoever led there is at fault, not who named the URL
             failure, cause, detail = Failure.MISSING, "http.redirect-dead", f"it leads on: {detail}"
+        if cause == "policy.private-address" and policy.leads_to_sign_in(transfer.asked_url, transfer.hops):
+            place = urls.mask(transfer.url.partition("?")[0])
+            failure, cause, detail = Failure.CORRUPT, "body.captive-portal", f"it redirects to `{place}`"
         if failure is Failure.SERVER and seen.status in GATEWAYS:
             failure = Failure.GATEWAY
         if has_passed and cause in _ODD_OF_A_PROXY:
