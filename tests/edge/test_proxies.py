@@ -60,6 +60,7 @@ EXCEPTIONS = [
     ("data.example.org", "data.example.org", 443, True),
     ("DATA.Example.org.", "data.example.org", 443, True),
     ("data.example.org", "example.org", 443, True),
+    ("data.example.org", "data.example.org.:443", 443, True),
     ("notexample.org", "example.org", 443, False),
     ("data.example.org", ".example.org", 443, True),
     ("example.org", ".example.org", 443, False),
