@@ -12,7 +12,7 @@ from tests.cli.conftest import Site, sha256
 from tests.cli.test_schemas import check
 from tests.conftest import Run
 from tests.fakes.faulty_server import FaultyServer, Script, page
-from tests.fakes.ports import free_port
+from tests.fakes.ports import free_port, listener
 from tests.fakes.servers import TestAuthority
 
 PASSWORD, TOKEN = "hunter2-secret", "tok-1234567890abcdef"
@@ -46,6 +46,23 @@ def test_a_url_is_looked_at_and_what_decided_its_proxy_is_said(surefetch: Run, s
         result.stdout.splitlines()[-1].startswith("->  start the proxy")
         and "unset http_proxy" in result.stdout
     )
+
+
+@pytest.mark.parametrize(
+    ("scheme", "cause", "said"),
+    [
+        ("https", "proxy.scheme", "gives a TLS handshake no answer"),
+        ("http", "proxy.unreachable", "opened no tunnel in time"),
+    ],
+)
+def test_where_a_silent_proxy_hangs_is_told_within_doctors_time(
+    surefetch: Run, scheme: str, cause: str, said: str
+) -> None:
+    with listener() as silent:
+        proxy = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
+        result = surefetch("doctor", "https://data.example/a.gz", "--seconds", "2", https_proxy=proxy)
+    assert result.returncode == 21
+    assert said in result.stdout.splitlines()[0] and f"[{cause}]" in result.stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY"])

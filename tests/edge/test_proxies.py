@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from surefetch.diagnose.attempts import judge
 from surefetch.errors import SettingError
 from surefetch.events import Failed, Failure, Finished
 from surefetch.transfer.options import Options
@@ -60,6 +61,7 @@ EXCEPTIONS = [
     ("data.example.org", "data.example.org", 443, True),
     ("DATA.Example.org.", "data.example.org", 443, True),
     ("data.example.org", "example.org", 443, True),
+    ("data.example.org", "data.example.org.:443", 443, True),
     ("notexample.org", "example.org", 443, False),
     ("data.example.org", ".example.org", 443, True),
     ("example.org", ".example.org", 443, False),
@@ -316,6 +318,20 @@ def test_name_and_password_for_squid(
             end = through(asking_squid.url(userinfo), url, trust)
             assert isinstance(end, Failed)
             assert (end.failure, end.cause) == (Failure.PROXY, "proxy.auth-required")
+
+
+def test_what_a_proxy_says_after_it_was_told_who_asks_is_its_answer(
+    asking_squid: Proxy, trust: Trust
+) -> None:
+    """The question came first, with a header of its own, and was answered."""
+    resolver = ProxyResolver({}, proxy=asking_squid.url("ann:se%3Ac%20ret"))
+    for scheme in ("http", "https"):
+        with driving(Options(connect_timeout=5), proxies=resolver, trust=trust) as driver:
+            events, _ = driver.fetch(f"{scheme}://127.0.0.1:{free_port()}/data", SIZE)
+            seen = driver.engine.observation(ending(events).id)
+        assert seen is not None
+        judged = judge(seen)
+        assert judged.cause == "proxy.upstream" and "ERR_CONNECT_FAIL" in judged.detail, (scheme, judged)
 
 
 def test_a_name_and_password_beyond_ascii_are_sent_as_utf8() -> None:

@@ -90,6 +90,13 @@ def test_netrc_where_a_redirect_leads_is_for_hosts_that_it_names_and_https(tmp_p
     assert credentials.headers("https://data.example/x", "http://data.example/x") == []
 
 
+def test_a_host_in_netrc_is_the_same_in_capitals(tmp_path: Path) -> None:
+    text = "machine Data.Example login ann password geheim\ndefault login d password p\n"
+    credentials = write_netrc(tmp_path, text)
+    assert credentials.headers("https://data.EXAMPLE/x") == [basic("ann", "geheim")]
+    assert credentials.headers("https://default/x") == [basic("d", "p")]
+
+
 def test_a_variable_may_name_netrc_as_a_shell_would(tmp_path: Path) -> None:
     write_netrc(tmp_path, "machine h.example login ann password geheim\n")
     credentials = Credentials({"NETRC": "~/.netrc"}, home=tmp_path)

@@ -138,6 +138,17 @@ def test_a_redirect_from_a_public_host_into_this_network_is_refused(server: Faul
         assert inside.connections == 0
 
 
+def test_a_sign_in_page_of_this_network_is_told_as_such_and_not_asked(server: FaultyServer) -> None:
+    """The server plays a proxy, as what answers in a public host's place."""
+    with FaultyServer(host="127.0.0.2") as inside, driving(environ={"http_proxy": server.origin}) as driver:
+        page = inside.serve("/guest/login", CONTENT)
+        server.serve("http://public.example/go", b"", redirect(f"{page}?token=tok-123"))
+        end = fails(driver, "http://public.example/go", is_named=True)
+        assert (end.failure, end.cause) == (Failure.CORRUPT, "body.captive-portal")
+        assert page in end.detail and "tok-123" not in end.detail
+        assert inside.connections == 0
+
+
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127%2e0.0.1", "metadata.google.internal", "nas"])
 def test_no_spelling_hides_an_inner_address_behind_a_proxy(server: FaultyServer, host: str) -> None:
     with driving(environ={"http_proxy": server.origin}) as driver:

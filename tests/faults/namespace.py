@@ -40,12 +40,30 @@ BESIDE = 4
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
 
 
+@dataclass
+class Later:
+    """Mutable: an error until so many seconds after the first question, then an address."""
+
+    seconds: float
+    error: int
+    address: str
+    began: float = 0.0
+
+    def now(self) -> str | int:
+        """Say what the answer is now."""
+        self.began = self.began or time.monotonic()
+        return self.error if time.monotonic() < self.began + self.seconds else self.address
+
+
+Answer = str | int | Later | None
+
+
 @dataclass(frozen=True)
 class Scenario:
     """How names are answered, and the command that is run."""
 
     words: tuple[str, ...]
-    answers: Mapping[str, str | int | None] = field(default_factory=dict)  # name -> address, error, silence
+    answers: Mapping[str, Answer] = field(default_factory=dict)  # name -> address, error, silence
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # lines of /etc/hosts
     has_server: bool = True  # a name server listens
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +80,9 @@ SCENARIOS: dict[str, Scenario] = {
     "name unknown": get("data.example", answers={"data.example": NXDOMAIN}),
     "all names unknown": get("a.example", "b.example"),
     "name server fails": get("data.example", answers={"data.example": SERVFAIL}),
+    "name server fails for a moment": get(
+        "data.example", answers={"data.example": Later(0.7, SERVFAIL, HERE)}
+    ),
     "name server refuses": get("data.example", answers={"data.example": REFUSED}),
     "name server is silent": get("data.example", answers={"data.example": None}),
     "no name server": get("data.example", has_server=False),
@@ -184,7 +205,7 @@ def _laid_over(path: str, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def _name_server(answers: Mapping[str, str | int | None]) -> Iterator[None]:
+def _name_server(answers: Mapping[str, Answer]) -> Iterator[None]:
     """Answer questions for names (RFC 1035) on loopback; a name that is not in the table does not exist."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
         plain.bind(("127.0.0.1", 53))
@@ -199,9 +220,7 @@ def _name_server(answers: Mapping[str, str | int | None]) -> Iterator[None]:
             thread.join(5)
 
 
-def _answer_all(
-    plain: socket.socket, answers: Mapping[str, str | int | None], closing: threading.Event
-) -> None:
+def _answer_all(plain: socket.socket, answers: Mapping[str, Answer], closing: threading.Event) -> None:
     while not closing.is_set():
         try:
             question, client = plain.recvfrom(512)
@@ -211,7 +230,7 @@ def _answer_all(
             plain.sendto(reply, client)
 
 
-def _reply(question: bytes, answers: Mapping[str, str | int | None]) -> bytes | None:
+def _reply(question: bytes, answers: Mapping[str, Answer]) -> bytes | None:
     """Compose the reply; None for silence. A name with an address has no IPv6 one."""
     labels, at = [], 12
     while length := question[at]:
@@ -219,6 +238,7 @@ def _reply(question: bytes, answers: Mapping[str, str | int | None]) -> bytes | 
         at += 1 + length
     asked, kind = question[12 : at + 5], struct.unpack("!H", question[at + 1 : at + 3])[0]
     answer = answers.get(".".join(labels).lower(), NXDOMAIN)
+    answer = answer.now() if isinstance(answer, Later) else answer
     if answer is None:
         return None
     code = answer if isinstance(answer, int) else NOERROR

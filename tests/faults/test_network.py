@@ -59,7 +59,9 @@ def test_each_fault_of_names_and_connections_has_its_cause(
     assert evidence in told.message and word in told.hint, told.screen
 
 
-@pytest.mark.parametrize("scenario", ["one is swallowed", "IPv6 is swallowed"])
+@pytest.mark.parametrize(
+    "scenario", ["one is swallowed", "IPv6 is swallowed", "name server fails for a moment"]
+)
 def test_one_way_that_is_open_is_enough(results: Results, scenario: str) -> None:
     assert results[scenario]["code"] == 0, results[scenario]
 

@@ -136,6 +136,16 @@ PAGES = {
         b"<html><title>Web Filter Violation</title>FortiGuard Intrusion Prevention",
         "proxy.denied",
     ),
+    "tinyproxy": (
+        b"<html><title>403 Access denied</title><p>The administrator of this proxy has not configured it to"
+        b" service requests from your host.",
+        "proxy.denied",
+    ),
+    "blue coat": (
+        b"<HTML><TITLE>Access Denied</TITLE>Access Denied (policy_denied)<br>Your system policy has denied"
+        b" access to the requested URL.",
+        "proxy.denied",
+    ),
     "policy": (
         b"<html><h1>Access denied</h1><p>This category is blocked by your organization's IT policy</p>",
         "proxy.denied",
@@ -153,6 +163,14 @@ PAGES = {
 @pytest.mark.parametrize("artifact", [GZ, NPZ], ids=["gz", "npz"])
 def test_each_page_gets_its_own_cause(page: bytes, cause: str, artifact: Artifact) -> None:
     assert name(page, artifact)[0] == cause
+
+
+def test_a_filters_page_is_told_by_its_makers_name() -> None:
+    page = (
+        b"<title>Web Page Blocked</title><h1>Web Page Blocked</h1>Access to the web page you were trying to"
+        b" visit has been blocked in accordance with company policy. Category: file-sharing"
+    )
+    assert "Palo Alto Networks" in name(b"<html>" + page)[1]
 
 
 def test_the_title_is_quoted() -> None:

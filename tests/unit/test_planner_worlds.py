@@ -26,7 +26,7 @@ AWAY = {
 DOCUMENT = Path(__file__).parents[2] / "docs" / "planning.md"
 
 
-def one_file(size: int, *habits: Habit) -> World:
+def one_file(size: int, *habits: Habit, seed: int = 0) -> World:
     artifact = Artifact(name="file", form="any", size=size, sha256="a" * 64)
     dataset = Dataset(name="any", version="1", artifacts=(artifact,))
     urls = {f"https://mirror{number}.example/file": habit for number, habit in enumerate(habits)}
@@ -34,6 +34,7 @@ def one_file(size: int, *habits: Habit) -> World:
         Goal(dataset=dataset, artifacts=frozenset({"file"})),
         [FakeSource("http", known={"file": [*urls]})],
         urls,
+        seed=seed,
     )
 
 
@@ -104,6 +105,14 @@ def test_of_many_files_none_is_given_up_while_their_host_is_away(fault: str) -> 
     world = many_files(300, habit)
     assert world.run().missing == ()
     assert len(world.asked(Request)) < 300 + 100, "they do not all try"
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_host_that_gave_some_and_puts_off_the_rest_is_not_waited_for_longer(seed: int) -> None:
+    habit = Habit(rate=1e6, away=(2.0, math.inf), away_as=(Failure.BUSY, "http.unavailable"))
+    world = one_file(20 << 20, habit, seed=seed)
+    assert world.run().missing == ("file",)
+    assert world.now < 2 + 20, "its pauses would end after up to 31 s"
 
 
 def test_a_host_that_never_comes_back_is_waited_for_some_seconds() -> None:

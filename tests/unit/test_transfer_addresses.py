@@ -13,9 +13,9 @@ from surefetch.transfer.transfers import Page
 @pytest.mark.parametrize(
     "host",
     [
-        "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "168.63.129.16", "0.0.0.0",
+        "127.0.0.1", "10.1.2.3", "169.254.169.254", "100.100.100.200", "192.0.0.192", "168.63.129.16",
         "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "0", "169.254.43518", "127.0.0.1.",
-        "127%2e0.0.1", "%31%32%37.0.0.1",
+        "127%2e0.0.1", "0.0.0.0", "%31%32%37.0.0.1",
         "[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:a00:5]", "[::127.0.0.1]", "[64:ff9b::a00:5]",
         "[64:ff9b:1::a00:5]", "[2002:7f00:1::1]", "[fec0::1]", "[fd00:ec2::254]", "[fe80::1%25eth0]",
         "localhost", "LOCALHOST.", "a.localhost", "metadata.google.internal", "nas.local", "router.lan",
@@ -74,3 +74,20 @@ def test_an_address_is_beyond_what_a_request_may_reach() -> None:
     assert beyond[Reach.LINK] == []
     assert beyond[Reach.PRIVATE] == ["169.254.169.254", "fe80::1%eth0", "::ffff:169.254.1.1"]
     assert beyond[Reach.PUBLIC] == ["10.1.2.3", "127.0.0.1", *beyond[Reach.PRIVATE]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "place", "is_sign_in"),
+    [
+        ("http://data.example/x", "http://10.5.50.1/login?dst=", True),
+        ("http://data.example/x", "http://192.168.1.99:1000/fgtauth?0a1b", True),
+        ("http://data.example/x", "http://192.168.1.1:8002/?redirurl=http%3A%2F%2FData.example%2Fx", True),
+        ("http://data.example/x", "https://guest.lan/", True),
+        ("http://data.example/x", "http://10.1.2.3/authors/x", False),
+        ("https://data.example/x", "http://10.1.2.3/login", False),
+    ],
+)
+def test_a_networks_sign_in_page_is_known_by_where_it_leads(asked: str, place: str, is_sign_in: bool) -> None:
+    assert policy.leads_to_sign_in(asked, [place]) is is_sign_in
+    assert policy.leads_to_sign_in(asked, ["https://else.example/", place]) is False
+    assert policy.leads_to_sign_in(asked, []) is False

@@ -6,15 +6,23 @@ import time
 
 import pytest
 
-from surefetch.transfer.names import NameCheck
+from surefetch.transfer import names
+from surefetch.transfer.names import RESOLVES, NameCheck
 
 
-def said(monkeypatch: pytest.MonkeyPatch, seconds: float, code: int) -> str:
-    """Ask a resolver that says `code` after so many seconds."""
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "_PAUSE", 0.0)
+
+
+def said(monkeypatch: pytest.MonkeyPatch, seconds: float, *codes: int) -> str:
+    """Ask a resolver that says `codes`, one a question, each after so many seconds, and then an address."""
+    told = iter(codes)
 
     def getaddrinfo(*_: object, **__: object) -> None:
         time.sleep(seconds)
-        raise socket.gaierror(code, "as told")
+        if code := next(told, 0):
+            raise socket.gaierror(code, "as told")
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     answered = threading.Event()
@@ -27,7 +35,24 @@ def said(monkeypatch: pytest.MonkeyPatch, seconds: float, code: int) -> str:
 
 
 def test_try_again_at_once_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert said(monkeypatch, 0.0, socket.EAI_AGAIN) == "EAI_AGAIN"
+    assert said(monkeypatch, 0.0, socket.EAI_AGAIN, socket.EAI_AGAIN) == "EAI_AGAIN"
+
+
+def test_try_again_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said(monkeypatch, 0.0, socket.EAI_AGAIN) == RESOLVES
+    assert said(monkeypatch, 0.0, socket.EAI_AGAIN, socket.EAI_NONAME) == "EAI_NONAME"
+
+
+def test_a_name_that_resolves_for_others_alone_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
+    answered = threading.Event()
+    check, words = NameCheck(answered.set), []
+    for _ in range(4):
+        answered.clear()
+        check.ask("data.example", 0.0)
+        assert answered.wait(10)
+        words += check.answers(0.0)
+    assert words == [("data.example", RESOLVES)] * 3 + [("data.example", "EAI_AGAIN")]
 
 
 def test_try_again_after_a_second_is_silence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ class Filling(Racing):
                 orders += self._break_off(run, Ending.SILENT)
         if now < self._silent_since + self._limits.patience:  # as at nearly every look: no more to weigh
             return orders
-        return orders + (self.give_up(Ending.SILENT) if now >= self._patient_until() else [])
+        return orders + (self.give_up(Ending.SILENT, now) if now >= self._patient_until() else [])
 
     def _is_last_hope(self, run: Running) -> bool:
         """Whether nobody else can be asked: who takes long to begin would take as long again."""
@@ -46,11 +46,14 @@ class Filling(Racing):
         may_mind = self._is_range(run.request) and not run.candidate.gave_range
         return not (has_begun or may_mind) and all(one is run.candidate for one in self._waiting())
 
-    def give_up(self, ending: Ending) -> list[Order]:
-        """Wait no longer for those who are asked; where all are silent, for nobody who never gave a byte."""
+    def give_up(self, ending: Ending, now: float) -> list[Order]:
+        """Wait no longer for those who are asked; where all are silent, for none who gave no byte lately."""
         for candidate in self._waiting():
             never_gave = candidate.host.was_asked and candidate.host.last_byte < 0
-            candidate.is_dropped |= candidate.running > 0 or (ending is Ending.SILENT and never_gave)
+            # One that is there and gave some of this very file may put off the rest, at each try for longer.
+            is_put_off = 0 <= candidate.last_byte <= now - self._limits.missed and not candidate.host.is_away
+            is_silent = ending is Ending.SILENT and (never_gave or is_put_off)
+            candidate.is_dropped |= candidate.running > 0 or is_silent
         return self._stop(ending)
 
     def _patient_until(self) -> float:

@@ -357,7 +357,7 @@ class Planner:
         for plan in list(self._turns.live):
             if ending is Ending.SLOW and plan.seconds(now) < SLOW_SECONDS:
                 continue  # what was measured is not of it
-            orders += plan.give_up(ending)
+            orders += plan.give_up(ending, now)
             self._touch(plan)
         return orders
 

@@ -28,6 +28,8 @@ from surefetch.transfer.trust import Trust, unusable
 SECONDS: Final = 5.0
 #: Seconds kept for collecting what came.
 _MARGIN: Final = 0.4
+#: Share of the time after which a connection must stand: libcurl then says where it hangs.
+_CONNECTING: Final = 0.9
 #: Hosts that are dialled by both address families.
 _DIALLED: Final = 4
 
@@ -70,7 +72,7 @@ def look(
         lookup: Gives the name of a known file for a digest.
     """
     started = time.monotonic()
-    until = started + max(0.5, asked.seconds - _MARGIN)
+    until = started + _looking_seconds(asked.seconds)
     home = str(Path.home())
     looks: dict[str, Callable[[], Any]] = {
         "store": partial(StoreLook, Path(asked.store)),
@@ -109,6 +111,15 @@ def look(
         clients=look_at_clients(first, environ),
         not_checked=_not_checked(asked, hosts, late, has_seen_all=has_seen_all),
     )
+
+
+def connecting_seconds(seconds: float) -> float:
+    """Return the seconds after which a connection must stand, of those for all looks."""
+    return _looking_seconds(seconds) * _CONNECTING
+
+
+def _looking_seconds(seconds: float) -> float:
+    return max(0.5, seconds - _MARGIN)
 
 
 def _dialled(asked: Asked, proxies: ProxyResolver) -> dict[str, int]:

@@ -17,7 +17,7 @@ from surefetch.diagnose.report import lines, markdown
 from surefetch.errors import SurefetchError
 from surefetch.model import Artifact, Dataset, Struct
 from surefetch.probes.hosts import Target
-from surefetch.probes.look import SECONDS, Asked, look
+from surefetch.probes.look import SECONDS, Asked, connecting_seconds, look
 from surefetch.session.called import program_name, shell_of
 from surefetch.session.engine import make_credentials, make_engine, make_resolver, pip_setting
 from surefetch.session.planting import move_aside, place
@@ -128,7 +128,8 @@ def _looked(session: Session, asked: Asked) -> Report:
     with find_trust(session.environ, settings.ca_bundle, pip_cert=cert) as trust:
         if session.settings.offline:
             return examine(look(asked, session.environ, engine=None, proxies=proxies, trust=trust))
-        with make_engine(session, named, make_credentials(session), keeps_log=True) as engine:
+        credentials, seconds = make_credentials(session), connecting_seconds(asked.seconds)
+        with make_engine(session, named, credentials, keeps_log=True, connect_timeout=seconds) as engine:
             return examine(
                 look(
                     asked,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -37,6 +38,7 @@ def make_engine(
     buffers: Buffers | None = None,
     proxies: ProxyResolver | None = None,
     keeps_log: bool = False,
+    connect_timeout: float = math.inf,
 ) -> Engine:
     """Make the engine; it opens no connection before the first request.
 
@@ -47,6 +49,7 @@ def make_engine(
         buffers: What bodies gather in.
         proxies: What decides how a URL is reached; None: what the settings say.
         keeps_log: Gather every exchange in `Engine.log`.
+        connect_timeout: Seconds until a connection must stand, if that is sooner than the setting says.
 
     Raises:
         SettingError: A proxy or trust setting cannot be used.
@@ -56,7 +59,7 @@ def make_engine(
     return Engine(
         Options(
             connections=limits_of(session).wire,
-            connect_timeout=settings.connect_timeout,
+            connect_timeout=min(settings.connect_timeout, connect_timeout),
             limit_rate=settings.limit_rate if settings.limit_rate < NO_LIMIT else 0,
             dead_after=_DEAD * min(settings.first_byte_timeout, settings.stall_timeout),
             keep_exchanges=keeps_log or bool(settings.trace),

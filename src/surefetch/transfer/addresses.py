@@ -11,8 +11,9 @@ from urllib.parse import unquote
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 #: Inside a network although `ipaddress` does not say so: shared space of carriers (RFC 6598), site-local
-#: addresses (RFC 3879: deprecated, still routed), and the service of Azure that virtual machines ask.
-_INSIDE: Final = ("100.64.0.0/10", "fec0::/10", "168.63.129.16/32")
+#: addresses (RFC 3879: deprecated, still routed), protocols' own (RFC 6890, in later Pythons; a cloud has its
+#: metadata at 192.0.0.192), and the service of Azure that virtual machines ask.
+_INSIDE: Final = ("100.64.0.0/10", "fec0::/10", "192.0.0.0/24", "168.63.129.16/32")
 #: Endings of names that private networks use and no public name server knows (RFC 6761, 6762, 8375; ICANN's
 #: `internal`, where clouds have their metadata services).
 _INSIDE_NAMES: Final = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from msgspec import structs
@@ -29,7 +30,7 @@ DOUBTED_BYTES: Final = 1 << 20
 
 
 class Head(Struct, frozen=True, kw_only=True):
-    """The head of the last answer on a connection, and of the proxy's answer to CONNECT before it."""
+    """The head of the last answer on a connection, and of the proxy's last answer to CONNECT before it."""
 
     status: int
     reason: str
@@ -109,8 +110,14 @@ def parse_head(lines: Sequence[bytes]) -> Head | None:
         reason=reason,
         version=version.removeprefix("HTTP/"),
         headers=_fields(lines[starts[-1] + 1 :]),
-        proxy_headers=_fields(lines[1 : starts[-1]]) if len(starts) > 1 else (),
+        proxy_headers=_fields(_before_last(lines, starts)),
     )
+
+
+def _before_last(lines: Sequence[bytes], starts: Sequence[int]) -> list[bytes]:
+    """Return the header lines before the last answer, but those of a proxy's question that was answered."""
+    heads = [lines[start:stop] for start, stop in pairwise(starts)]
+    return [line for first, *rest in heads if b" 407" not in first for line in rest]
 
 
 def weigh(head: Head, wanted: Wanted) -> Verdict:

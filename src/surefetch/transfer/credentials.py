@@ -139,7 +139,10 @@ class Credentials:
 
         try:
             content = netrc.netrc(str(path))
-            found = content.authenticators(host) if takes_default else content.hosts.get(host)
+            hosts = {
+                name.lower() if name != "default" else "": entry for name, entry in content.hosts.items()
+            }
+            found = hosts.get(host) or (hosts.get("") if takes_default else None)
         except netrc.NetrcParseError as error:
             self._warn(f"`{path}` is passed over: {error.msg}, line {error.lineno}")
             return []

@@ -33,7 +33,7 @@ from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
 from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
-from surefetch.transfer.names import NameCheck
+from surefetch.transfer.names import RESOLVES, NameCheck
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
 from surefetch.transfer.throttle import Throttle
 from surefetch.transfer.transfers import Download, Outcome, Page, Stage, Transfer
@@ -300,7 +300,9 @@ class Engine:
         self._lookout.look(now)
         for host, said in self._names.answers(now):
             for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
-                if urls.host(transfer.url) == host:
+                if urls.host(transfer.url) == host and said == RESOLVES:
+                    self._ask_again(transfer)
+                elif urls.host(transfer.url) == host:
                     self._fail(transfer, pycurl.E_COULDNT_RESOLVE_HOST, "", resolver=said)
 
     def _next_deadline(self, now: float) -> float:
@@ -448,8 +450,7 @@ class Engine:
         elif self._versions.is_to_be_turned(transfer, code, message) or channel.was_queued(
             code, message, transfer.asked_at
         ):
-            transfer.restart(transfer.url)
-            self._ask(transfer)
+            self._ask_again(transfer)
             return
         elif code == _E_PROXY:
             transfer.refused = self._sightings().refused_by_socks(channel, message)
@@ -465,9 +466,12 @@ class Engine:
         transfer.has_negotiated = True
         self._negotiating.add(route.proxy)
         self._leave_wire(transfer)
+        self._ask_again(transfer)
+        return True
+
+    def _ask_again(self, transfer: Transfer) -> None:
         transfer.restart(transfer.url)
         self._ask(transfer)
-        return True
 
     def _follow(self, transfer: Transfer) -> None:
         """Go where a redirect leads, if that is allowed."""

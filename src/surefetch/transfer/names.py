@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
 #: Seconds until a resolver that stays silent counts as such.
 _PATIENCE: Final = 2.0
+#: What is said of a name that resolves now, and how often a host is asked anew for it.
+RESOLVES: Final = ""
+_ANEW: Final = 3
+#: Seconds after "try again" until it is tried again.
+_PAUSE: Final = 1.0
 #: "Try again" after so many seconds means that no server answered: resolvers wait for a second at least.
 _SILENCE: Final = 0.9
 _CODES: Final = (
@@ -23,6 +29,7 @@ class NameCheck:
         self._wake = wake
         self._due: dict[str, float] = {}
         self._said: dict[str, str] = {}
+        self._resolved: Counter[str] = Counter()  # times that a name resolved at the second question
         self._is_closed = False
 
     def ask(self, host: str, now: float) -> None:
@@ -37,7 +44,7 @@ class NameCheck:
         for host, due in list(self._due.items()):
             if host in self._said or now >= due:
                 del self._due[host]
-                found.append((host, self._said.pop(host, "timeout")))
+                found.append((host, self._counted(host, self._said.pop(host, "timeout"))))
         return found
 
     @property
@@ -49,20 +56,31 @@ class NameCheck:
         """Take no more answers."""
         self._is_closed = True
 
-    def _resolve(self, host: str) -> None:
-        import socket  # 4 ms; names fail seldom
+    def _counted(self, host: str, said: str) -> str:
+        """Bound how often a name is said to resolve: libcurl may look it up otherwise, and never find it."""
+        self._resolved[host] += said == RESOLVES
+        return "EAI_AGAIN" if said == RESOLVES and self._resolved[host] > _ANEW else said
 
-        began = time.monotonic()
-        try:
-            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            said = "EAI_AGAIN"  # it works now: it did not a moment ago
-        except socket.gaierror as error:
-            names = {getattr(socket, name, None): name for name in _CODES}
-            said = names.get(error.errno, f"EAI_{error.errno}")
-            if said == "EAI_AGAIN" and time.monotonic() - began >= _SILENCE:
-                said = "timeout"
-        except (OSError, UnicodeError):
-            said = "EAI_FAIL"
+    def _resolve(self, host: str) -> None:
+        said = _ask_resolver(host)
+        if said == "EAI_AGAIN" and not self._is_closed:
+            time.sleep(_PAUSE)
+            said = _ask_resolver(host)
         if not self._is_closed:
             self._said[host] = said
             self._wake()
+
+
+def _ask_resolver(host: str) -> str:
+    import socket  # 4 ms; names fail seldom
+
+    began = time.monotonic()
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        names = {getattr(socket, name, None): name for name in _CODES}
+        said = names.get(error.errno, f"EAI_{error.errno}")
+        return "timeout" if said == "EAI_AGAIN" and time.monotonic() - began >= _SILENCE else said
+    except (OSError, UnicodeError):
+        return "EAI_FAIL"
+    return RESOLVES

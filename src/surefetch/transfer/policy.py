@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from surefetch.errors import SurefetchError
 from surefetch.events import Failure
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 #: Nobody else is to blame; the connections that stand go on.
 NO_SOCKET: Final = Refused(
     cause="local.limit", detail="no further connection: too many files open", failure=Failure.CONNECT
+)
+#: What addresses of a network's own sign-in page have in their host or path.
+_SIGN_IN: Final = re.compile(
+    r"log-?[io]n|sign-?in|auth(?!or)|guest|portal|captive|splash|hotspot|wi-?fi|wlan|welcome", re.IGNORECASE
 )
 
 
@@ -91,3 +97,18 @@ def refused_address(transfer: Transfer, address: str) -> Refused:
     if not transfer.hops and addresses.is_nowhere(address):
         return Refused(cause="dns.blocked", detail=f"`{host}` is given as {address}")
     return Refused(cause="policy.private-address", detail=f"`{host}` is at {address}")
+
+
+def leads_to_sign_in(asked_url: str, hops: Sequence[str]) -> bool:
+    """Whether a redirect into a network reads as that network's sign-in page.
+
+    Only plain http is led astray so, and the page is told where the user wanted to go. It is not asked.
+
+    Args:
+        asked_url: What was asked for.
+        hops: Where redirects led, the last into the network.
+    """
+    if not hops or any(not url.lower().startswith("http:") for url in (asked_url, *hops[:-1])):
+        return False
+    place, _, query = hops[-1].partition("?")
+    return _SIGN_IN.search(place) is not None or urls.host(asked_url) in unquote(query).lower()

@@ -153,6 +153,7 @@ def matches(host: str, port: int, exceptions: str) -> str:
     host = host.strip("[]").rstrip(".").lower()
     for entry in exceptions.replace(",", " ").split():
         name, entry_port = _split_port(entry.lower())
+        name = name.rstrip(".")  # a whole name, as name servers write it; curl takes it so, too
         if entry_port is not None and entry_port != port:
             continue
         if name == "*" or _matches_address(host, name) or _matches_name(host, name):

@@ -11,7 +11,7 @@ from surefetch.errors import SurefetchError
 from surefetch.events import Failure
 from surefetch.model import Lookup
 from surefetch.observation import Observation
-from surefetch.transfer import urls
+from surefetch.transfer import policy, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.judge import (
@@ -99,7 +99,7 @@ class Sightings:
         failure, cause, detail = verdict
         if cause == "policy.scheme" and transfer.hops:  # whoever led there is at fault, not who named the URL
             failure, cause, detail = Failure.MISSING, "http.redirect-dead", f"it leads on: {detail}"
-        if cause == "http.redirect-loop" and (portal := _portal(transfer)):
+        if portal := _portal(transfer, cause):
             failure, cause, detail = Failure.CORRUPT, "body.captive-portal", portal
         if failure is Failure.SERVER and seen.status in GATEWAYS:
             failure = Failure.GATEWAY
@@ -123,10 +123,13 @@ class Sightings:
         return Refused(cause=cause, detail=message)
 
 
-def _portal(transfer: Transfer) -> str:
-    """Say that a proxy leads every plain request to one page of its own, that page's too, if it does."""
+def _portal(transfer: Transfer, cause: str) -> str:
+    """Say where a network, or its proxy, leads to a page of its own; "" if it does not."""
+    asked, hops = transfer.asked_url, transfer.hops
+    if cause == "policy.private-address" and policy.leads_to_sign_in(asked, hops):
+        return f"it redirects to `{urls.mask(transfer.url.partition('?')[0])}`"
     is_seen = transfer.proxy.startswith("http") and transfer.url.startswith("http:")
-    asked, *pages = transfer.asked_url, *transfer.hops
-    is_alone = len(pages) == 2 and pages[0] == pages[1] and urls.host(pages[0]) != urls.host(asked)
-    said = f"the proxy `{urls.mask(transfer.proxy)}` leads there and again to `{urls.mask(pages[-1])}`"
-    return said if is_seen and is_alone else ""
+    is_loop = cause == "http.redirect-loop" and len(hops) == 2 and hops[0] == hops[1]
+    if is_seen and is_loop and urls.host(hops[0]) != urls.host(asked):
+        return f"the proxy `{urls.mask(transfer.proxy)}` leads there and again to `{urls.mask(hops[0])}`"
+    return ""
