@@ -36,7 +36,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from surefetch.cli import ending
 
     ending.catch()
-    return ending.exit_code(_run(sys.argv[1:]), INTERRUPTED)
+    try:
+        return ending.exit_code(_run(sys.argv[1:]), INTERRUPTED)
+    except KeyboardInterrupt:  # while an error was told
+        return ending.exit_code(INTERRUPTED, INTERRUPTED)
 
 
 def _run(words: list[str]) -> int:
