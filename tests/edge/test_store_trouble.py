@@ -103,6 +103,30 @@ def put(store):
 
 
 @pytest.mark.privileged
+@pytest.mark.parametrize("apart", ["blobs-v1", "parts-v1"])
+def test_a_store_on_two_disks_is_told_before_the_first_byte(tmp_path, apart):
+    mounts = f'mkdir -p "$PLACE/store/{apart}"; mount -t tmpfs none "$PLACE/store/{apart}"'
+    said = among(tmp_path / "disk", mounts, 'Store(place / "store").room(1, "mnist")')
+    blobs = tmp_path / "disk/store/blobs-v1/sha256"
+    assert said["code"] == "local.path"
+    assert (
+        said["message"]
+        == f"`{blobs}` could not be written: it lies on another disk than the rest of the store"
+    )
+    assert not [path for path in (tmp_path / "disk").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("inside", ["", "surefetch"])
+def test_a_link_that_leads_nowhere_is_told(tmp_path, inside):
+    link = tmp_path / "cache"
+    link.symlink_to(tmp_path / "scratch")  # a disk that is not mounted today
+    with pytest.raises(StoreError) as raised:
+        Store(link / inside).room(1, "mnist")
+    assert raised.value.code == "local.path"
+    assert f"`{link}` is a link to `{tmp_path}/scratch`, and no folder is there" in raised.value.message
+
+
+@pytest.mark.privileged
 def test_a_read_only_disk_is_told(tmp_path):
     said = among(tmp_path / "disk", READ_ONLY, 'Store(place / "store").room(1, "mnist")')
     assert said["code"] == "local.read-only"

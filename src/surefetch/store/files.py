@@ -39,6 +39,7 @@ _TROUBLES: Final = {
     errno.ENOENT: ("local.path", "it does not exist"),
     errno.ENOTDIR: ("local.path", "a part of the path is a file, not a folder"),
     errno.EEXIST: ("local.path", "a file stands where a folder should be"),
+    errno.EXDEV: ("local.path", "it lies on another disk than the rest of the store"),
     errno.EISDIR: ("local.path", "a folder stands where a file should be"),
     errno.ELOOP: ("local.path", "its symbolic links lead in a circle"),
     errno.EIO: ("local.io", "the disk reports an input or output error"),
@@ -91,6 +92,8 @@ def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str 
             f"this process may write files of {human_size(most)} at most (`ulimit -f`)",
         )
         hint = "raise the limit: `ulimit -f unlimited`"
+    if error.errno == errno.EEXIST and (link := Path(error.filename or path)).is_symlink():
+        why = f"`{link}` is a link to `{link.readlink()}`, and no folder is there"
     if error.errno == errno.EMFILE:
         hint = "raise the limit: `ulimit -n 4096`"
     if code == "local.name-too-long" and hint == HINT:
