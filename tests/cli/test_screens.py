@@ -127,13 +127,41 @@ def test_text_survives_a_console_that_has_no_unicode(surefetch: Run) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_the_default_folders_are_those_of_the_platform(home: Path) -> None:
+@pytest.mark.parametrize("given", [None, "", "/x", "/x/", "relative"])
+def test_the_default_folders_are_those_of_the_platform(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
     import platformdirs
 
     from surefetch import paths
 
-    assert paths.default_store(os.environ) == platformdirs.user_cache_dir("surefetch", appauthor=False)
-    assert paths.config_folder(os.environ) == platformdirs.user_config_dir("surefetch", appauthor=False)
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+        if given is not None:
+            monkeypatch.setenv(name, given)
+    if given != "relative":  # to be ignored: the XDG base directory specification
+        assert paths.default_store(os.environ) == platformdirs.user_cache_dir("surefetch", appauthor=False)
+        assert paths.config_folder(os.environ) == platformdirs.user_config_dir("surefetch", appauthor=False)
+    elif sys.platform == "linux":
+        assert paths.default_store(os.environ) == f"{home}/.cache/surefetch"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users have numbers elsewhere")
+def test_a_user_without_home_and_name_can_fetch(site: Site, home: Path) -> None:
+    """As a container has it that runs with a number: nothing is kept in a folder called `~`."""
+    code = (
+        "import pwd, sys; pwd.getpwuid = lambda number: {}[number]; from surefetch import paths;"
+        "assert paths.default_store({}).startswith('/');"
+        "from surefetch.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    words = ("get", "tiny", *named(site), "--store", "store")
+    environ = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True, text=True, timeout=60, check=False, cwd=home, env=environ,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (home / "~").exists()
 
 
 @pytest.mark.parametrize(
