@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -247,3 +249,28 @@ def test_a_file_of_the_store_is_held_against_what_it_was(surefetch: Run, site: S
     damaged = surefetch("verify", str(path))
     assert damaged.returncode == 10 and damaged.stdout.startswith("damaged"), damaged.stdout
     assert "changed after it was proven" in damaged.stdout
+
+
+@pytest.mark.parametrize("name", ["a[/b].gz", "[bold]b.gz", "long-" * 40 + "b.gz"])
+def test_a_bar_shows_the_end_of_any_address_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    from io import StringIO
+
+    from surefetch.reporters import TerminalReporter
+
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    reporter = TerminalReporter(stream)
+    reporter.begin(f"http://127.0.0.1:8000/{name}", 20_000_000)
+    time.sleep(0.35)  # what is over at once draws no bar
+    for done in (1_000_000, 19_999_999):
+        reporter.progress(done, 20_000_000, "127.0.0.1:8000")
+        time.sleep(0.15)
+    reporter.end()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert name[-20:] in text
+    assert "20.0/20.0 MB" in text
