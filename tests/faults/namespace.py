@@ -48,6 +48,7 @@ class Scenario:
     answers: Mapping[str, str | int | None] = field(default_factory=dict)  # name -> address, error, silence
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # lines of /etc/hosts
     has_server: bool = True  # a name server listens
+    fails_for: float = 0.0  # seconds in which it answers nothing but SERVFAIL
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -63,6 +64,7 @@ SCENARIOS: dict[str, Scenario] = {
     "all names unknown": get("a.example", "b.example"),
     "name server fails": get("data.example", answers={"data.example": SERVFAIL}),
     "name server refuses": get("data.example", answers={"data.example": REFUSED}),
+    "name server only begins": get("data.example", answers={"data.example": HERE}, fails_for=0.7),
     "name server is silent": get("data.example", answers={"data.example": None}),
     "no name server": get("data.example", has_server=False),
     "name is blocked": get("data.example", answers={"data.example": "0.0.0.0"}),
@@ -157,7 +159,7 @@ def _run(scenario: Scenario, port: int, home: Path) -> dict[str, object]:
     with (
         _laid_over("/etc/hosts", "\n".join(lines) + "\n"),
         _laid_over("/etc/resolv.conf", "nameserver 127.0.0.1\noptions timeout:2 attempts:1\n"),
-        _name_server(scenario.answers) if scenario.has_server else contextlib.nullcontext(),
+        _name_server(scenario) if scenario.has_server else contextlib.nullcontext(),
     ):
         began = time.monotonic()
         done = subprocess.run(
@@ -184,13 +186,13 @@ def _laid_over(path: str, text: str) -> Iterator[None]:
 
 
 @contextmanager
-def _name_server(answers: Mapping[str, str | int | None]) -> Iterator[None]:
+def _name_server(scenario: Scenario) -> Iterator[None]:
     """Answer questions for names (RFC 1035) on loopback; a name that is not in the table does not exist."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as plain:
         plain.bind(("127.0.0.1", 53))
         plain.settimeout(0.2)
         closing = threading.Event()
-        thread = threading.Thread(target=_answer_all, args=(plain, answers, closing), daemon=True)
+        thread = threading.Thread(target=_answer_all, args=(plain, scenario, closing), daemon=True)
         thread.start()
         try:
             yield
@@ -199,26 +201,25 @@ def _name_server(answers: Mapping[str, str | int | None]) -> Iterator[None]:
             thread.join(5)
 
 
-def _answer_all(
-    plain: socket.socket, answers: Mapping[str, str | int | None], closing: threading.Event
-) -> None:
+def _answer_all(plain: socket.socket, scenario: Scenario, closing: threading.Event) -> None:
+    works_at = time.monotonic() + scenario.fails_for
     while not closing.is_set():
         try:
             question, client = plain.recvfrom(512)
         except TimeoutError:
             continue
-        if (reply := _reply(question, answers)) is not None:
+        if (reply := _reply(question, scenario.answers, fails=time.monotonic() < works_at)) is not None:
             plain.sendto(reply, client)
 
 
-def _reply(question: bytes, answers: Mapping[str, str | int | None]) -> bytes | None:
+def _reply(question: bytes, answers: Mapping[str, str | int | None], *, fails: bool) -> bytes | None:
     """Compose the reply; None for silence. A name with an address has no IPv6 one."""
     labels, at = [], 12
     while length := question[at]:
         labels.append(question[at + 1 : at + 1 + length].decode("ascii"))
         at += 1 + length
     asked, kind = question[12 : at + 5], struct.unpack("!H", question[at + 1 : at + 3])[0]
-    answer = answers.get(".".join(labels).lower(), NXDOMAIN)
+    answer = SERVFAIL if fails else answers.get(".".join(labels).lower(), NXDOMAIN)
     if answer is None:
         return None
     code = answer if isinstance(answer, int) else NOERROR

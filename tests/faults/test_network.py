@@ -59,6 +59,10 @@ def test_each_fault_of_names_and_connections_has_its_cause(
     assert evidence in told.message and word in told.hint, told.screen
 
 
+def test_a_name_server_that_only_begins_is_asked_again(results: Results) -> None:
+    assert results["name server only begins"]["code"] == 0, results["name server only begins"]
+
+
 @pytest.mark.parametrize("scenario", ["one is swallowed", "IPv6 is swallowed"])
 def test_one_way_that_is_open_is_enough(results: Results, scenario: str) -> None:
     assert results[scenario]["code"] == 0, results[scenario]

@@ -299,9 +299,13 @@ class Engine:
                 self._intake.look_at_head(transfer)
         self._lookout.look(now)
         for host, said in self._names.answers(now):
-            for transfer in [t for t in self._active.values() if t.stage is Stage.LEFT]:
-                if urls.host(transfer.url) == host:
+            left = [t for t in self._active.values() if t.stage is Stage.LEFT]
+            for transfer in [t for t in left if urls.host(t.url) == host]:
+                if said:
                     self._fail(transfer, pycurl.E_COULDNT_RESOLVE_HOST, "", resolver=said)
+                else:
+                    transfer.restart(transfer.url)
+                    self._ask(transfer)
 
     def _next_deadline(self, now: float) -> float:
         soonest = now + 3600.0

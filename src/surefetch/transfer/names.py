@@ -9,6 +9,8 @@ from typing import Final
 
 #: Seconds until a resolver that stays silent counts as such.
 _PATIENCE: Final = 2.0
+#: Seconds until somebody is asked again who said "try again" at once: a name server that only begins.
+_AGAIN: Final = 1.0
 #: "Try again" after so many seconds means that no server answered: resolvers wait for a second at least.
 _SILENCE: Final = 0.9
 _CODES: Final = (
@@ -23,6 +25,7 @@ class NameCheck:
         self._wake = wake
         self._due: dict[str, float] = {}
         self._said: dict[str, str] = {}
+        self._works: set[str] = set()  # said once of a host that libcurl could not resolve
         self._is_closed = False
 
     def ask(self, host: str, now: float) -> None:
@@ -32,7 +35,10 @@ class NameCheck:
             threading.Thread(target=self._resolve, args=(host,), daemon=True).start()
 
     def answers(self, now: float) -> list[tuple[str, str]]:
-        """Return (host, what the resolver said) of the questions that are answered or overdue."""
+        """Return (host, what the resolver said) of the questions that are answered or overdue.
+
+        It said nothing where the name resolves now; that is told once of each host.
+        """
         found = []
         for host, due in list(self._due.items()):
             if host in self._said or now >= due:
@@ -50,19 +56,30 @@ class NameCheck:
         self._is_closed = True
 
     def _resolve(self, host: str) -> None:
-        import socket  # 4 ms; names fail seldom
-
-        began = time.monotonic()
-        try:
-            socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-            said = "EAI_AGAIN"  # it works now: it did not a moment ago
-        except socket.gaierror as error:
-            names = {getattr(socket, name, None): name for name in _CODES}
-            said = names.get(error.errno, f"EAI_{error.errno}")
-            if said == "EAI_AGAIN" and time.monotonic() - began >= _SILENCE:
-                said = "timeout"
-        except (OSError, UnicodeError):
-            said = "EAI_FAIL"
+        said = _asked(host)
+        if said == "EAI_AGAIN":
+            time.sleep(_AGAIN)
+            said = _asked(host)
+        if not said and host in self._works:
+            said = "EAI_AGAIN"
+        elif not said:
+            self._works.add(host)
         if not self._is_closed:
             self._said[host] = said
             self._wake()
+
+
+def _asked(host: str) -> str:
+    """Return what the resolver says is wrong with a name; nothing: it has an address."""
+    import socket  # 4 ms; names fail seldom
+
+    began = time.monotonic()
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except socket.gaierror as error:
+        names = {getattr(socket, name, None): name for name in _CODES}
+        said = names.get(error.errno, f"EAI_{error.errno}")
+        return "timeout" if said == "EAI_AGAIN" and time.monotonic() - began >= _SILENCE else said
+    except (OSError, UnicodeError):
+        return "EAI_FAIL"
+    return ""
