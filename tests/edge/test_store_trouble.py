@@ -1,5 +1,6 @@
 """Disks that are full, read-only, forbidden or not folders: said before the first byte, with one hint."""
 
+import errno
 import json
 import os
 import subprocess
@@ -246,3 +247,19 @@ def test_room_that_unfinished_downloads_take_is_told(tmp_path, monkeypatch):
     with pytest.raises(StoreError) as caught:
         store.room(15_000_000, "mnist")
     assert "prune" not in caught.value.hint
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_disk_that_knows_no_permissions_keeps_files_all_the_same(tmp_path, monkeypatch, number):
+    """A shared folder of a virtual machine, a bucket through FUSE: the file came whole, and was dropped."""
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    for name in ("chmod", "fchmod", "link", "symlink"):
+        monkeypatch.setattr(os, name, refuse)
+    store, data = Store(tmp_path / "store"), some_bytes(MIB)
+    publish(store, data)
+    view = store.view("mnist", "1", {"images.gz": sha256(data).hex})
+    copy = store.copy_out(sha256(data).hex, tmp_path / "copy.gz")
+    assert (view / "images.gz").read_bytes() == copy.read_bytes() == data

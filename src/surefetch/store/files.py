@@ -50,6 +50,8 @@ _TROUBLES: Final = {
 _FICLONE: Final = 0x40049409  # ioctl_ficlonerange(2), Linux
 #: What a file system answers that has no reflinks at all; it is not asked again in this process.
 _NO_REFLINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS})
+#: What a file system answers that has no permissions, or lets nobody change them: vboxsf, exFAT, buckets.
+_NO_MODES: Final = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS})
 _NEVER_CLONES: Final[set[int]] = set()  # devices
 _MANY: Final = 1 << 20  # open files: as good as no limit
 _O_BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -239,10 +241,16 @@ def copy(source: Path, target: Path, take: Callable[[memoryview], None] | None =
 
 def make_read_only(descriptor: int, path: str | os.PathLike[str]) -> None:
     """Take from an open file everybody's right to write it, and let everybody read it."""
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o444)
-    else:
-        Path(path).chmod(0o444)
+    set_mode(descriptor if hasattr(os, "fchmod") else path, 0o444)
+
+
+def set_mode(file: int | str | os.PathLike[str], mode: int) -> None:
+    """Set who may read and write a file, where its disk knows that: shared folders and FUSE often do not."""
+    try:
+        os.chmod(file, mode)  # noqa: PTH101 - also of an open file
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
 
 
 def sync_data(descriptor: int) -> None:

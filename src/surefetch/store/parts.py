@@ -153,7 +153,7 @@ def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
     if journal is None or journal.key != key or (None not in (size, journal.size) and size != journal.size):
         return None
     try:
-        path.chmod(0o600)  # it was sealed, and its owner died before it got its name
+        files.set_mode(path, 0o600)  # it was sealed, and its owner died before it got its name
         descriptor = os.open(path, _AS_IT_IS)
     except OSError:
         return None

@@ -261,10 +261,10 @@ class Store:
         self.blobs.make_folder(blobs)
         path = self.folder / layout.PARTS / f".{files.nonce()}.tmp"
         os.close(files.create(path))
-        try:
-            with files.told(blobs, "written"):
+        with files.told(blobs, "written"):
+            try:
                 files.replace(path, blobs / path.name)
-        except StoreError:
-            files.remove(path)
-            raise
-        files.remove(blobs / path.name)
+            except OSError:
+                files.remove(path)
+                raise
+            files.remove(blobs / path.name)
