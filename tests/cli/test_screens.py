@@ -184,6 +184,8 @@ def test_what_the_system_refuses_is_no_bug(error: Exception) -> None:
     wrapped.__cause__ = error
     assert _system_limit(wrapped) is not None
     assert _system_limit(RuntimeError("something else")) is None
+    sandbox = _system_limit(RuntimeError("initializing curl-multi failed"))
+    assert sandbox is not None and "eventfd" in sandbox.message
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the shell closes the streams")
