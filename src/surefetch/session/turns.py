@@ -66,8 +66,10 @@ def _wait(session: Session, lead: Lead, name: str) -> float:
     before = seen = lead.sign()
     is_told = False
     while seen is not None and seen.is_of(before):
+        looked = time.monotonic()
         time.sleep(LOOK)
         now = time.monotonic()
+        since += now - looked if now - looked > TELL else 0.0  # this process was stopped, as may be the other
         if lead.take() or now - since > QUIET or 0 < session.settings.deadline < now - began:
             break
         if not is_told and now - began > TELL:
