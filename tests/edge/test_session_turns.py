@@ -169,6 +169,7 @@ def test_a_deadline_holds_for_who_waits(
     with pytest.raises(FetchError) as caught:
         get(home / "store", url, deadline=0.5)
     assert caught.value.code == "transfer.deadline"
+    assert "of waiting for another process" in caught.value.message
     assert time.monotonic() - began < 3
     lead.release(is_over=True)
 
