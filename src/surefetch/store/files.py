@@ -253,6 +253,33 @@ def set_mode(file: int | str | os.PathLike[str], mode: int) -> None:
             raise
 
 
+def hold(descriptor: int) -> bool:
+    """Lock an open file as long as it is open, for `is_let_go`; return whether nobody else had it."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody holds it, or its file system has no locks
+        return False
+    return True
+
+
+def is_let_go(path: str | os.PathLike[str]) -> bool:
+    """Whether a file that was held is open nowhere in this system, as far as its disk has true locks."""
+    opened: list[int] = []
+    try:
+        for _ in range(2):
+            opened.append(os.open(path, os.O_RDWR | _O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)))
+        return hold(opened[0]) and not hold(opened[1])  # some disks give everybody the lock
+    except OSError:
+        return False
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+
+
 def sync_data(descriptor: int) -> None:
     """Have a file's bytes, and what is needed to find them, on the disk before returning."""
     if sys.platform == "darwin":
