@@ -56,8 +56,8 @@ def _leave(code: int) -> None:
         try:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
-        except (OSError, ValueError):  # the reader is gone: Python's own way out
-            sys.exit(code)
+        except (OSError, ValueError):  # stdout takes no more: Python's own code, unless more is known
+            code = code or 120
         os._exit(code)
     sys.exit(code)
 

@@ -47,13 +47,14 @@ class Buffers:
             view: Of a buffer's bytes. Other memory cannot be kept.
 
         Returns:
-            Whether it is kept: not if all but one are already, nor for the sake of less than half a buffer.
+            Whether it is kept: not if all but one are already, nor for the sake of less than half a buffer,
+            nor if there is no memory for another one to fill.
         """
         key = id(view.obj)
         with self._lock:
             if key not in self._made or len(view) < self._size // 2:
                 return False
-            if key not in self._keepers and len(self._keepers) >= self._most - 1:
+            if key not in self._keepers and not self._leaves_one():
                 return False
             self._keepers[key] = self._keepers.get(key, 0) + 1
             return True
@@ -67,6 +68,18 @@ class Buffers:
                 del self._keepers[key]
                 if self._made[key] is not self._filling:
                     self._free.append(self._made[key])
+
+    def _leaves_one(self) -> bool:
+        """Whether one more buffer is there, or can be had, to be filled instead of one that is kept."""
+        if len(self._keepers) >= self._most - 1:
+            return False
+        if self._free:
+            return True
+        try:
+            self._free.append(self._make())
+        except (OSError, MemoryError):  # `ulimit -v`: what cannot be kept is read from the disk
+            return False
+        return True
 
     def _make(self) -> mmap.mmap:
         buffer = fresh_memory(self._size)

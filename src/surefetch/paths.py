@@ -14,11 +14,12 @@ from collections.abc import Mapping
 def default_store(environ: Mapping[str, str]) -> str:
     """Return the store's default folder: the user's cache folder for `surefetch`."""
     if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA") or os.path.join(_home(environ), "AppData", "Local")  # noqa: PTH118 - see module
+        local = environ.get("LOCALAPPDATA") or os.path.join(_home(), "AppData", "Local")  # noqa: PTH118 - see module
         return os.path.join(local, "surefetch", "Cache")  # noqa: PTH118
     if sys.platform == "darwin":
-        return _home(environ) + "/Library/Caches/surefetch"
-    return _absolute(environ.get("XDG_CACHE_HOME")) or _home(environ) + "/.cache/surefetch"
+        return _home() + "/Library/Caches/surefetch"
+    cache = _absolute(environ.get("XDG_CACHE_HOME")) or _home() + "/.cache"
+    return cache + "/surefetch"
 
 
 def config_folder(environ: Mapping[str, str]) -> str:
@@ -26,11 +27,11 @@ def config_folder(environ: Mapping[str, str]) -> str:
     if override := environ.get("SUREFETCH_CONFIG"):
         return os.path.dirname(os.path.abspath(override))  # noqa: PTH100, PTH120
     if sys.platform == "win32":
-        local = environ.get("LOCALAPPDATA") or os.path.join(_home(environ), "AppData", "Local")  # noqa: PTH118
+        local = environ.get("LOCALAPPDATA") or os.path.join(_home(), "AppData", "Local")  # noqa: PTH118
         return os.path.join(local, "surefetch")  # noqa: PTH118
     if sys.platform == "darwin":
-        return _home(environ) + "/Library/Application Support/surefetch"
-    config = _absolute(environ.get("XDG_CONFIG_HOME")) or _home(environ) + "/.config"
+        return _home() + "/Library/Application Support/surefetch"
+    config = _absolute(environ.get("XDG_CONFIG_HOME")) or _home() + "/.config"
     return config + "/surefetch"
 
 
@@ -58,10 +59,16 @@ def store_folder(environ: Mapping[str, str], argument: str | os.PathLike[str] | 
     return default_store(environ)
 
 
-def _home(environ: Mapping[str, str]) -> str:
-    return os.path.expanduser("~")  # noqa: PTH111
+def home_folder() -> str:
+    """Return the user's home folder; `/` for who has none: a container's user without HOME and name."""
+    home = os.path.expanduser("~")  # noqa: PTH111
+    return "/" if home == "~" else home  # never a folder called `~` where the program runs
+
+
+def _home() -> str:
+    return home_folder().rstrip("/")
 
 
 def _absolute(path: str | None) -> str | None:
     # The XDG base directory specification: a relative path is to be ignored.
-    return path if path and os.path.isabs(path) else None  # noqa: PTH117
+    return path.rstrip("/") if path and os.path.isabs(path) else None  # noqa: PTH117

@@ -12,6 +12,8 @@ from surefetch.units import human_size
 
 #: Seconds between two plain progress lines, where there is no terminal to draw on.
 PLAIN_INTERVAL = 5.0
+#: Characters of a title beside a bar; of a longer one, an address, its end says most.
+TITLE = 28
 
 
 class Reporter(Protocol):
@@ -114,17 +116,19 @@ class TerminalReporter:
     def _draw(self, total: int | None) -> tuple[Any, Any]:
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+        from rich.table import Column
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # addresses may have brackets
             BarColumn(bar_width=24),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TextColumn("{task.fields[note]}", style="dim"),
+            DownloadColumn(table_column=Column(no_wrap=True)),
+            TransferSpeedColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[note]}", style="dim", markup=False),
         )
         bar = Progress(*columns, console=Console(file=self._stream), transient=True)
         bar.start()
-        return bar, bar.add_task(self._title, total=total, note="")
+        title = self._title if len(self._title) <= TITLE else f"…{self._title[1 - TITLE :]}"
+        return bar, bar.add_task(title, total=total, note="")
 
 
 class NotebookReporter:

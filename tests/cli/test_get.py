@@ -331,10 +331,12 @@ def test_who_is_asked_to_end_says_what_is_kept(site: Site, home: Path, name: str
             break
         time.sleep(0.05)
     time.sleep(0.5)
-    process.send_signal(number)
+    for _ in range(8):  # a terminal tells all its processes, and who started this one hands it on
+        process.send_signal(number)
+        time.sleep(0.005)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == code
-    assert "kept" in errors
+    assert "kept" in errors and "Traceback" not in errors
 
 
 def test_a_killed_get_goes_on_where_it_was(surefetch: Run, site: Site) -> None:

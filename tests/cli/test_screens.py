@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -127,13 +129,41 @@ def test_text_survives_a_console_that_has_no_unicode(surefetch: Run) -> None:
     assert result.returncode == 0, result.stderr
 
 
-def test_the_default_folders_are_those_of_the_platform(home: Path) -> None:
+@pytest.mark.parametrize("given", [None, "", "/x", "/x/", "relative"])
+def test_the_default_folders_are_those_of_the_platform(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str | None
+) -> None:
     import platformdirs
 
     from surefetch import paths
 
-    assert paths.default_store(os.environ) == platformdirs.user_cache_dir("surefetch", appauthor=False)
-    assert paths.config_folder(os.environ) == platformdirs.user_config_dir("surefetch", appauthor=False)
+    for name in ("XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+        if given is not None:
+            monkeypatch.setenv(name, given)
+    if given != "relative":  # to be ignored: the XDG base directory specification
+        assert paths.default_store(os.environ) == platformdirs.user_cache_dir("surefetch", appauthor=False)
+        assert paths.config_folder(os.environ) == platformdirs.user_config_dir("surefetch", appauthor=False)
+    elif sys.platform == "linux":
+        assert paths.default_store(os.environ) == f"{home}/.cache/surefetch"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users have numbers elsewhere")
+def test_a_user_without_home_and_name_can_fetch(site: Site, home: Path) -> None:
+    """As a container has it that runs with a number: nothing is kept in a folder called `~`."""
+    code = (
+        "import pwd, sys; pwd.getpwuid = lambda number: {}[number]; from surefetch import paths;"
+        "assert paths.default_store({}).startswith('/');"
+        "from surefetch.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    words = ("get", "tiny", *named(site), "--store", "store")
+    environ = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True, text=True, timeout=60, check=False, cwd=home, env=environ,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert not (home / "~").exists()
 
 
 @pytest.mark.parametrize(
@@ -154,6 +184,8 @@ def test_what_the_system_refuses_is_no_bug(error: Exception) -> None:
     wrapped.__cause__ = error
     assert _system_limit(wrapped) is not None
     assert _system_limit(RuntimeError("something else")) is None
+    sandbox = _system_limit(RuntimeError("initializing curl-multi failed"))
+    assert sandbox is not None and "eventfd" in sandbox.message
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the shell closes the streams")
@@ -219,3 +251,28 @@ def test_a_file_of_the_store_is_held_against_what_it_was(surefetch: Run, site: S
     damaged = surefetch("verify", str(path))
     assert damaged.returncode == 10 and damaged.stdout.startswith("damaged"), damaged.stdout
     assert "changed after it was proven" in damaged.stdout
+
+
+@pytest.mark.parametrize("name", ["a[/b].gz", "[bold]b.gz", "long-" * 40 + "b.gz"])
+def test_a_bar_shows_the_end_of_any_address_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    from io import StringIO
+
+    from surefetch.reporters import TerminalReporter
+
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
+    reporter = TerminalReporter(stream)
+    reporter.begin(f"http://127.0.0.1:8000/{name}", 20_000_000)
+    time.sleep(0.35)  # what is over at once draws no bar
+    for done in (1_000_000, 19_999_999):
+        reporter.progress(done, 20_000_000, "127.0.0.1:8000")
+        time.sleep(0.15)
+    reporter.end()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert name[-20:] in text
+    assert "20.0/20.0 MB" in text

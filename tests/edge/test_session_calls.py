@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import pickle
@@ -19,6 +20,7 @@ from surefetch.paths import default_store
 from surefetch.reporters import SilentReporter
 from surefetch.session.facade import Session
 from surefetch.settings import Settings
+from surefetch.transfer import channel
 from tests.fakes.faulty_server import FaultyServer, Script
 
 DATA = bytes(range(256)) * 40
@@ -131,3 +133,19 @@ def test_an_error_that_comes_from_another_process_tells_all(session: Session, se
     copy: SurefetchError = pickle.loads(pickle.dumps(caught.value))
     assert str(copy) == str(caught.value) and copy.attempts == caught.value.attempts
     assert (copy.code, copy.fault, copy.exit_code) == ("http.not-found", "mirror", 3)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EAFNOSUPPORT])
+def test_a_host_is_not_blamed_where_no_socket_may_be_made(
+    session: Session, server: FaultyServer, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """In a sandbox, or without IPv6: it was called a port on which nothing accepts connections."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(channel, "lend", refuse)
+    with pytest.raises(FetchError) as raised:
+        session.get(f"{server.origin}/no-socket.bin", sha256=SHA256)
+    assert (raised.value.code, raised.value.fault) == ("connect.unreachable", "network")
+    assert "/no-socket.bin" not in server.targets()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -117,6 +119,28 @@ def test_who_leads_and_gives_no_sign_of_life_is_waited_for_no_longer(
     silent.release(is_over=True)
 
 
+def test_who_was_stopped_together_with_who_leads_goes_on_waiting(
+    home: Path, server: FaultyServer, tmp_path: Path
+) -> None:
+    """As all processes of a container are that is paused: each of them fetched then."""
+    url = server.serve("/f.bin", DATA, *[Script(drip=(2048, 0.02))] * 40)
+    code = (
+        "import sys; from surefetch.session import turns; turns.QUIET = 3.0;"
+        "from surefetch.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    words = ["get", url, "--sha256", SHA256, "--store", str(home / "store"), "--json"]
+    command = [sys.executable, "-c", code, *words]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, cwd=tmp_path) for _ in range(2)]
+    time.sleep(1.2)
+    assert [process.poll() for process in processes] == [None, None]
+    for number, seconds in ((signal.SIGSTOP, 5.0), (signal.SIGCONT, 0.0)):
+        for process in processes:
+            process.send_signal(number)
+        time.sleep(seconds)
+    told = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    assert sorted(one["fetched"] for one in told) == [0, len(DATA)]
+
+
 def test_the_lead_of_a_process_that_died_goes_to_the_next(
     home: Path, server: FaultyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +169,7 @@ def test_a_deadline_holds_for_who_waits(
     with pytest.raises(FetchError) as caught:
         get(home / "store", url, deadline=0.5)
     assert caught.value.code == "transfer.deadline"
+    assert "of waiting for another process" in caught.value.message
     assert time.monotonic() - began < 3
     lead.release(is_over=True)
 

@@ -3,13 +3,14 @@
 import json
 import os
 import signal
+import sys
 import time
 from itertools import pairwise
 
 import pytest
 
 from surefetch.errors import StoreError
-from surefetch.store import Part, Store, owner
+from surefetch.store import Part, Store, files, owner
 from surefetch.store.journal import journal_of
 from surefetch.store.owner import Owner
 from surefetch.store.prover import Prover
@@ -195,6 +196,34 @@ def test_of_two_who_take_over_one_wins(store):
     assert [bool(first.received), bool(second.received)] == [True, False]
     first.abandon()
     second.abandon()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no process namespaces")
+def test_a_part_of_another_container_is_taken_over_once_nobody_has_it_open(store):
+    """A container that was killed and started anew fetched everything again, for a day."""
+    part = begun(store)
+    part.save()
+    path = reowned(part.path, f"{owner.machine()[:4]}01234567-1-5")
+    other = store.part(KEY, len(DATA))
+    assert not other.received, "its owner has it open"
+    other.abandon()
+    part.close_file()  # as the end of its process does
+    taken = store.part(KEY, len(DATA))
+    assert taken.received.total == 2 * MIB
+    assert not path.exists()
+    taken.abandon()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are no process namespaces")
+def test_where_everybody_gets_a_lock_a_part_of_another_container_is_left_alone(store, monkeypatch):
+    monkeypatch.setattr(files, "hold", lambda _: True)
+    part = begun(store)
+    part.save()
+    reowned(part.path, f"{owner.machine()[:4]}01234567-1-5")
+    other = store.part(KEY, len(DATA))
+    assert not other.received
+    other.abandon()
+    part.close_file()
 
 
 def test_a_foreign_part_is_left_alone_for_a_day_and_then_copied(store):

@@ -1,5 +1,6 @@
 """Disks that are full, read-only, forbidden or not folders: said before the first byte, with one hint."""
 
+import errno
 import json
 import os
 import subprocess
@@ -100,6 +101,30 @@ def put(store):
 """
     said = among(tmp_path / "disk", SMALL, 'put(Store(place / "store"))', before)
     assert said == {"code": "local.disk-full", "left": []}
+
+
+@pytest.mark.privileged
+@pytest.mark.parametrize("apart", ["blobs-v1", "parts-v1"])
+def test_a_store_on_two_disks_is_told_before_the_first_byte(tmp_path, apart):
+    mounts = f'mkdir -p "$PLACE/store/{apart}"; mount -t tmpfs none "$PLACE/store/{apart}"'
+    said = among(tmp_path / "disk", mounts, 'Store(place / "store").room(1, "mnist")')
+    blobs = tmp_path / "disk/store/blobs-v1/sha256"
+    assert said["code"] == "local.path"
+    assert (
+        said["message"]
+        == f"`{blobs}` could not be written: it lies on another disk than the rest of the store"
+    )
+    assert not [path for path in (tmp_path / "disk").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("inside", ["", "surefetch"])
+def test_a_link_that_leads_nowhere_is_told(tmp_path, inside):
+    link = tmp_path / "cache"
+    link.symlink_to(tmp_path / "scratch")  # a disk that is not mounted today
+    with pytest.raises(StoreError) as raised:
+        Store(link / inside).room(1, "mnist")
+    assert raised.value.code == "local.path"
+    assert f"`{link}` is a link to `{tmp_path}/scratch`, and no folder is there" in raised.value.message
 
 
 @pytest.mark.privileged
@@ -222,3 +247,19 @@ def test_room_that_unfinished_downloads_take_is_told(tmp_path, monkeypatch):
     with pytest.raises(StoreError) as caught:
         store.room(15_000_000, "mnist")
     assert "prune" not in caught.value.hint
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_disk_that_knows_no_permissions_keeps_files_all_the_same(tmp_path, monkeypatch, number):
+    """A shared folder of a virtual machine, a bucket through FUSE: the file came whole, and was dropped."""
+
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    for name in ("chmod", "fchmod", "link", "symlink"):
+        monkeypatch.setattr(os, name, refuse)
+    store, data = Store(tmp_path / "store"), some_bytes(MIB)
+    publish(store, data)
+    view = store.view("mnist", "1", {"images.gz": sha256(data).hex})
+    copy = store.copy_out(sha256(data).hex, tmp_path / "copy.gz")
+    assert (view / "images.gz").read_bytes() == copy.read_bytes() == data

@@ -1,7 +1,11 @@
 """Buffers: what is kept is never filled again before it is given back."""
 
+import errno
 import random
 
+import pytest
+
+from surefetch import buffers as memory
 from surefetch.buffers import Buffers
 
 
@@ -51,6 +55,17 @@ def test_one_buffer_always_stays_free() -> None:
     buffers = Buffers(64, most=3)
     kept = [buffers.keep(memoryview(buffers.next())) for _ in range(5)]
     assert kept == [True, True, False, False, False]
+
+
+def test_nothing_is_kept_where_no_memory_is_left_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(size: int) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    buffers = Buffers(64)
+    only = buffers.next()
+    monkeypatch.setattr(memory, "fresh_memory", refuse)
+    assert not buffers.keep(memoryview(only))
+    assert buffers.next() is only
 
 
 def test_other_memory_and_small_parts_are_not_kept() -> None:

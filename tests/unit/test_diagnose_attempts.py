@@ -105,6 +105,7 @@ CASES: dict[str, tuple[Observation, str]] = {
     ),
     "unreachable": (saw(curl_code=7, os_errno=101, phase=Phase.CONNECT), "connect.unreachable"),
     "no route": (saw(curl_code=7, os_errno=113, phase=Phase.CONNECT), "connect.unreachable"),
+    "interface is down": (saw(curl_code=7, os_errno=100, phase=Phase.CONNECT), "connect.unreachable"),
     "own firewall": (saw(curl_code=7, os_errno=1, phase=Phase.CONNECT), "connect.unreachable"),
     "timeout": (
         saw(curl_code=28, phase=Phase.CONNECT, curl_message="Connection timed out after 8001 ms"),

@@ -20,6 +20,8 @@ INTERRUPTED = 130
 FEW = 8
 #: How Python, the loader and the system say that memory, or threads, are used up.
 NO_MEMORY = ("can't start new thread", "failed to map segment", "cannot allocate memory", "out of memory")
+#: What pycurl says where a sandbox (seccomp) forbids that.
+NO_EVENTS = "initializing curl-multi failed"
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -36,7 +38,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from surefetch.cli import ending
 
     ending.catch()
-    return ending.exit_code(_run(sys.argv[1:]), INTERRUPTED)
+    try:
+        return ending.exit_code(_run(sys.argv[1:]), INTERRUPTED)
+    except KeyboardInterrupt:  # while an error was told
+        return ending.exit_code(INTERRUPTED, INTERRUPTED)
 
 
 def _run(words: list[str]) -> int:
@@ -96,6 +101,9 @@ def _system_limit(error: BaseException) -> SurefetchError | None:
             hint = "close other programs, or raise the limits: `ulimit -v unlimited`, `ulimit -u 4096`"
             message = "this process may use no more memory, or start no more threads"
             return StoreError(message, code="local.limit", hint=hint)
+        if NO_EVENTS in str(chain) and not _has_no_handles():
+            message = "this system refuses what libcurl waits for connections with: `eventfd`, `epoll`"
+            return StoreError(message, code="local.permission", hint="run it outside of this sandbox")
         if getattr(chain, "errno", None) in (errno.EMFILE, errno.ENFILE):
             return StoreError("this process may not open more files", code="local.limit")
         if getattr(chain, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG):

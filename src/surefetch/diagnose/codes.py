@@ -16,7 +16,7 @@ HEADERS_TOO_LARGE = 100
 #: What the operating system says of a connection: Linux, macOS and Windows numbers -> cause.
 CONNECT_ERRNO: Final = {
     **dict.fromkeys((111, 61, 10061), "connect.refused"),
-    **dict.fromkeys((101, 113, 51, 65, 50, 99, 49, 10050, 10051, 10065, 10049), "connect.unreachable"),
+    **dict.fromkeys((100, 101, 113, 50, 51, 65, 99, 49, 10050, 10051, 10065, 10049), "connect.unreachable"),
     **dict.fromkeys((97, 47, 10047), "connect.unreachable"),  # address family not supported
     **dict.fromkeys((1, 13, 10013), "connect.unreachable"),  # this machine's own firewall
     **dict.fromkeys((110, 60, 10060), "connect.timeout"),
@@ -26,7 +26,10 @@ CONNECT_ERRNO: Final = {
 CONNECT_WORDS: Final = (
     (r"refused", "connect.refused"),
     (r"timed? ?out|timeout", "connect.timeout"),
-    (r"unreachable|no route|cannot assign requested|not supported|permission denied", "connect.unreachable"),
+    (
+        r"unreachable|no route|network is down|cannot assign requested|not supported|permission denied",
+        "connect.unreachable",
+    ),
     (r"reset|aborted|broken pipe", "connect.reset"),
 )
 #: What resolvers say -> cause.

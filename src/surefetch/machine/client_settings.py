@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from surefetch.model import Struct
+from surefetch.paths import home_folder
 from surefetch.sources.urls import redacted
 
 # pip, `_internal/configuration.py`: sections by rising weight, then the variables.
@@ -32,7 +33,7 @@ class Place(Struct, frozen=True, kw_only=True):
         home = environ.get("HOME") or environ.get("USERPROFILE")
         prefixes = [Path(sys.prefix)]
         prefixes += [Path(environ[name]) for name in ("CONDA_PREFIX", "VIRTUAL_ENV") if environ.get(name)]
-        return cls(environ=environ, home=Path(home) if home else Path.home(), prefixes=tuple(prefixes))
+        return cls(environ=environ, home=Path(home or home_folder()), prefixes=tuple(prefixes))
 
 
 class Setting(Struct, frozen=True, kw_only=True):

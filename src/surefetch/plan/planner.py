@@ -524,7 +524,9 @@ class Planner:
     def _finish(self, now: float) -> list[Order]:
         self.is_done = True
         if self.missing and self._limits.deadline and not (self._halted or self._is_stuck()):
-            detail = f"{self._limits.deadline:g} s"
+            waited = self._limits.waited
+            after = f" after {waited:.1f} s of waiting for another process" if waited else ""
+            detail = f"{self._limits.deadline:g} s{after}"
             self.attempts.append(Attempt(mirror="deadline", cause=LATE, detail=detail))
             for plan in self._turns.live:
                 plan.tell_late(now)

@@ -22,6 +22,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     escalate_after: float = 2.0  # without a byte from any active form
     scan_head_start: float = 0.3  # for files on this machine, before a mirror is asked
     deadline: float = 0.0  # for the whole fetch; 0: none
+    waited: float = 0.0  # before it, for another process that fetches the same
     patience: float = 16.0  # without a byte from any mirror of an artifact; then none is waited for
     missed: float = 16.0  # a host that cannot be reached so soon after its last byte is waited for
     slowest: float = 2e3  # bytes per second of all mirrors together that are waited for; 0: any

@@ -15,6 +15,7 @@ import msgspec
 from surefetch.diagnose.doctor import NOBODY
 from surefetch.diagnose.facts import Facts, HostFacts
 from surefetch.model import Artifact, Struct
+from surefetch.paths import home_folder
 from surefetch.probes.clients import look_at_clients, variables_in_play
 from surefetch.probes.dials import dial
 from surefetch.probes.disk import StoreLook, look_at_files
@@ -73,7 +74,7 @@ def look(
     """
     started = time.monotonic()
     until = started + _looking_seconds(asked.seconds)
-    home = str(Path.home())
+    home = home_folder()
     looks: dict[str, Callable[[], Any]] = {
         "store": partial(StoreLook, Path(asked.store)),
         "other tools' caches": partial(look_at_files, asked.artifacts, environ, home, until, lookup),

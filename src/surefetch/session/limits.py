@@ -31,6 +31,7 @@ def limits_of(session: Session, waited: float = 0.0) -> Limits:
         stall_timeout=settings.stall_timeout,
         deadline=round(max(0.1, settings.deadline - waited), 1) if waited and is_timed else settings.deadline,
         patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
+        waited=waited,
         missed=max(settings.deadline, usual.missed),
         slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
         longest_pause=max(settings.deadline, usual.longest_pause),

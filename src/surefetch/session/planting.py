@@ -37,7 +37,7 @@ from surefetch.model import Dataset, TensorSpec
 from surefetch.session.loader_files import idx_header, write_arff, write_idx
 from surefetch.session.prepared import prepare
 from surefetch.session.supply import Supplier
-from surefetch.store.files import clone, copy, nonce, replace, sync_folder, sync_path
+from surefetch.store.files import clone, copy, nonce, replace, set_mode, sync_folder, sync_path
 
 _BLOCK_BYTES = 1 << 20
 _TEXT_BYTES = 1 << 24
@@ -358,7 +358,7 @@ def _beside(target: Path, is_folder: bool) -> Path:
 def _copy(source: Path, target: Path) -> None:
     if not clone(source, target):
         copy(source, target)
-    target.chmod(0o666 & ~_umask())
+    set_mode(target, 0o666 & ~_umask())
     sync_path(target)
 
 

@@ -62,12 +62,14 @@ def taken(session: Session, target: Target, goal: Goal, local: Sequence[object])
 
 def _wait(session: Session, lead: Lead, name: str) -> float:
     """Wait until nobody else leads, or whoever does gives no sign of life; return the seconds that took."""
-    began = since = time.monotonic()
+    began = since = now = time.monotonic()
     before = seen = lead.sign()
     is_told = False
     while seen is not None and seen.is_of(before):
+        looked = now
         time.sleep(LOOK)
         now = time.monotonic()
+        since += now - looked if now - looked > TELL else 0.0  # this process was stopped, as may be the other
         if lead.take() or now - since > QUIET or 0 < session.settings.deadline < now - began:
             break
         if not is_told and now - began > TELL:

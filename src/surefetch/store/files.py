@@ -39,6 +39,7 @@ _TROUBLES: Final = {
     errno.ENOENT: ("local.path", "it does not exist"),
     errno.ENOTDIR: ("local.path", "a part of the path is a file, not a folder"),
     errno.EEXIST: ("local.path", "a file stands where a folder should be"),
+    errno.EXDEV: ("local.path", "it lies on another disk than the rest of the store"),
     errno.EISDIR: ("local.path", "a folder stands where a file should be"),
     errno.ELOOP: ("local.path", "its symbolic links lead in a circle"),
     errno.EIO: ("local.io", "the disk reports an input or output error"),
@@ -49,6 +50,8 @@ _TROUBLES: Final = {
 _FICLONE: Final = 0x40049409  # ioctl_ficlonerange(2), Linux
 #: What a file system answers that has no reflinks at all; it is not asked again in this process.
 _NO_REFLINKS: Final = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS})
+#: What a file system answers that has no permissions, or lets nobody change them: vboxsf, exFAT, buckets.
+_NO_MODES: Final = frozenset({errno.EPERM, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS})
 _NEVER_CLONES: Final[set[int]] = set()  # devices
 _MANY: Final = 1 << 20  # open files: as good as no limit
 _O_BINARY: Final = getattr(os, "O_BINARY", 0)
@@ -91,6 +94,8 @@ def trouble(error: OSError, path: str | os.PathLike[str], doing: str, hint: str 
             f"this process may write files of {human_size(most)} at most (`ulimit -f`)",
         )
         hint = "raise the limit: `ulimit -f unlimited`"
+    if error.errno == errno.EEXIST and (link := Path(error.filename or path)).is_symlink():
+        why = f"`{link}` is a link to `{link.readlink()}`, and no folder is there"
     if error.errno == errno.EMFILE:
         hint = "raise the limit: `ulimit -n 4096`"
     if code == "local.name-too-long" and hint == HINT:
@@ -236,10 +241,43 @@ def copy(source: Path, target: Path, take: Callable[[memoryview], None] | None =
 
 def make_read_only(descriptor: int, path: str | os.PathLike[str]) -> None:
     """Take from an open file everybody's right to write it, and let everybody read it."""
-    if hasattr(os, "fchmod"):
-        os.fchmod(descriptor, 0o444)
-    else:
-        Path(path).chmod(0o444)
+    set_mode(descriptor if hasattr(os, "fchmod") else path, 0o444)
+
+
+def set_mode(file: int | str | os.PathLike[str], mode: int) -> None:
+    """Set who may read and write a file, where its disk knows that: shared folders and FUSE often do not."""
+    try:
+        os.chmod(file, mode)  # noqa: PTH101 - also of an open file
+    except OSError as error:
+        if error.errno not in _NO_MODES:
+            raise
+
+
+def hold(descriptor: int) -> bool:
+    """Lock an open file as long as it is open, for `is_let_go`; return whether nobody else had it."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # somebody holds it, or its file system has no locks
+        return False
+    return True
+
+
+def is_let_go(path: str | os.PathLike[str]) -> bool:
+    """Whether a file that was held is open nowhere in this system, as far as its disk has true locks."""
+    opened: list[int] = []
+    try:
+        for _ in range(2):
+            opened.append(os.open(path, os.O_RDWR | _O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)))
+        return hold(opened[0]) and not hold(opened[1])  # some disks give everybody the lock
+    except OSError:
+        return False
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def sync_data(descriptor: int) -> None:

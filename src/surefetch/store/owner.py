@@ -7,14 +7,17 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 import msgspec
+
+_BOOT: Final = "/proc/sys/kernel/random/boot_id"
 
 
 class Owner(msgspec.Struct, frozen=True):
     """A process, told apart from every other one that may reach the same folder."""
 
-    machine: str  # digest of host name, boot and process namespace
+    machine: str  # digests of the boot, and of host name, boot and process namespace
     pid: int
     started: int  # the system's number for when it began; 0 where nobody says
 
@@ -25,6 +28,12 @@ class Owner(msgspec.Struct, frozen=True):
     def is_here(self) -> bool:
         """Whether it runs, or ran, where we can see if it is alive: this boot, this process namespace."""
         return self.machine == machine()
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it runs, or ran, in this boot, as a number that means another process here: a container."""
+        boot = _boot()
+        return bool(boot) and self.machine.startswith(boot) and not self.is_here
 
     @property
     def is_dead(self) -> bool:
@@ -72,8 +81,15 @@ def machine() -> str:
     Containers that share a folder can have equal host names and equal process numbers; what tells them apart
     is the namespace in which a number means a process.
     """
-    facts = [_node(), _read("/proc/sys/kernel/random/boot_id"), _link("/proc/self/ns/pid")]
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
+    facts = [_node(), _read(_BOOT), _link("/proc/self/ns/pid")]
+    return (_boot() + hashlib.sha256("\n".join(facts).encode()).hexdigest())[:12]
+
+
+@cache
+def _boot() -> str:
+    """Return 4 digits for this boot of this machine; none where nobody says."""
+    boot = _read(_BOOT)
+    return hashlib.sha256(boot.encode()).hexdigest()[:4] if boot else ""
 
 
 def _is_alive(owner: Owner) -> bool:

@@ -46,7 +46,9 @@ class Parts:
             StoreError: The folder cannot be written.
         """
         path = self._own_name(key)
-        return Part(path, files.create(path), key, size, bound)
+        descriptor = files.create(path)
+        files.hold(descriptor)
+        return Part(path, descriptor, key, size, bound)
 
     def new_small(self, key: str, size: int | None, bound: int) -> SmallPart:
         """Make an empty part that stays in memory until its bytes are proven."""
@@ -67,8 +69,8 @@ class Parts:
     def left_behind(self, key: str = "") -> list[Name]:
         """Return the parts, of one short key or all, whose owners are dead, or foreign and silent a day."""
         names = [name for name in self._names() if not key or name.key == key]
-        here = [name for name in names if name.owner.is_dead]
-        foreign = [name for name in names if not (name.owner.is_here or name.owner.is_dead)]
+        here = [name for name in names if _is_dead(name)]
+        foreign = [name for name in names if name not in here and not name.owner.is_here]
         now = self._disk_time() if foreign else 0.0
         return here + [name for name in foreign if _changed(name.path) < now - FOREIGN_SECONDS]
 
@@ -115,9 +117,10 @@ class Parts:
         try:
             if not _is_plain(name.path):
                 return None
+            is_dead = _is_dead(name)
             name.path.rename(path)
             journal_of(name.path).rename(journal_of(path))
-            if not name.owner.is_dead:
+            if not is_dead:
                 _cut_loose(path)
         except OSError:
             return None
@@ -148,15 +151,25 @@ class Parts:
         return freed
 
 
+def _is_dead(name: Name) -> bool:
+    """Whether nobody can write into a part any more.
+
+    One of another container is held while it is open; a small one, without a journal, for moments only.
+    """
+    may_be_seen = name.owner.is_near and journal_of(name.path).exists()
+    return name.owner.is_dead or (may_be_seen and files.is_let_go(name.path))
+
+
 def _reopen(path: Path, key: str, size: int | None, bound: int) -> Part | None:
     journal = read_journal(journal_of(path))
     if journal is None or journal.key != key or (None not in (size, journal.size) and size != journal.size):
         return None
     try:
-        path.chmod(0o600)  # it was sealed, and its owner died before it got its name
+        files.set_mode(path, 0o600)  # it was sealed, and its owner died before it got its name
         descriptor = os.open(path, _AS_IT_IS)
     except OSError:
         return None
+    files.hold(descriptor)
     part = Part(path, descriptor, key, size, bound)
     part.load(journal)
     return part

@@ -256,8 +256,15 @@ class Store:
         return upkeep.Upkeep(self.blobs, self.records, self._parts)
 
     def _prepare(self) -> None:
-        """Make the folder and write a file into it, for an error now instead of in the middle."""
-        self.blobs.make_folder(layout.blobs(self.folder))
+        """Make the folder and name a file in it, for an error now instead of in the middle or at the end."""
+        blobs = layout.blobs(self.folder)
+        self.blobs.make_folder(blobs)
         path = self.folder / layout.PARTS / f".{files.nonce()}.tmp"
         os.close(files.create(path))
-        files.remove(path)
+        with files.told(blobs, "written"):
+            try:
+                files.replace(path, blobs / path.name)
+            except OSError:
+                files.remove(path)
+                raise
+            files.remove(blobs / path.name)

@@ -78,7 +78,7 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
         destination.parent.mkdir(parents=True, exist_ok=True)
         temporary = destination.with_name(f".{files.nonce()}.tmp")
         _copy(source, temporary, sha256)
-        temporary.chmod(0o666 & ~_umask())
+        files.set_mode(temporary, 0o666 & ~_umask())
         files.sync_path(temporary)
         files.replace(temporary, destination)
         files.sync_folder(destination.parent)
@@ -213,7 +213,7 @@ def _dress(source: Path, target: Path) -> None:
     """Make a copy read-only and as old as its blob: that is how it is known again without hashing."""
     status = source.stat()
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-    target.chmod(0o444)
+    files.set_mode(target, 0o444)
 
 
 def _linked(source: str, target: str) -> bool:

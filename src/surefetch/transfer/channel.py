@@ -118,7 +118,7 @@ class Channel:
         self._reach = Reach.PUBLIC
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
-        self.has_no_socket = False  # this process may have no more of them
+        self.socket_errno = 0  # why the last socket could not be made
         self.is_ready = False  # the connection stands, the request goes out
         self.is_reused = True  # no connection was opened for it
         self.opened_at = self.socket_at = 0.0  # when the making of its first and its last socket began
@@ -128,6 +128,11 @@ class Channel:
         self.curl = pycurl.Curl()
         self._trust: Callable[[], Trust] | None = trust  # None once libcurl was told
         self._set_constants(options, user_agent, throttle.read_bytes)
+
+    @property
+    def has_no_socket(self) -> bool:
+        """Whether this process may have no more of them."""
+        return self.socket_errno in (errno.EMFILE, errno.ENFILE)
 
     def prepare(
         self,
@@ -144,7 +149,7 @@ class Channel:
         """Make ready for a request; only what differs from the last one is set."""
         self.head.clear()
         self.refused_address = self.tried_address = ""
-        self.is_ready, self.is_reused, self.has_no_socket = False, True, False
+        self.is_ready, self.is_reused, self.socket_errno = False, True, 0
         self._reach = reach if route.proxy is None else Reach.LINK
         self.curl.setopt(pycurl.URL, url)
         self._put(pycurl.RANGE, byte_range)
@@ -248,11 +253,11 @@ class Channel:
         if addresses.is_beyond(self.tried_address, self._reach):
             self.refused_address = self.tried_address
             return int(pycurl.SOCKET_BAD)
-        self.has_no_socket = False
+        self.socket_errno = 0
         try:
             return lend(address.family, address.socktype, address.protocol, self._ahead_bytes)
         except OSError as error:  # also a family that this machine has not: libcurl tries the next
-            self.has_no_socket = error.errno in (errno.EMFILE, errno.ENFILE)
+            self.socket_errno = error.errno or 0
             return int(pycurl.SOCKET_BAD)
 
     def _check_address(self, address: str, _local: str, _port: int, _local_port: int) -> int:

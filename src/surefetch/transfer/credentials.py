@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from surefetch.paths import home_folder
 from surefetch.transfer import urls
 from surefetch.transfer.spelling import encoded
 
@@ -46,7 +47,7 @@ class Credentials:
             home: The user's home; None: by the platform's rule.
             given: (user, password) by origin, from URLs or an index configuration.
         """
-        self._environ, self._home = environ, home or Path.home()
+        self._environ, self._home = environ, home or Path(home_folder())
         self._given: dict[str, tuple[str, str]] = {}
         self._known: dict[tuple[str, _Way], list[str]] = {}  # header lines: thousands of files ask for them
         self.warnings: list[str] = []  # for people: files that could not be read

@@ -328,7 +328,7 @@ class Engine:
         try:
             route = self._route(url)
             transfer.shares = self._versions.shares(transfer, urls.origin(url))
-            headers = [*self._headers(transfer), *self._authorization(transfer, url)]
+            headers = [*transfer.headers, *self._authorization(transfer, url)]
             transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
             channel = transfer.channel = transfer.channel or self._channel()
             channel.prepare(
@@ -365,15 +365,6 @@ class Engine:
         if origin not in self._routes:
             self._routes[origin] = self._router.resolve(url)
         return self._routes[origin]
-
-    def _headers(self, transfer: Transfer) -> list[str]:
-        if isinstance(transfer, Page):
-            return list(transfer.headers)
-        validator = transfer.wanted.validator
-        lines = [f"If-Range: {validator}"] if validator else []
-        if isinstance(transfer, Download) and transfer.past_caches:
-            lines += ["Cache-Control: no-cache", "Pragma: no-cache"]
-        return lines
 
     def _authorization(self, transfer: Transfer, url: str) -> list[str]:
         _, user, password = urls.split_userinfo(transfer.url)

@@ -115,7 +115,7 @@ def _wire_facts(channel: Channel, transfer: Transfer) -> dict[str, Any]:
             for phase, name in _TIMES
             if (microseconds := info(name)) > 0 and (channel.is_ready or phase in _BEFORE_READY)
         ),
-        "os_errno": info(pycurl.OS_ERRNO),
+        "os_errno": info(pycurl.OS_ERRNO) or channel.socket_errno,
         "proxy_status": info(pycurl.HTTP_CONNECTCODE) or None,
         "proxy_headers": _masked(head.proxy_headers if head else ()),
         "tls_verify_result": verify if is_tls else None,

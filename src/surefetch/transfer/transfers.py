@@ -47,6 +47,7 @@ class Transfer:
         self.asked_at = began  # the current hop
         self.may_be_private = may_be_private
         self.validator = validator
+        self.headers: tuple[str, ...] = ()  # of the request, beside those for its origin
         self.channel: Channel | None = None
         self.proxy = ""
         self.hops: list[str] = []
@@ -147,7 +148,11 @@ class Download(Transfer):
             validator=request.validator if request.start > 0 else None,
         )
         super().__init__(request.id, url, wanted, request.mirror.may_be_private, began, request.validator)
-        self.sink, self.is_anew, self.past_caches = sink, request.is_anew, request.past_caches
+        self.sink, self.is_anew = sink, request.is_anew
+        if wanted.validator:
+            self.headers += (f"If-Range: {wanted.validator}",)
+        if request.past_caches:
+            self.headers += ("Cache-Control: no-cache", "Pragma: no-cache")
 
 
 class Page(Transfer):
