@@ -887,3 +887,9 @@ def test_a_race_is_not_lost_to_a_mirror_that_has_shown_nothing_yet(rate: float) 
     assert one.run().missing == ()
     _, second = one.asked(Request)
     assert [order.id for order in one.asked(Cancel)] == [second.id]  # type: ignore[union-attr] # orders
+
+
+def test_a_mirror_that_slows_each_request_down_after_a_while_is_asked_for_less_at_once() -> None:
+    # As nginx's `limit_rate_after` does.
+    slowing = Habit(rate=5e6, latency=0.04, setup=1, loses_after=2000, slowed_to=2e5)
+    assert seconds([slowing], size=40 * MB) <= 1.6 * 40 * MB / 5e6

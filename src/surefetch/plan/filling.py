@@ -10,8 +10,8 @@ from surefetch.model import PIECE_BYTES
 from surefetch.plan import segments
 from surefetch.plan.blame import Measure, Verdict
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.racing import Racing
-from surefetch.plan.running import Ending, Running
+from surefetch.plan.racing import TOLD, Racing
+from surefetch.plan.running import WINDOW, Ending, Running
 
 #: A mirror that failed gets segments of at most this many bytes until it has given some; one whose requests
 #: have their bytes at once, none that are longer.
@@ -20,6 +20,10 @@ START_SMALL: Final = 1 << 20
 PEER: Final = 0.5
 #: A host that is silent for the usual time, and answered in this share of it before, is asked anew then.
 PROMPT: Final = 0.25
+#: A request that gives little by now is begun anew where it would take more than so many seconds.
+ANEW_LEFT: Final = 3.0
+#: Its mirror is asked for little at once from then on where it gives so many times as much as older ones.
+FRESHER: Final = 2.0
 #: A mirror that takes no ranges gets the first bytes, and the others those behind, where that should be over
 #: in this share of the time, and so many seconds earlier.
 FRONT: Final = 0.9
@@ -108,6 +112,7 @@ class Filling(Racing):
             left = (self.size or 0) - self.spans.total
             reserve = len(usable) > self._breadth()
             self._widening.consider(now, left, runs, self._limits, reserve)
+            orders += self._begin_anew(runs, now)
         is_hushed = self._hushed_at() <= now
         quiet = {run.candidate for run in runs if run.is_quiet(now) and not is_hushed}
         ready = [c for c in usable if c not in quiet and self._may_ask(c, now)]
@@ -123,6 +128,40 @@ class Filling(Racing):
         ready += [c for c in usable if c in quiet and self._may_ask(c, now)]
         beside = self._ask_size(ready, now) or self._race(ready, now, belief)
         return orders + (beside or self._race_anew(ready, now, belief))
+
+    def _begin_anew(self, runs: list[Running], now: float) -> list[Order]:
+        """End a request where all have become slow: the next one may be as fast as they were at first."""
+        orders: list[Order] = []
+        for run in runs:
+            orders += self._compare_with_older(run, runs, now)
+        if not self._widening.has_sunk:
+            return orders
+        self._widening.has_sunk = False
+        slow = [run for run in runs if run.opened_at is not None and run.stop and not run.twin]
+        victim = max(slow, key=lambda run: run.left / run.rate(now, 0.0), default=None)
+        if victim is None or victim.candidate.takes_ranges is not True or victim.candidate.sips:
+            return orders
+        if victim.left < max(START_SMALL, ANEW_LEFT * victim.rate(now, 0.0)):
+            return orders
+        victim.candidate.anew_at = now
+        return [*orders, *self._end_soon(victim, now)]
+
+    def _compare_with_older(self, run: Running, runs: list[Running], now: float) -> list[Order]:
+        """Ask for little at once where a new request is faster than those that were begun before it."""
+        candidate = run.candidate
+        if run.began < candidate.anew_at or run.opened_at is None or now - run.opened_at < WINDOW:
+            return []
+        candidate.anew_at = math.inf
+        others = [one for one in runs if one.candidate is candidate and one is not run]
+        if not others or run.rate(now, 0.0) < FRESHER * max(one.rate(now, 0.0) for one in others):
+            return []
+        candidate.sips = True
+        older = [one for one in others if one.opened_at is not None and not one.twin]
+        return [order for one in older for order in self._end_soon(one, now)]
+
+    def _end_soon(self, run: Running, now: float) -> list[Order]:
+        stop = run.at + max(segments.GRAIN, int(TOLD * run.rate(now, 0.0)))
+        return self._shorten(run, stop) if run.stop and stop < run.stop else []
 
     def _may_ask(self, candidate: Candidate, now: float) -> bool:
         """Whether a mirror may be asked: while it gives, pauses after its failures do not count."""

@@ -36,11 +36,11 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "asked", "changes", "excused_at", "excuses", "failed_at", "failing_since", "failures", "full_times",
-        "full_until", "gave_range", "given", "given_before", "has_lied", "host", "is_dropped", "is_full",
-        "is_reserve", "is_stored", "is_suspect", "lanes", "last_byte", "mirror", "passes_caches", "rank",
-        "rate", "ready_at", "resizes", "running", "silences", "sips", "size", "strikes", "takes_ranges",
-        "validator", "was_answered", "wholes",
+        "anew_at", "asked", "changes", "excused_at", "excuses", "failed_at", "failing_since", "failures",
+        "full_times", "full_until", "gave_range", "given", "given_before", "has_lied", "host",
+        "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect", "lanes", "last_byte", "mirror",
+        "passes_caches", "rank", "rate", "ready_at", "resizes", "running", "silences", "sips", "size",
+        "strikes", "takes_ranges", "validator", "was_answered", "wholes",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -64,6 +64,7 @@ class Candidate:
         self.full_until = inf  # when they may be tried again
         self.full_times = 0
         self.sips = False  # each request has some bytes at once, then none for a while
+        self.anew_at = inf  # when a request was ended because a new one might be faster
         self.given = 0  # bytes of the artifact
         self.last_byte = -inf  # when it gave the last of them
         self.silences = 0  # requests that were broken off because nothing came, since it gave a byte

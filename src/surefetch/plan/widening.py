@@ -47,6 +47,10 @@ QUEUED_SECONDS: Final = 0.03
 QUEUED_OFTEN: Final = 2
 #: Below this share of the rate at which a link was full it is full no more: somebody else had filled it.
 EMPTIED: Final = 0.6
+#: All give less than this share of what they gave before, for so many seconds: some servers slow each request
+#: down after a while.
+SUNK: Final = 0.5
+SUNK_SECONDS: Final = 0.5
 #: A connection that loses one of n packets sends MATHIS * sqrt(n) in each round trip (Mathis et al. 1997).
 MATHIS: Final = 1.22
 SEGMENT_BYTES: Final = 1448
@@ -81,6 +85,9 @@ class Widening:
 
     def __init__(self) -> None:
         self.breadth = 0  # mirrors beyond the usual number
+        self.has_sunk = False  # all give much less than before
+        self._peak = 0.0  # bytes per second of all, while that was measured twice
+        self._sunk_at = math.inf  # since when they give less
         self._trial: Trial | None = None
         self._began = 0.0
         self._marks: dict[
@@ -130,6 +137,7 @@ class Widening:
         self._rates.append(sum(rates.values()))
         self._mark(now, giving)
         self._look_for_room(rates)
+        self._look_for_sinking(now)
         if self._trial:
             self._judge(self._trial, rates, len(giving), now, limits)
         else:
@@ -242,6 +250,13 @@ class Widening:
             for candidate in rates:
                 candidate.is_full &= math.isinf(candidate.full_until)
             self._full_rate = 0.0
+
+    def _look_for_sinking(self, now: float) -> None:
+        last = self._rates[-2:]
+        self._peak = max(self._peak, min(last))
+        self._sunk_at = min(self._sunk_at, now) if max(last) < SUNK * self._peak else math.inf
+        if now - self._sunk_at >= SUNK_SECONDS:
+            self.has_sunk, self._peak, self._sunk_at = True, 0.0, math.inf
 
     def _open_more(self, runs: Sequence[Running], limits: Limits) -> None:
         """Let mirrors have more requests while those under way are silent; near ones have short ones."""
