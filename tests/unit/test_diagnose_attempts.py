@@ -556,6 +556,9 @@ def test_the_words_of_a_service_are_told() -> None:
     assert judge(answered(403, terms)).detail == (
         "status 403; the service, which wants an account, answered: “You must accept the rules”"
     )
+    campus = b"<html><title>Campus network only</title>"
+    assert judge(answered(403, campus)).detail == "status 403; it says “Campus network only”"
+    assert judge(answered(403, b"<html><title>403 Forbidden</title>")).detail == "status 403"
     assert judge(answered(410, b'{"message": "Record has been deleted"}')).detail == (
         "status 410; it says “Record has been deleted”"
     )

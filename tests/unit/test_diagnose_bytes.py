@@ -102,6 +102,10 @@ PAGES = {
         "service.auth",
     ),
     "json limit": (b'{"message":"API rate limit exceeded for 192.0.2.7"}', "service.rate-limit"),
+    "json cap": (
+        b'{"code": "download_cap_exceeded", "message": "Cannot download file, cap exceeded."}',
+        "body.quota-page",
+    ),
     "json missing": (b'{"detail":"Not found."}', "http.not-found"),
     "cloudflare": (b"<!DOCTYPE html><html><head><title>Just a moment...</title>", "http.blocked-by-waf"),
     "cloudflare 1020": (b"error code: 1020", "http.blocked-by-waf"),

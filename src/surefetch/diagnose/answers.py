@@ -148,8 +148,8 @@ def judge_status(seen: Observation) -> Finding | None:
         if _may_override(status, page.cause):
             return Finding(cause=page.cause, detail=f"{said}; {page.detail}")
         said += f"; {page.detail}"
-    elif naming.kind_of(seen.first_bytes) == "json":
-        said += f"; it says {naming.said_in(naming.text_of(seen.first_bytes) or '')}"
+    elif own := _own_words(seen):
+        said += f"; it says {own}"
     if status == 202 and seen.header("x-amzn-waf-action"):
         return Finding(cause="http.blocked-by-waf", detail=f"{said} with an AWS WAF challenge")
     if status == 407:
@@ -226,6 +226,14 @@ def _page_marker(seen: Observation) -> Finding | None:
         return None
     words = (naming.came(marker.name), naming.said_in(text))
     return Finding(cause=marker.cause, detail=": ".join(filter(None, words)))
+
+
+def _own_words(seen: Observation) -> str:
+    """What a service's message or a page's title says, if it is more than the status."""
+    if naming.kind_of(seen.first_bytes) not in ("json", "html"):
+        return ""
+    words = naming.said_in(naming.text_of(seen.first_bytes) or "")
+    return "" if str(seen.status) in words else words
 
 
 def _storage(seen: Observation) -> Finding | None:
