@@ -61,7 +61,7 @@ def test_a_size_that_is_told_later_is_held_against_the_room(store):
     part = store.part("a name", bound=1 << 51)
     part.write(0, DATA)
     part.fix_size(1 << 50)
-    with pytest.raises(StoreError, match="no room left on its disk") as caught:
+    with pytest.raises(StoreError, match="the rest of the file needs 1125") as caught:
         part.write(len(DATA), DATA)
     assert caught.value.code == "local.disk-full"
     part.discard(0, 2 * len(DATA))  # whoever told it was not to be believed

@@ -417,6 +417,14 @@ def free_bytes(folder: Path) -> int | None:
     return None
 
 
+def lacks_room(what: str, needed: int, folder: Path, free: int) -> str:
+    """Say how many bytes are needed, and how many fewer are free."""
+    wants, has = human_size(needed), human_size(free)
+    if wants == has:
+        wants, has = f"{needed:,} bytes", f"{free:,}"
+    return f"{what} needs {wants} and `{folder}` has {has} free"
+
+
 def left_to_others(folder: Path) -> int:
     """Return the bytes of a disk that a file leaves free whose end nobody knows: a twentieth, or SPARED."""
     return min(SPARED, _total_at(folder) // 20)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import threading
@@ -194,8 +193,9 @@ class Part:
         if free is None:
             return
         if self.size is not None:
-            if free < self.size - self.count:
-                raise files.trouble(OSError(errno.ENOSPC, ""), folder.parent, "written")
+            if free < (left := self.size - self.count):
+                message = files.lacks_room("the rest of the file", left, folder.parent, free)
+                raise StoreError(message, code="local.disk-full", hint=files.HINT, path=str(folder.parent))
             return
         room = free - files.left_to_others(folder)
         if room <= 0:

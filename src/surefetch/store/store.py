@@ -57,10 +57,7 @@ class Store:
         self._prepare()
         free = self.free()
         if free is not None and free < needed:
-            wants, has = human_size(needed), human_size(free)
-            if wants == has:
-                wants, has = f"{needed:,} bytes", f"{free:,}"
-            message = f"`{what}` needs {wants} and `{self.folder}` has {has} free"
+            message = files.lacks_room(f"`{what}`", needed, self.folder, free)
             hint = self._way_to_room(needed - free)
             raise StoreError(message, code="local.disk-full", hint=hint, needed=needed, free=free)
 
