@@ -175,6 +175,9 @@ def test_no_secret_of_an_address_is_printed_or_kept(surefetch: Run, site: Site, 
     content = b"a file of one's own\n" * 20
     site.server.serve("/own.txt?token=geheim1", content)
     url = site.url("own.txt?token=geheim1").replace("//", "//ann:geheim2@")
+    for form in ((), ("--json",)):
+        planned = surefetch("get", url, "--sha256", sha256(content), "--dry-run", *form)
+        assert "own.txt" in planned.stdout and "geheim" not in planned.stdout + planned.stderr, form
     result = surefetch("get", url, "--sha256", sha256(content), "--json", "-v")
     assert result.returncode == 0, result.stderr
     for words in (("get", url), ("get", url, "--sha256", sha256(content), "--dry-run"), ("info", url)):

@@ -193,6 +193,14 @@ def test_a_mistake_names_file_key_and_what_was_expected(mistake: str) -> None:
     assert caught.value.code == "usage.catalog"
 
 
+def test_an_address_that_is_refused_is_told_without_its_secrets() -> None:
+    for url in ("https://me:geh/eim@one.example/x", "https://me:geheim@one.example/x?token=geheim"):
+        with pytest.raises(CatalogError) as caught:
+            parse_catalog(GOOD.replace("https://one.example/x.gz", url, 1), "my.toml")
+        assert "one.example/x" in caught.value.message
+        assert "geh" not in caught.value.message + repr(caught.value)
+
+
 def test_a_mistake_in_the_toml_names_the_line() -> None:
     with pytest.raises(CatalogError, match="line 2"):
         parse_catalog('name = "demo"\naliases = = 1\n', "my.toml")

@@ -246,3 +246,22 @@ def test_who_has_a_file_of_another_size_is_not_asked_again() -> None:
     assert "--mirror URL" in verdict.hint and "run the command again" not in verdict.hint
     cut = said((A, "body.truncated"), detail="3 of 5 bytes came")
     assert "run the command again" in weigh(cut, Facts(wanted=A, kept_bytes=4, total_bytes=5)).hint
+
+
+@pytest.mark.parametrize(
+    ("host", "cause", "detail", "is_inner"),
+    [
+        ("10.2.2.2:8080", "proxy.denied", "the proxy `http://p:1` answered 403", True),
+        ("nas.lan", "proxy.upstream", "the proxy `http://p:1` answered 503", True),
+        ("localhost:8000", "http.forbidden", "status 403 through the proxy `http://p:1`", True),
+        ("10.2.2.2", "http.forbidden", "status 403", False),
+        ("data.example", "proxy.denied", "the proxy `http://p:1` answered 403", False),
+    ],
+)
+def test_a_host_of_ones_own_that_the_proxy_does_not_give_is_to_be_excepted(
+    host: str, cause: str, detail: str, is_inner: bool
+) -> None:
+    attempts = said((f"http://{host}/x", cause), detail=detail)
+    facts = Facts(proxy="http://p:1", proxy_named_by="variable http_proxy", proxied=(host,))
+    hint = weigh(attempts, facts).hint
+    assert (f"config set no_proxy {host.partition(':')[0]}`" in hint) is is_inner, hint

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from surefetch.catalog.entries import ArtifactEntry, CatalogFile, Problem, quote_key
-from surefetch.catalog.urls import unreadable
+from surefetch.catalog.urls import shown, unreadable
 from surefetch.model import ALGORITHMS, PIECE_BYTES, Dataset, Digest
 
 #: Names that Windows gives to devices, with any extension ("Naming Files, Paths, and Namespaces").
@@ -177,13 +177,15 @@ _KNOWN_SCHEMES: Final = ("https", "http", "ftp")  # never contacted, so an old a
 
 def _check_urls(key: str, urls: tuple[str, ...], schemes: tuple[str, ...]) -> None:
     for index, url in enumerate(urls):
-        if not re.fullmatch(rf"({'|'.join(schemes)})://[^\s/?#@\\]+([/?][^\s#\\]*)?", url):
+        problem = unreadable(url)
+        is_address = re.fullmatch(rf"({'|'.join(schemes)})://[^\s/?#@\\]+([/?][^\s#\\]*)?", url)
+        if not is_address or (problem and "@" in url):  # the problem may quote a piece of the password
             expected = (
                 f"an address that begins with {' or '.join(f'`{s}://`' for s in schemes)}, without password"
             )
-            raise Problem(f"{key}[{index}]", expected, url)
-        if problem := unreadable(url):
-            raise Problem(f"{key}[{index}]", f"an address that can be read ({problem})", url)
+            raise Problem(f"{key}[{index}]", expected, shown(url))
+        if problem:
+            raise Problem(f"{key}[{index}]", f"an address that can be read ({problem})", shown(url))
 
 
 # --- the whole file --------------------------------------------------------------------------------------

@@ -31,6 +31,12 @@ def unreadable(url: str) -> str:
     return ""
 
 
+def shown(url: str) -> str:
+    """Return an address for an error: without what may be a password or a token."""
+    head, mark, _ = url.partition("?")
+    return re.sub(r"//.*@", "//***@", head) + (f"{mark}***" if mark else "")
+
+
 def normalise_url(url: str) -> str:
     """Reduce a URL to what tells its file: without scheme, default port, fragment, `?raw=true`."""
     scheme, _, rest = url.strip().partition("://")

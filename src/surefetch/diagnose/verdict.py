@@ -471,6 +471,8 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
     row = row_of(choice.code)
     if is_alike and choice.code in weights.ALIKE_NEXT:
         return weights.ALIKE_NEXT[choice.code].replace("{surefetch}", facts.surefetch)
+    if inner := _behind_proxy(choice, facts):
+        return weights.INNER_NEXT.format(host=inner, surefetch=facts.surefetch)
     if said := _by_detail(choice):
         return said.replace("{surefetch}", facts.surefetch).replace("{host}", _asked_last(choice))
     if choice.code == "transfer.deadline" and (
@@ -504,6 +506,14 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
                 "; for NTLM"
             )[0]
     return re.sub(r"^nothing if (another|other) \w+ works?[;:] (else |otherwise )?", "", action)
+
+
+def _behind_proxy(choice: _Choice, facts: Facts) -> str:
+    """The host inside this network that the proxy did not give, without its port; "" if there is none."""
+    host = _asked_last(choice).partition(":")[0]
+    is_asked_so = choice.code in weights.INNER_CAUSES and choice.host in facts.proxied
+    is_asked_so |= "through the proxy `" in choice.detail
+    return host if host and is_asked_so and weights.INNER.search(host) else ""
 
 
 def _asked_last(choice: _Choice) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 #: The most actionable first: of a mixture the first that occurs names the error. Families end in a dot.
@@ -370,6 +371,17 @@ TRUST_NEXT: Final = {
 }
 #: Silence of a host behind a proxy that did its part.
 PROXIED_NEXT: Final = "tell IT that nothing comes back from `{host}` through the proxy, or use another mirror"
+#: Hosts inside a network, by their names: the proxy is for those outside.
+INNER: Final = re.compile(
+    r"^(10|127|192\.168|172\.(1[6-9]|2\d|3[01]))\.[\d.]+$|^[^.:]+$"
+    r"|\.(localhost|local|localdomain|internal|intranet|private|corp|home|lan|home\.arpa)$"
+)
+#: A proxy that refuses such a host, or does not find it.
+INNER_CAUSES: Final = frozenset({"proxy.denied", "proxy.upstream", "connect.timeout"})
+INNER_NEXT: Final = (
+    "if this machine reaches `{host}` itself, except it from the proxy:"
+    " `{surefetch} config set no_proxy {host}`"
+)
 #: What gives more time, by what decided the deadline.
 DEADLINE_NEXT: Final = {
     "argument": "give it longer: `--deadline SECONDS` (in Python `deadline=SECONDS`),"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from surefetch.model import Artifact, Dataset, Struct
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
+from surefetch.transfer import urls
 from surefetch.units import human_size
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ class PlannedFile(Struct, frozen=True, kw_only=True):
 
     name: str
     size: int | None  # bytes
-    mirrors: tuple[str, ...]
+    mirrors: tuple[str, ...]  # passwords and tokens masked
     is_here: bool
 
 
@@ -110,5 +111,5 @@ def _artifacts(dataset: Dataset, names: tuple[str, ...]) -> list[Artifact]:
 
 def _planned(session: Session, artifact: Artifact, sources: list[Any]) -> PlannedFile:
     is_here = artifact.digest is not None and session.store.find(artifact.digest, artifact.size) is not None
-    mirrors = [mirror.url for source in sources for mirror in source.mirrors(artifact, {})]
+    mirrors = [urls.mask(mirror.url) for source in sources for mirror in source.mirrors(artifact, {})]
     return PlannedFile(name=artifact.name, size=artifact.size, mirrors=tuple(mirrors), is_here=is_here)
