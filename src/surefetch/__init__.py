@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from surefetch.errors import FetchError, SurefetchError
     from surefetch.session.explain import explain
     from surefetch.session.facade import Session
     from surefetch.session.load import load
@@ -18,7 +19,9 @@ __version__ = "0.1.0"
 
 #: Public name -> module that has it.
 _PUBLIC = {
+    "FetchError": "surefetch.errors",
     "Session": "surefetch.session.facade",
+    "SurefetchError": "surefetch.errors",
     "datasets": "surefetch.session.verbs",
     "doctor": "surefetch.session.verbs",
     "explain": "surefetch.session.explain",
@@ -28,7 +31,19 @@ _PUBLIC = {
     "load_ipython_extension": "surefetch.auto",
     "show": "surefetch.session.show",
 }
-__all__ = ["Session", "__version__", "datasets", "doctor", "explain", "get", "install", "load", "show"]
+__all__ = [
+    "FetchError",
+    "Session",
+    "SurefetchError",
+    "__version__",
+    "datasets",
+    "doctor",
+    "explain",
+    "get",
+    "install",
+    "load",
+    "show",
+]
 
 
 def __getattr__(name: str) -> Any:

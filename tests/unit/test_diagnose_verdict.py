@@ -199,6 +199,13 @@ def test_the_last_word_of_an_address_weighs_more_than_its_cuts() -> None:
     assert weigh(said(*cuts, (B, "http.not-found")), facts).code == "body.truncated"
 
 
+def test_a_host_that_went_down_in_the_middle_is_told() -> None:
+    facts = Facts(wanted="https://a.example/x", kept_bytes=500_000, total_bytes=1_000_000)
+    verdict = weigh(said((A, "body.truncated"), (A, "connect.refused")), facts)
+    assert (verdict.code, verdict.fault) == ("connect.refused", "mirror")
+    assert "went down in the middle" in verdict.hint and "goes on where it ended" in verdict.hint
+
+
 def test_a_link_that_expired_in_the_middle_is_told() -> None:
     detail = "the storage service says ExpiredToken"
     expired = Attempt(mirror=A, cause="http.forbidden", detail=detail, artifact="x.gz")

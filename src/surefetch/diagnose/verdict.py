@@ -481,6 +481,8 @@ def _action(choice: _Choice, facts: Facts, *, is_alike: bool) -> str:
         return longer
     if choice.code == "connect.timeout" and choice.host in facts.proxied:
         return weights.PROXIED_NEXT.replace("{host}", _asked_last(choice))
+    if facts.kept_bytes and choice.code in weights.DOWN:
+        return weights.DOWN_NEXT.format(host=_asked_last(choice))
     is_file = "://" in facts.wanted
     # Whoever has a file of another size has not been cut: it has another file, again and again.
     is_cut = choice.code in weights.RESUMED and not choice.detail.startswith("the server has ")

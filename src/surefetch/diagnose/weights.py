@@ -73,8 +73,11 @@ ORDER: Final = (
 )
 #: How an answer ends that was on its way. What the same address says of the file later weighs more.
 CUT: Final = {"body.truncated", "connect.reset", "transfer.stalled", "transfer.slow"}
-#: What an address says of the file itself, and will say again.
+#: What an address says of the file itself, and will say again; or that nobody is there any more.
 LAST_WORDS: Final = {
+    "connect.refused",
+    "connect.unreachable",
+    "connect.timeout",
     "http.unauthorized",
     "http.forbidden",
     "http.not-found",
@@ -179,6 +182,11 @@ ELSEWHERE: Final = {
 }
 #: Faults after which the same command goes on where it ended, if anything was kept.
 RESUMED: Final = {"body.truncated", "transfer.stalled"}
+#: Faults of a host that gave some bytes before: it went down in the middle.
+DOWN: Final = {"connect.refused", "connect.unreachable", "connect.timeout"}
+DOWN_NEXT: Final = (
+    "`{host}` went down in the middle: once it is up, run the command again: it goes on where it ended"
+)
 AGAIN_FILE: Final = (
     "run the command again: it goes on where it ended; if you know another address of the same file,"
     " put it after this one"
