@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.fakes.faulty_server import FaultyServer
+from tests.fakes.faulty_server import HONEST, FaultyServer, Script
 from tests.faults.kit import BIG, any_file
 
 #: Addresses for documentation (RFC 5737, RFC 3849): a host that is there, one without a listener, one behind
@@ -35,6 +35,8 @@ HERE, CLOSED, SWALLOWED, NOWHERE, FORBIDDEN = (
     "203.0.113.129",
 )
 SWALLOWED_6 = "2001:db8::1"
+#: Machines beside the one that is there, under the same name: one fails everything, one answers nothing.
+SICK, SILENT = "192.0.2.4", "192.0.2.5"
 #: Namespaces at once: what is run in them waits, most of the time, for answers that never come.
 BESIDE = 4
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
@@ -69,10 +71,10 @@ class Scenario:
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
-def get(*hosts: str, **more: object) -> Scenario:
+def get(*hosts: str, file: str = "big.bin", **more: object) -> Scenario:
     """Get a file from hosts; `PORT` becomes the server's."""
     _, _, *digest = any_file("")
-    urls = [f"http://{host}:PORT/big.bin" for host in hosts]
+    urls = [f"http://{host}:PORT/{file}" for host in hosts]
     return Scenario(words=("get", *urls, *digest, "--json"), **more)  # type: ignore[arg-type] # keywords vary
 
 
@@ -100,6 +102,13 @@ SCENARIOS: dict[str, Scenario] = {
         "a.example", "b.example", answers={"a.example": SWALLOWED, "b.example": HERE}
     ),
     "IPv6 is swallowed": get("data.example", hosts={HERE: ("data.example",), SWALLOWED_6: ("data.example",)}),
+    "a machine of two fails": get("data.example", hosts={SICK: ("data.example",), HERE: ("data.example",)}),
+    "a machine of two is silent": get(
+        "data.example", hosts={SILENT: ("data.example",), HERE: ("data.example",)}
+    ),
+    "IPv6 is swallowed, and IPv4 fails once": get(
+        "data.example", file="once.bin", hosts={HERE: ("data.example",), SWALLOWED_6: ("data.example",)}
+    ),
     "doctor: IPv6 is swallowed": Scenario(
         words=("doctor", "http://data.example:PORT/big.bin", "--json"),
         hosts={HERE: ("data.example",), SWALLOWED_6: ("data.example",)},
@@ -146,7 +155,7 @@ def main(folder: str, *names: str) -> None:
     """Set up, run, print."""
     for line in (
         "link set lo up",
-        *(f"addr add {address}/32 dev lo" for address in (HERE, CLOSED, "192.0.2.3")),
+        *(f"addr add {address}/32 dev lo" for address in (HERE, CLOSED, "192.0.2.3", SICK, SILENT)),
         "link add v0 type veth peer name v1",
         "addr add 198.51.100.2/24 dev v0",
         "-6 addr add 2001:db8::2/64 dev v0 nodad",
@@ -159,12 +168,25 @@ def main(folder: str, *names: str) -> None:
         "route add prohibit 203.0.113.128/25",
     ):
         subprocess.run(["ip", *line.split()], check=True, capture_output=True)
-    with FaultyServer(host=HERE) as server:
+    with FaultyServer(host=HERE) as server, _beside(server, SICK) as sick, _beside(server, SILENT) as silent:
         server.serve("/big.bin", BIG)
+        server.serve("/once.bin", BIG, Script(status=503), HONEST)
+        sick.serve("/big.bin", BIG, Script(status=500))
+        silent.serve("/big.bin", BIG, Script(silence=True))
         told = {
             name: _run(SCENARIOS[name], server.port, Path(folder) / str(n)) for n, name in enumerate(names)
         }
     print(json.dumps(told))
+
+
+@contextmanager
+def _beside(server: FaultyServer, host: str) -> Iterator[FaultyServer]:
+    """Run a server at another address, and at the same port."""
+    with FaultyServer(host=host) as other:
+        other.go_away()
+        other.port = server.port
+        other.come_back()
+        yield other
 
 
 def _run(scenario: Scenario, port: int, home: Path) -> dict[str, object]:

@@ -66,6 +66,18 @@ def test_one_way_that_is_open_is_enough(results: Results, scenario: str) -> None
     assert results[scenario]["code"] == 0, results[scenario]
 
 
+@pytest.mark.parametrize("scenario", ["a machine of two fails", "a machine of two is silent"])
+def test_another_machine_of_the_same_name_is_asked(results: Results, scenario: str) -> None:
+    assert results[scenario]["code"] == 0, results[scenario]
+
+
+def test_no_machine_that_cannot_be_reached_is_waited_for_in_place_of_one_that_failed_once(
+    results: Results,
+) -> None:
+    result = results["IPv6 is swallowed, and IPv4 fails once"]
+    assert result["code"] == 0 and result["seconds"] < 6, result
+
+
 def test_doctor_tells_that_ipv6_is_broken_and_harms_nothing(results: Results) -> None:
     report = json.loads(results["doctor: IPv6 is swallowed"]["stdout"])
     assert [finding["cause"] for finding in report["findings"]] == ["connect.ipv6-broken"]

@@ -49,7 +49,7 @@ def test_every_example_gives_what_it_says(mnist: None) -> None:
         found["body"] for found in BLOCK.finditer(PAGE.read_text(encoding="utf-8")) if not found["mark"]
     ]
     checked = sum(run(body, space) for body in bodies)
-    assert len(bodies) == 3 and checked == 8
+    assert len(bodies) == 4 and checked == 10
 
 
 def run(body: str, space: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _SCHEMES: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
 _PROXY_AUTH: Final = pycurl.HTTPAUTH_BASIC | pycurl.HTTPAUTH_DIGEST
 _KEEPALIVE_SECONDS: Final = 30
+_NAME_SECONDS: Final = 60  # that addresses are kept: libcurl's own
+_OTHERS_SECONDS: Final = 2.0  # until other machines than the usual one must stand
 #: libcurl's words (lib/multi.c) where it was neither at the name nor at the connection.
 _TURN_NEVER_CAME: Final = "Operation timed out"
 _LATE: Final = 0.1  # of the time to connect
@@ -118,6 +120,9 @@ class Channel:
         self._reach = Reach.PUBLIC
         self.refused_address = ""  # an address that the policy turned down
         self.tried_address = ""
+        self._avoided: Collection[str] = ()  # addresses that are not tried
+        self.has_avoided = False  # one of them: only others were tried
+        self.lent: list[str] = []  # addresses that sockets were made for
         self.socket_errno = 0  # why the last socket could not be made
         self.is_ready = False  # the connection stands, the request goes out
         self.is_reused = True  # no connection was opened for it
@@ -145,9 +150,12 @@ class Channel:
         reach: Reach,
         negotiate: bool = False,
         is_anew: bool = False,
+        avoided: Collection[str] | None = (),
     ) -> None:
         """Make ready for a request; only what differs from the last one is set."""
         self.head.clear()
+        self._avoided, self.has_avoided = avoided or (), False
+        self.lent.clear()
         self.refused_address = self.tried_address = ""
         self.is_ready, self.is_reused, self.socket_errno = False, True, 0
         self._reach = reach if route.proxy is None else Reach.LINK
@@ -155,6 +163,13 @@ class Channel:
         self._put(pycurl.RANGE, byte_range)
         if is_anew or pycurl.FRESH_CONNECT in self._set:
             self._put(pycurl.FRESH_CONNECT, int(is_anew))
+        if avoided is None or pycurl.DNS_CACHE_TIMEOUT in self._set:
+            self._put(pycurl.DNS_CACHE_TIMEOUT, _NAME_SECONDS if avoided is not None else 0)
+        if avoided or pycurl.CONNECTTIMEOUT_MS in self._set:
+            usual = self._connect_timeout
+            self._put(
+                pycurl.CONNECTTIMEOUT_MS, _milliseconds(min(usual, _OTHERS_SECONDS) if avoided else usual)
+            )
         self._put(pycurl.HTTPHEADER, ("Accept-Encoding: identity", *headers))
         version = pycurl.CURL_HTTP_VERSION_2TLS if multiplex else pycurl.CURL_HTTP_VERSION_1_1
         self._put(pycurl.HTTP_VERSION, version)
@@ -210,7 +225,7 @@ class Channel:
         setopt(pycurl.NOSIGNAL, 1)
         setopt(pycurl.USERAGENT, encoded(user_agent))
         setopt(pycurl.BUFFERSIZE, read_bytes)
-        setopt(pycurl.CONNECTTIMEOUT_MS, max(1, round(options.connect_timeout * 1000)))
+        setopt(pycurl.CONNECTTIMEOUT_MS, _milliseconds(options.connect_timeout))
         setopt(pycurl.MAXAGE_CONN, max(1, int(options.dead_after)))  # idle for longer: it may be dead
         setopt(pycurl.TCP_KEEPALIVE, 1)
         setopt(pycurl.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
@@ -250,6 +265,10 @@ class Channel:
         if self.is_reused:
             self.is_reused, self.opened_at = False, self.socket_at
         self.tried_address = str(address.addr[0])
+        if self.tried_address in self._avoided:
+            self.has_avoided = True
+            return int(pycurl.SOCKET_BAD)
+        self.lent.append(self.tried_address)
         if addresses.is_beyond(self.tried_address, self._reach):
             self.refused_address = self.tried_address
             return int(pycurl.SOCKET_BAD)
@@ -268,3 +287,7 @@ class Channel:
             return int(pycurl.PREREQFUNC_ABORT)
         self.is_ready, self.ready_at = True, time.monotonic()
         return int(pycurl.PREREQFUNC_OK)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))

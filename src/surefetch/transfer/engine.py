@@ -33,6 +33,7 @@ from surefetch.transfer.channel import Channel, Staging
 from surefetch.transfer.credentials import basic
 from surefetch.transfer.disorder import Lookout
 from surefetch.transfer.intake import TELL_SECONDS, Intake
+from surefetch.transfer.machines import Machines
 from surefetch.transfer.names import RESOLVES, NameCheck
 from surefetch.transfer.options import Authority, Options, Route, Router, Sink
 from surefetch.transfer.throttle import Throttle
@@ -88,7 +89,7 @@ class Engine:
         self._events: deque[Event] = deque()
         self._lookout = Lookout(self._events)
         self._throttle = Throttle(options.limit_rate)
-        self._versions = Versions()
+        self._versions, self._machines = Versions(), Machines(self._active)
         self._intake = Intake(options, self._events, self._active, self._opened)
         self._staging = Staging(buffers or Buffers(), self._throttle)
         self._seen: Sightings | None = None  # nothing has failed yet
@@ -330,6 +331,7 @@ class Engine:
             transfer.shares = self._versions.shares(transfer, urls.origin(url))
             headers = [*transfer.headers, *self._authorization(transfer, url)]
             transfer.has_negotiated |= route.user is None and route.proxy in self._negotiating
+            transfer.proxy = route.proxy or ""
             channel = transfer.channel = transfer.channel or self._channel()
             channel.prepare(
                 url,
@@ -340,12 +342,12 @@ class Engine:
                 reach=reach,
                 negotiate=transfer.has_negotiated,
                 is_anew=transfer.is_anew,
+                avoided=self._machines.avoided(transfer),
             )
         except (SurefetchError, ValueError, pycurl.error) as error:
             transfer.refused = policy.refuse_text(url, error)
             self._fail(transfer, 0, "")
             return
-        transfer.proxy = route.proxy or ""
         if isinstance(transfer, Page) and transfer.deadline is None:
             transfer.deadline = transfer.began + self._options.page_timeout
         transfer.asked_at = time.monotonic()
@@ -438,8 +440,10 @@ class Engine:
             return
         elif channel.info(pycurl.HTTP_CONNECTCODE) == 407 and self._negotiate(transfer):
             return
-        elif self._versions.is_to_be_turned(transfer, code, message) or channel.was_queued(
-            code, message, transfer.asked_at
+        elif (
+            self._versions.is_to_be_turned(transfer, code, message)
+            or channel.was_queued(code, message, transfer.asked_at)
+            or self._machines.has_no_other(transfer)
         ):
             self._ask_again(transfer)
             return
@@ -565,6 +569,7 @@ class Engine:
         return next((other for other in (Phase.CONNECT, Phase.TLS, Phase.RESOLVE) if other in others), phase)
 
     def _end(self, transfer: Transfer, event: Event) -> None:
+        self._machines.ended(transfer, event)
         self._release(transfer)
         del self._active[transfer.id]
         self._events.append(event)

@@ -62,6 +62,7 @@ class Transfer:
         self.held_ending: tuple[int, str] | None = None  # (libcurl's code, message) that came meanwhile
         self.has_negotiated = False
         self.is_anew = False  # over a new connection
+        self.takes_any = False  # to any machine of its host: there is no other left
         self.shares = False  # it may go over a connection that others use, too
         self.kept = bytearray()  # first bytes: not judged yet, or evidence
         self.received = 0  # bytes of the current answer's body
@@ -131,6 +132,8 @@ class Transfer:
         self.accepted = self.refused = self.redirected = self.deadline = self.outcome = None
         self.kept.clear()
         self.received = self.lines_seen = 0
+        if self.channel:
+            self.channel.tried_address = ""
 
 
 class Download(Transfer):
