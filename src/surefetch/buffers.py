@@ -76,7 +76,7 @@ class Buffers:
         if self._free:
             return True
         try:
-            self._free.append(self._make())
+            self._free.insert(0, self._make())  # the last to be taken: its pages are not there yet
         except (OSError, MemoryError):  # `ulimit -v`: what cannot be kept is read from the disk
             return False
         return True
