@@ -31,13 +31,19 @@ SECONDS = 600
 DATASETS = ("mnist", "fashion-mnist")
 #: Operators that a torchvision built for another torch names on import; its data sets need none.
 OPERATORS = """
-import torch
-_library = torch.library.Library("torchvision", "FRAGMENT")
-for _name in (
-    "nms qnms roi_align roi_pool ps_roi_align ps_roi_pool deform_conv2d _roi_align_backward "
-    "_roi_pool_backward _ps_roi_align_backward _ps_roi_pool_backward _deform_conv2d_backward"
-).split():
-    _library.define(_name + "(Tensor any) -> Tensor")
+import sys
+try:
+    import torchvision
+except RuntimeError:
+    import torch
+    for _name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        del sys.modules[_name]
+    _library = torch.library.Library("torchvision", "FRAGMENT")
+    for _name in (
+        "nms qnms roi_align roi_pool ps_roi_align ps_roi_pool deform_conv2d _roi_align_backward "
+        "_roi_pool_backward _ps_roi_align_backward _ps_roi_pool_backward _deform_conv2d_backward"
+    ).split():
+        _library.define(_name + "(Tensor any) -> Tensor")
 """
 #: What a user would write, ending in four arrays.
 LOADS = {
