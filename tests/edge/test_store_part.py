@@ -425,7 +425,8 @@ def test_a_journal_is_written_within_a_fifth_of_a_second(store):
     part.abandon()
 
 
-def test_a_journal_is_written_on_the_way(store):
+def test_a_journal_is_written_on_the_way(store, monkeypatch):
+    monkeypatch.setattr("surefetch.store.part.JOURNAL_SECONDS", float("inf"))  # by bytes alone
     data = some_bytes(20 * MIB, seed=2)
     part = store.part(sha256(data), len(data))
     for start in range(0, len(data), MIB):
