@@ -73,11 +73,10 @@ ORDER: Final = (
 )
 #: How an answer ends that was on its way. What the same address says of the file later weighs more.
 CUT: Final = {"body.truncated", "connect.reset", "transfer.stalled", "transfer.slow"}
+#: What is seen where nobody is there any more.
+DOWN: Final = {"connect.refused", "connect.unreachable", "connect.timeout"}
 #: What an address says of the file itself, and will say again; or that nobody is there any more.
-LAST_WORDS: Final = {
-    "connect.refused",
-    "connect.unreachable",
-    "connect.timeout",
+LAST_WORDS: Final = DOWN | {
     "http.unauthorized",
     "http.forbidden",
     "http.not-found",
@@ -182,8 +181,7 @@ ELSEWHERE: Final = {
 }
 #: Faults after which the same command goes on where it ended, if anything was kept.
 RESUMED: Final = {"body.truncated", "transfer.stalled"}
-#: Faults of a host that gave some bytes before: it went down in the middle.
-DOWN: Final = {"connect.refused", "connect.unreachable", "connect.timeout"}
+#: What to do about a host that gave some bytes before and is down.
 DOWN_NEXT: Final = (
     "`{host}` went down in the middle: once it is up, run the command again: it goes on where it ended"
 )
