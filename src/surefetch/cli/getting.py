@@ -25,7 +25,7 @@ def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bo
     leave_out_parts()
     is_poured = options["output"] == STDOUT
     if is_poured:
-        refuse_two_on_stdout(as_json=as_json)
+        _refuse_two_on_stdout(as_json=as_json)
         options["output"] = None
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     from surefetch.cli.get_screens import pour, show_plan, show_receipt
@@ -38,7 +38,7 @@ def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bo
     return show_receipt(receipt, as_json=as_json, quiet=quiet, verbose=verbose)
 
 
-def refuse_two_on_stdout(*, as_json: bool) -> None:
+def _refuse_two_on_stdout(*, as_json: bool) -> None:
     """Refuse to write JSON between a file's bytes.
 
     Raises:
