@@ -468,12 +468,12 @@ class ArtifactPlan(Refusals):
             Hosts whose room it waits for: what a step would find, for less. Empty where it takes one.
         """
         self._lined_up = now if self._lined_up is None else self._lined_up
-        if self._began or not self.is_small or self.spans.total or self.size == 0:
+        if self.state is not State.IDLE or not self.is_small or self.spans.total or self.size == 0:
             return []
         asked = self._waiting()
         if any(c.ready() > now or c.host.queue(self._limits, shares=self.shares) > 0 for c in asked):
             return []
-        self._began = now
+        self._began = self._began or now
         return [candidate.host for candidate in asked]
 
     def step(self, now: float) -> list[Order]:

@@ -407,8 +407,12 @@ class Planner:
         if plan.state is State.PROVEN or not plan.need:
             self._turns.leave(plan)
             return plan.stop()
-        if plan.state is not State.PROVING and not plan.has_slot:
-            return self._line_up(plan, now)
+        if plan.state is not State.PROVING:
+            if not plan.has_slot:
+                return self._line_up(plan, now)
+            if plan.is_usable and (hosts := plan.line_up(now)):  # those before it took the room
+                self._turns.park(plan, hosts)
+                return []
         orders = plan.step(now)
         for order in orders:
             if isinstance(order, Request):

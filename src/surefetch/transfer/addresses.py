@@ -68,6 +68,7 @@ def is_literal(host: str) -> bool:
     return _literal(host) is not None
 
 
+@lru_cache(maxsize=1024)
 def is_link_local(host: str) -> bool:
     """Whether a host is an address of its own link, where no mirror is: a cloud's metadata service."""
     literal = _literal(host)
