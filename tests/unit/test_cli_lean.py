@@ -1,5 +1,6 @@
 """The lean start: pycurl without its asyncio part, msgspec without its schemas, until somebody uses them."""
 
+import platform
 import subprocess
 import sys
 
@@ -63,3 +64,13 @@ def test_a_library_that_looks_into_types_gets_the_real_ones() -> None:
         "import msgspec.inspect as again; print(type(kind) is again.IntType is msgspec.inspect.IntType)"
     )
     assert run(program) == "True"
+
+
+def test_the_system_is_named_without_the_module_for_it() -> None:
+    loaded = "print('platform' in sys.modules)"
+    assert run(f"import uuid, msgspec\n{loaded}") == "False"
+    same = (
+        "import uuid, platform; print(uuid.platform.system() == platform.system(), platform.machine() != '')"
+    )
+    assert run(same) == "True True"
+    assert run("import uuid; print(uuid.platform.python_version())") == platform.python_version()

@@ -5,6 +5,7 @@ Only a program may leave out what a library's import brings: inside somebody els
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from types import ModuleType
@@ -35,10 +36,14 @@ def _import_msgspec() -> None:
     if _BACKPORTS in sys.modules:
         return
     sys.modules[_BACKPORTS] = None  # type: ignore[assignment] # so Python notes what is not there
+    if is_asked := hasattr(os, "uname") and not {"uuid", "platform"} & sys.modules.keys():
+        sys.modules["platform"] = _Platform("platform", ())
     try:
         import msgspec  # noqa: F401 - for those who import it after us
     finally:
         del sys.modules[_BACKPORTS]
+        if is_asked and isinstance(sys.modules.get("platform"), _Late):
+            del sys.modules["platform"]
 
 
 class _Late(ModuleType):
@@ -54,6 +59,14 @@ class _Late(ModuleType):
         if name not in self._taken:
             return getattr(_load(self.__name__), name)
         return lambda *arguments, **named: getattr(_load(self.__name__), name)(*arguments, **named)
+
+
+class _Platform(_Late):
+    """Tells `uuid`, which msgspec wants, the system's name: the module itself is 2 % of a small get."""
+
+    @staticmethod
+    def system() -> str:
+        return os.uname().sysname
 
 
 def _load(part: str) -> ModuleType:

@@ -21,8 +21,8 @@ NO_SOCKET: Final = Refused(
     cause="local.limit", detail="no further connection: too many files open", failure=Failure.CONNECT
 )
 #: What addresses of a network's own sign-in page have in their host or path.
-_SIGN_IN: Final = re.compile(
-    r"log-?[io]n|sign-?in|auth(?!or)|guest|portal|captive|splash|hotspot|wi-?fi|wlan|welcome", re.IGNORECASE
+_SIGN_IN: Final = (  # compiled where somebody is led astray
+    r"(?i)log-?[io]n|sign-?in|auth(?!or)|guest|portal|captive|splash|hotspot|wi-?fi|wlan|welcome"
 )
 
 
@@ -111,4 +111,4 @@ def leads_to_sign_in(asked_url: str, hops: Sequence[str]) -> bool:
     if not hops or any(not url.lower().startswith("http:") for url in (asked_url, *hops[:-1])):
         return False
     place, _, query = hops[-1].partition("?")
-    return _SIGN_IN.search(place) is not None or urls.host(asked_url) in unquote(query).lower()
+    return re.search(_SIGN_IN, place) is not None or urls.host(asked_url) in unquote(query).lower()

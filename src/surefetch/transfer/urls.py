@@ -156,5 +156,7 @@ def follow(base: str, location: str) -> str:
 
 def mask(text: str) -> str:
     """Replace what is secret in a URL, or in every URL of a text: userinfo, tokens, signatures."""
+    if "@" not in text and "=" not in text:
+        return text
     # Compiled when first needed, and kept by `re`: most fetches mask nothing.
     return re.sub(_CONFIDENTIAL, rf"\1{MASK}", re.sub(_USERINFO, f"{MASK}@", text))
