@@ -31,8 +31,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     jobs: int = 8  # artifacts fetched at once
     connections: int = 0  # to one host at most; 0: 6, and 16 while many small files are wanted from it
     connect_timeout: float = 8.0  # seconds until a connection must stand
-    first_byte_timeout: float = 9.0  # seconds until an answer must begin
-    stall_timeout: float = 8.0  # seconds without a byte until a mirror is left
+    first_byte_timeout: float = 9.0  # seconds until an answer must begin; more from the only mirror
+    stall_timeout: float = 8.0  # seconds without a byte until a mirror is left; likewise
     deadline: float = 0.0  # seconds for a whole fetch; 0: none
     limit_rate: int = 0  # bytes per second over all connections; 0: no limit
     weak_digests: bool = True  # accept files known by md5 or sha1 only

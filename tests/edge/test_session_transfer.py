@@ -25,6 +25,7 @@ from surefetch.receipts import FileReceipt
 from surefetch.reporters import SilentReporter
 from surefetch.session.bench import Bench
 from surefetch.session.facade import Session
+from surefetch.session.limits import limits_of
 from surefetch.settings import Settings
 from surefetch.store.store import Store
 from tests.fakes.driver import driving
@@ -460,6 +461,23 @@ def test_too_many_requests_and_then_good(make: Any) -> None:
     scene = make([Script(status=429, body=b"slow down"), HONEST])
     receipt = scene.get()
     assert causes(receipt, scene.servers[0]) == ["http.rate-limited"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 70),
+        ({"first_byte_timeout": 3.0}, 5),
+        ({"stall_timeout": 2.0}, 10),
+        ({"first_byte_timeout": 300.0}, 307),
+        ({"deadline": 600.0}, 600),
+    ],
+    ids=str,
+)
+def test_the_only_mirror_is_waited_for_as_the_settings_say(
+    home: Path, settings: dict[str, float], seconds: float
+) -> None:
+    assert limits_of(new_session(home, **settings)).alone == seconds
 
 
 def test_the_deadline_ends_a_get_that_stalls(make: Any) -> None:

@@ -64,6 +64,7 @@ class Habit:
     is_silent: bool = False  # takes the request and never answers
     stalls_after: int | None = None  # bytes of each request
     stalls_at: float | None = None  # time from which on it gives no byte
+    stalls_until: float = math.inf  # from this time on it does again, over new connections
     cuts_after: int | None = None  # bytes, each time
     is_wrong: bool = False  # serves other bytes
     wrong: tuple[tuple[int, int], ...] = ()  # serves other bytes here
@@ -272,7 +273,9 @@ class Network:
             return self._fail(flow, Failure.BUSY, habit.told, retry_after=habit.retry_after)
         if habit.moody and self._chance.random() < habit.moody[0]:
             return self._fail(flow, *habit.moody[1:], retry_after=habit.retry_after)
-        if habit.is_silent or (habit.stalls_at is not None and self.now >= habit.stalls_at):
+        if habit.is_silent or (
+            habit.stalls_at is not None and habit.stalls_at <= self.now < habit.stalls_until
+        ):
             return None
         breaks = self._chance.random() < habit.flaky
         if breaks and self._chance.random() < 0.5:
@@ -329,7 +332,7 @@ class Network:
             limit = start + self._chance.random() * (flow.stop - start)
             if limit < flow.limit:
                 flow.limit, flow.then = limit, "cut"
-        if habit.stalls_at is not None:
+        if habit.stalls_at is not None and self.now < habit.stalls_until:
             self.later(max(0.0, habit.stalls_at - self.now), lambda: self._freeze(flow, "stall"))
         if habit.away and self.now < habit.away[0]:
             self.later(habit.away[0] - self.now, lambda: self._freeze(flow, "cut"))

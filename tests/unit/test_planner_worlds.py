@@ -2,11 +2,13 @@
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from surefetch.events import Cancelled, Failed, Failure, Finished, Request
+from surefetch.events import Cancel, Cancelled, Failed, Failure, Finished, Request
 from surefetch.model import Artifact, Dataset
 from surefetch.plan.planner import Goal
 from surefetch.plan.policy import PATIENCE, Limits
@@ -38,13 +40,13 @@ def one_file(size: int, *habits: Habit, seed: int = 0) -> World:
     )
 
 
-def many_files(count: int, habit: Habit) -> World:
+def many_files(count: int, habit: Habit, others: Mapping[str, Habit] = MappingProxyType({})) -> World:
     artifacts = tuple(Artifact(name=f"f{i}", form="any", size=4096, sha256="a" * 64) for i in range(count))
     urls = {artifact.name: f"https://mirror.example/{artifact.name}" for artifact in artifacts}
     return World(
         Goal(dataset=Dataset(name="any", version="1", artifacts=artifacts), artifacts=frozenset(urls)),
         [FakeSource("http", known={name: [url] for name, url in urls.items()})],
-        dict.fromkeys(urls.values(), habit),
+        {**dict.fromkeys(urls.values(), habit), **others},
     )
 
 
@@ -121,6 +123,60 @@ def test_a_host_that_never_comes_back_is_waited_for_some_seconds() -> None:
     assert done.missing == ("file",)
     assert Limits().missed < world.now - 2.0 < Limits().missed + 4
     assert {attempt.cause for attempt in done.attempts} == {"body.truncated", "connect.refused"}
+
+
+@pytest.mark.parametrize("seconds", [20.0, 60.0])
+@pytest.mark.parametrize("size", [1000, 20 << 20])
+def test_the_only_mirror_may_take_long_to_begin(size: int, seconds: float) -> None:
+    world = one_file(size, Habit(rate=1e7, late=(1.0, seconds)))
+    assert world.run().missing == ()
+    assert world.now < seconds + 4
+    assert len(world.asked(Cancel)) < 3, "what was begun goes on"
+
+
+@pytest.mark.parametrize("size", [1000, 20 << 20])
+def test_the_only_mirror_is_not_waited_for_for_ever(size: int) -> None:
+    world = one_file(size, Habit(is_silent=True))
+    assert world.run().missing == ("file",)
+    assert world.now == pytest.approx(Limits().alone, abs=1)
+    assert len(world.asked(Request)) < 4
+    two = one_file(size, Habit(is_silent=True), Habit(is_silent=True))
+    assert two.run().missing == ("file",)
+    assert two.now < Limits().patience + 4
+
+
+def test_files_of_which_none_begins_are_not_waited_for_one_by_one() -> None:
+    world = many_files(300, Habit(is_silent=True))
+    assert len(world.run().missing) == 300
+    assert world.now < Limits().alone + 4
+
+
+@pytest.mark.parametrize("seconds", [12.0, 40.0])
+def test_one_of_many_files_may_take_long_to_begin(seconds: float) -> None:
+    slow = "https://mirror.example/f7"
+    world = many_files(60, Habit(latency=0.02), {slow: Habit(late=(1.0, seconds))})
+    assert world.run().missing == ()
+    assert world.now < seconds + 25, "it was begun anew once or twice"
+
+
+@pytest.mark.parametrize("seconds", [12.0, 25.0, 50.0])
+@pytest.mark.parametrize("habit", ["goes on", "new connections"])
+def test_the_only_mirror_may_fall_silent_in_the_middle(habit: str, seconds: float) -> None:
+    still = (
+        {"pauses": (1.5, seconds)} if habit == "goes on" else {"stalls_at": 2.0, "stalls_until": 2 + seconds}
+    )
+    for seed in range(6):
+        world = one_file(6 << 20, Habit(rate=2e6, **still), seed=seed)  # type: ignore[arg-type] # keywords vary
+        assert world.run().missing == ()
+        assert world.now < 4 + (seconds + 10) * (7 if habit == "goes on" else 1), "some pause again and again"
+
+
+def test_the_only_mirror_that_falls_silent_for_good_is_given_up() -> None:
+    world = one_file(20 << 20, Habit(rate=2e6, stalls_at=2.0))
+    done = world.run()
+    assert done.missing == ("file",)
+    assert world.now == pytest.approx(2 + Limits().alone, abs=2)
+    assert done.attempts[0].cause == "transfer.stalled"
 
 
 def test_the_connections_that_break_at_once_count_as_one_failure() -> None:

@@ -358,7 +358,7 @@ BY_DETAIL: Final = (
     (
         r"transfer\.no-first-byte",
         r"nothing for \d+ s",
-        "if this host is known to take long, give it time: `{surefetch} config set first_byte_timeout 60`;"
+        "if this host is known to take long, give it time: `{surefetch} config set first_byte_timeout 300`;"
         " else use another address of the file",
     ),
     (

@@ -146,6 +146,17 @@ class Account:
         ]
         return sorted(allowed, key=_preference)
 
+    def _sole_hope(self) -> Running | None:
+        """Return the request that is waited for because nobody else can be asked.
+
+        It is the one over which a byte came last. If somebody is at work on it, a new one would begin anew.
+        """
+        runs = [run for run in self.running.values() if not (run.ending or run.asks_size)]
+        candidates = dict.fromkeys([run.candidate for run in runs] + self._waiting())
+        if not runs or len(candidates) > 1 or runs[0].candidate.host.is_mute:
+            return None
+        return max(runs, key=lambda run: (run.gained > 0, run.opened_at is not None and run.last_byte))
+
     # --- requests -------------------------------------------------------------------------------------------
 
     def _begin(

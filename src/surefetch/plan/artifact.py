@@ -345,6 +345,9 @@ class ArtifactPlan(Refusals):
         self._release(run, now)
         run.candidate.silences += silence >= (QUIET if run.opened_at is None else RACE_SILENCE)
         is_silent = run.ending is Ending.SILENT or (run.ending is Ending.LOST and silence >= SILENT)
+        hope = self._sole_hope() if is_silent else None
+        if hope and hope.opened_at is not None and hope.is_quiet(now):
+            return  # all connections of the only mirror are silent: one is kept, others are tried beside it
         if is_silent and (self._has_waited_for_others(run, now) or self._says_nothing_new(run, silence)):
             return
         if is_silent:
@@ -538,9 +541,10 @@ class ArtifactPlan(Refusals):
         soonest = min([time for time in times if time > now], default=math.inf)
         return soonest if soonest < math.inf else None
 
-    def is_paused(self, now: float) -> bool:
-        """Whether a mirror has asked to be left alone for a while, and is."""
-        return any(c.asked and c.ready() > now - self._limits.patience for c in self._waiting())
+    def is_patient(self, now: float) -> bool:
+        """Whether it waits for its only mirror, or for one that has asked to be left alone for a while."""
+        is_paused = any(c.asked and c.ready() > now - self._limits.patience for c in self._waiting())
+        return is_paused or self._sole_hope() is not None
 
     def _could_help(self) -> bool:
         """Whether there is somebody to ask beside those who are."""

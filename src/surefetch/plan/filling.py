@@ -43,15 +43,22 @@ class Filling(Racing):
         return orders + (self.give_up(Ending.SILENT, now) if now >= self._patient_until() else [])
 
     def _is_last_hope(self, run: Running) -> bool:
-        """Whether nobody else can be asked: who takes long to begin would take as long again."""
-        host = run.candidate.host
-        has_begun = run.opened_at is not None or host.last_byte > run.began
-        has_begun |= 0 < host.first_byte < PROMPT * self._limits.first_byte_timeout  # something is amiss
-        may_mind = self._is_range(run.request) and not run.candidate.gave_range
-        return not (has_begun or may_mind) and all(one is run.candidate for one in self._waiting())
+        """Whether nobody else can be asked: who takes long to begin or to go on would take as long again."""
+        hope, candidate, host = self._sole_hope(), run.candidate, run.candidate.host
+        if hope is None or (self._is_range(run.request) and not candidate.gave_range):  # it may mind ranges
+            return False
+        if hope.opened_at is not None:
+            is_shared = self.shares and host.is_multiplexed  # there it is the connection that fell silent
+            return run is hope and host.last_byte <= run.last_byte and not is_shared
+        # Where it gives others, or did so at once before, something is amiss with the connection, for once.
+        is_odd = host.last_byte > run.began or 0 < host.first_byte < PROMPT * self._limits.first_byte_timeout
+        return not is_odd or candidate.failures > 0
 
     def give_up(self, ending: Ending, now: float) -> list[Order]:
         """Wait no longer for those who are asked; where all are silent, for none who gave no byte lately."""
+        hope = self._sole_hope() if ending is Ending.SILENT else None
+        if hope:
+            hope.candidate.host.is_mute = True
         for candidate in self._waiting():
             never_gave = candidate.host.was_asked and candidate.host.last_byte < 0
             # One that is there and gave some of this very file may put off the rest, at each try for longer.
@@ -70,7 +77,8 @@ class Filling(Racing):
                 gone = max(gone, candidate.host.last_byte)
         for run in self.running.values():
             silent = max(silent, run.served_at(self._limits))
-        return max(silent + self._limits.patience, gone + self._limits.missed)
+        patience = self._limits.alone if self._sole_hope() else self._limits.patience
+        return max(silent + patience, gone + self._limits.missed)
 
     def _stop_dropped(self) -> list[Order]:
         """Do not wait for an answer of a host that is known to be no good."""

@@ -68,6 +68,7 @@ class Host:
         waiting: Artifacts that would ask it if it had room for one more connection.
         sharers: Likewise, for one more request over the connection that they share.
         plans: Artifacts that have a mirror here.
+        is_mute: It was waited for as the only one that has a file, in vain.
         pace: How many requests a second it takes, once it has refused some.
         is_moody: It fails requests however few it has: that is no matter of others beside them.
     """
@@ -94,7 +95,7 @@ class Host:
         self.sharers: deque[ArtifactPlan] = deque()
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
-        self.is_away = False
+        self.is_away = self.is_mute = False
         self.pace = Pace()
         self._closing: list[float] = []  # when it will have noticed that a connection was closed
         self._refusals = 0  # of one request more

@@ -336,7 +336,7 @@ class Planner:
             return False
         if any(not form.is_active and self._ways.is_promising(form) for form in self._ways.forms):
             return False
-        return not any(plan.is_paused(now) for plan in self._turns.live)
+        return not any(plan.is_patient(now) for plan in self._turns.live)
 
     def _is_too_slow(self, now: float) -> bool:
         """Whether bytes come, but all of them together so slowly that they are not worth waiting for."""

@@ -99,7 +99,9 @@ class Racing(Account):
             return False
         if rival is victim.candidate:
             heard = max(victim.last_byte, victim.served_at(self._limits))
-            return not rival.silences and now - heard >= SAME_AGAIN  # once, until it gives a byte
+            # Once, until it gives a byte; the only one there is again and again, beside the one that is kept.
+            may_again = not rival.silences or (victim is self._sole_hope() and rival.running == 1)
+            return may_again and now - heard >= SAME_AGAIN
         return rival.running < rival.lanes
 
     def _begin_race(self, victim: Running, rival: Candidate, now: float) -> list[Order]:
@@ -112,6 +114,8 @@ class Racing(Account):
 
     def _has_lost(self, run: Running, other: Running, now: float) -> bool:
         """Whether a race is decided: the other goes on and this one is silent, or it is too long for both."""
+        if run is self._sole_hope():
+            return False
         if now - run.last_byte >= RACE_SILENCE:
             # One that is as silent has won nothing: a mirror that needs long to begin must be let begin.
             return other.opened_at is not None and now - run.last_byte > now - other.last_byte

@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from surefetch.plan.policy import CONNECTIONS, MANY, Limits
+from surefetch.settings import Settings
 from surefetch.store.files import most_open
 
 if TYPE_CHECKING:
@@ -24,13 +25,17 @@ def limits_of(session: Session, waited: float = 0.0) -> Limits:
     """Return the planner's limits by the session's settings, when `waited` seconds are gone already."""
     settings, usual = session.settings, Limits()
     is_timed = bool(settings.deadline)  # then that is how long is waited, whatever comes in it
+    patience = settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1
+    is_short = settings.first_byte_timeout < Settings().first_byte_timeout  # who set that is in a hurry
+    is_short |= settings.stall_timeout < Settings().stall_timeout
     most = max(1, settings.limit_rate // LEAST_RATE) if settings.limit_rate else sys.maxsize
     return Limits(
         connect_timeout=settings.connect_timeout,
         first_byte_timeout=settings.first_byte_timeout,
         stall_timeout=settings.stall_timeout,
         deadline=round(max(0.1, settings.deadline - waited), 1) if waited and is_timed else settings.deadline,
-        patience=settings.first_byte_timeout + min(settings.first_byte_timeout, settings.stall_timeout) - 1,
+        patience=patience,
+        alone=patience if is_short else max(patience, settings.deadline, usual.alone),
         waited=waited,
         missed=max(settings.deadline, usual.missed),
         slowest=0.0 if is_timed or settings.limit_rate else usual.slowest,
