@@ -13,6 +13,7 @@ from surefetch.model import PIECE_BYTES, Artifact, Dataset
 from surefetch.plan.planner import Goal
 from surefetch.plan.policy import CONNECTIONS as USUAL
 from surefetch.plan.policy import MANY, Limits
+from surefetch.plan.segments import GRAIN
 from surefetch.plan.widening import most_lanes
 from tests.fakes.network import Habit
 from tests.fakes.world import FakeSource, World
@@ -327,6 +328,8 @@ def _host(chance: random.Random, kind: str, least: int, is_restless: bool, is_co
     habit = _habit(chance, kind if kind in KINDS else "good", least, is_restless, is_cold)
     if habit.most_as[0] is Failure.MISSING:  # what many mirrors say of some of their files
         habit.most_as = REFUSALS[0]
+    if habit.cuts_after is not None:  # by the smallest of the files: of a large one it would hardly give any
+        habit.cuts_after = max(GRAIN, habit.cuts_after)
     if kind == "moody":
         habit.moody = _spread(chance, *BY_CHANCE), *chance.choice(BREAKDOWNS)
         return habit

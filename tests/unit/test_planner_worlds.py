@@ -67,6 +67,11 @@ def test_of_many_artifacts_all_come_that_a_good_host_has(start: int) -> None:
         assert not drawn.good & set(missing), f"seed {seed}"
 
 
+def test_the_last_file_of_a_host_that_passed_it_over_is_waited_for() -> None:
+    drawn = draw_many(60644)
+    assert not drawn.good & set(drawn.world.run().missing)
+
+
 @pytest.mark.parametrize("seed", [10299, 10878])
 def test_a_file_that_was_asked_for_just_now_is_not_given_up_for_the_rate_of_others(seed: int) -> None:
     drawn = draw_many(seed)
