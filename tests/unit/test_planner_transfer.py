@@ -187,6 +187,15 @@ def test_a_request_that_ends_soon_gets_its_bytes_back_while_it_can_be_told() -> 
     assert one.asked(Shorten)[-1].stop == 1_800_000
 
 
+@pytest.mark.parametrize(("mirrors", "seconds"), [(1, 11), (2, 8)])
+def test_far_connections_that_come_up_to_speed_are_let_do_so(mirrors: int, seconds: float) -> None:
+    """They take 2 s for it; two took longer than one where the last bytes were taken from each other."""
+    far = [Habit(rate=1e9, latency=0.3, setup=1, slow_start=True, per_connection=5e6) for _ in range(mirrors)]
+    one = world(far, size=40 * MB)
+    assert one.run().missing == ()
+    assert one.now <= seconds
+
+
 @pytest.mark.parametrize("size", [30 * MB, 150 * MB])
 def test_who_is_up_to_speed_goes_on_over_what_a_newcomer_has_hardly_begun(size: int) -> None:
     """Its connection is closed when it ends early, and another one would have to get up to speed."""

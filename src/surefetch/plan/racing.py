@@ -200,15 +200,17 @@ class Racing(Account):
             return []
         pace = self._pace(run, now, belief)
         later = []
+        takes_ranges = run.candidate.takes_ranges is True
         for other in others:
             end = other.stop or self.size
             together = pace.wait + (end - run.at) / pace.rate
             alone = min(self._eta(one, now, belief) for one in (other, other.twin or other))
+            if takes_ranges and other.opened_at is not None:  # new as it is, it shows how it does
+                alone = other.left / max(1.0, other.meter.rate(now, 0.0))
             share = 1.0 if other.is_quiet(now) else segments.RACE
             is_worth_it = together < share * alone and alone - together >= segments.LEAST_SAVED
             if other.at >= run.stop and is_worth_it and not other.ending:
                 later.append(other)
-        takes_ranges = run.candidate.takes_ranges is True
         gaps = [] if takes_ranges else self._gaps()
         stop = max([*(other.stop or self.size for other in later), *(gap[1] for gap in gaps)], default=0)
         if stop <= run.stop:

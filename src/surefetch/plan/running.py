@@ -15,6 +15,9 @@ from surefetch.plan.segments import Pace
 WINDOW: Final = 0.4
 #: A new connection is believed to be as fast as others for this many seconds' worth of bytes.
 BELIEF: Final = 0.15
+#: The same for so many times as long as its first byte takes: it starts slowly. At 300 ms and
+#: 5 MB/s that takes 2 s, and who was believed to be slow meanwhile had its bytes taken away.
+YOUTH: Final = 3.0
 #: Silence is no sign of a stall before this many seconds; then the same silence again is expected.
 BREATH: Final = 0.3
 #: Seconds after which requests that began before a host's last byte are taken for passed over by it.
@@ -144,7 +147,7 @@ class Running:
         """Bytes per second, never 0; `belief` is assumed of a connection that has shown nothing."""
         if self.opened_at is None:
             return belief
-        youth = max(2 * BELIEF, self.candidate.host.first_byte)  # a connection starts slowly
+        youth = max(2 * BELIEF, YOUTH * self.candidate.host.distance)
         if now - self.opened_at < youth and now - self.last_byte < BREATH:
             return max(belief, self.meter.rate(now, belief))
         return max(1.0, self.meter.rate(now, 0.0))

@@ -254,7 +254,9 @@ class Widening:
     def _look_for_sinking(self, now: float) -> None:
         last = self._rates[-2:]
         self._peak = max(self._peak, min(last))
-        self._sunk_at = min(self._sunk_at, now) if max(last) < SUNK * self._peak else math.inf
+        is_rising = last[-1] > SETTLED * last[0]  # new connections are coming up to speed
+        is_low = max(last) < SUNK * self._peak and not is_rising
+        self._sunk_at = min(self._sunk_at, now) if is_low else math.inf
         if now - self._sunk_at >= SUNK_SECONDS:
             self.has_sunk, self._peak, self._sunk_at = True, 0.0, math.inf
 
