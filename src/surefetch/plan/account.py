@@ -245,6 +245,8 @@ class Account:
 
     def _total_rate(self, candidate: Candidate) -> float:
         """Bytes per second to expect of a mirror over all connections that it may have."""
+        if candidate.silences and not candidate.given:
+            return 1.0  # it was asked before, in vain
         return candidate.belief(UNKNOWN_RATE) * max(1, candidate.lanes)
 
     def _pace(self, run: Running, now: float, belief: float) -> Pace:

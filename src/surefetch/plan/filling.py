@@ -60,6 +60,9 @@ class Filling(Racing):
         if hope:
             hope.candidate.host.is_mute = True
         for candidate in self._waiting():
+            if not self._blame.allows(candidate):
+                self._silent_since = now  # it was left out: when its turn comes it is waited for as long
+                continue
             never_gave = candidate.host.was_asked and candidate.host.last_byte < 0
             # One that is there and gave some of this very file may put off the rest, at each try for longer.
             is_put_off = 0 <= candidate.last_byte <= now - self._limits.missed and not candidate.host.is_away
