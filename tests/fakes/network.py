@@ -45,6 +45,7 @@ class Habit:
     slow_start: bool = False
     loses_after: int | None = None  # packets of each connection; the first that is lost is told
     slowed_to: float = math.inf  # bytes per second of each connection from then on
+    tires_after: float | None = None  # seconds that a connection gives bytes before it is slowed down, too
     queued: float = 0.0  # seconds that packets wait on the way when it is
     used: float = 0.2  # share of the link that is used then
     jitter: float = 0.0  # seconds that an answer may be late
@@ -195,9 +196,9 @@ class Network:
         habit = flow.habit
         flow.phase, flow.asked_at = Phase.CONNECT, self.now
         habit.busy += 1
-        trips = 1 if habit.idle else 1 + habit.setup
-        flow.is_warm = habit.idle > 0
-        habit.idle = max(0, habit.idle - 1)
+        flow.is_warm = habit.idle > 0 and not flow.request.is_anew
+        trips = 1 if flow.is_warm else 1 + habit.setup
+        habit.idle -= flow.is_warm
         seconds = habit.latency * trips + habit.jitter * self._chance.random()
         if self._chance.random() < habit.late[0]:
             seconds += habit.late[1]
@@ -308,6 +309,8 @@ class Network:
             # Ten packets in the first round trip, twice as many in each one after.
             trips = math.log2(1 + habit.loses_after / 10)
             self.later((trips + 0.5) * habit.latency, lambda: self._lose(flow))
+        if habit.tires_after is not None:
+            self.later(0.0 if flow.is_warm else habit.tires_after, lambda: self._tire(flow))
         flow.report_at = self.now + flow.interval
         self._flows.append(flow)
         habit.flows.append(flow)
@@ -357,6 +360,11 @@ class Network:
             recent=(habit.loses_after or 1) // 2,
             used=habit.used,
         )
+
+    def _tire(self, flow: Flow) -> None:
+        if not flow.is_over:
+            flow.has_lost, flow.cap = True, flow.habit.slowed_to
+            self._share()
 
     def _grow(self, flow: Flow) -> None:
         """A connection's window doubles with each round trip, until something else holds it back."""

@@ -902,3 +902,8 @@ def test_a_mirror_that_slows_each_request_down_after_a_while_is_asked_for_less_a
     # As nginx's `limit_rate_after` does.
     slowing = Habit(rate=5e6, latency=0.04, setup=1, loses_after=2000, slowed_to=2e5)
     assert seconds([slowing], size=40 * MB) <= 1.6 * 40 * MB / 5e6
+
+
+def test_a_mirror_whose_connections_become_slow_is_asked_over_new_ones() -> None:
+    tiring = Habit(rate=5e6, latency=0.005, setup=1, tires_after=3.0, slowed_to=2e5)
+    assert seconds([tiring], size=60 * MB) <= 1.6 * 60 * MB / 5e6

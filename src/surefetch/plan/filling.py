@@ -149,8 +149,13 @@ class Filling(Racing):
             return orders
         self._widening.has_sunk = False
         slow = [run for run in runs if run.opened_at is not None and run.stop and not run.twin]
+        if tired := [run for run in slow if run.candidate.sips]:  # new requests over old connections are slow
+            for run in tired:
+                run.candidate.tires = True
+                orders += self._end_soon(run, now)
+            return orders
         victim = max(slow, key=lambda run: run.left / run.rate(now, 0.0), default=None)
-        if victim is None or victim.candidate.takes_ranges is not True or victim.candidate.sips:
+        if victim is None or victim.candidate.takes_ranges is not True:
             return orders
         if victim.left < max(START_SMALL, ANEW_LEFT * victim.rate(now, 0.0)):
             return orders

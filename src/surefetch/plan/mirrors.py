@@ -40,7 +40,7 @@ class Candidate:
         "full_times", "full_until", "gave_range", "given", "given_before", "has_lied", "host",
         "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect", "lanes", "last_byte", "mirror",
         "passes_caches", "rank", "rate", "ready_at", "resizes", "running", "silences", "sips", "size",
-        "strikes", "takes_ranges", "validator", "was_answered", "wholes",
+        "strikes", "takes_ranges", "tires", "validator", "was_answered", "wholes",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -64,6 +64,7 @@ class Candidate:
         self.full_until = inf  # when they may be tried again
         self.full_times = 0
         self.sips = False  # each request has some bytes at once, then none for a while
+        self.tires = False  # its connections become slow by and by: each request has a new one
         self.anew_at = inf  # when a request was ended because a new one might be faster
         self.given = 0  # bytes of the artifact
         self.last_byte = -inf  # when it gave the last of them
@@ -180,9 +181,9 @@ class Candidate:
 
     @property
     def wants_anew(self) -> bool:
-        """Whether another connection may lead to another machine, which does better."""
+        """Whether another connection may do better, perhaps because it leads to another machine."""
         tries = 1 if self.host.most is None else 2  # what it refuses may be just that: one connection more
-        return self.failures >= tries and self.was_answered
+        return self.tires or (self.failures >= tries and self.was_answered)
 
     @property
     def is_dead(self) -> bool:
