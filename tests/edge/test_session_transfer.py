@@ -502,6 +502,26 @@ def test_a_size_that_nobody_promised(make: Any, script: Script) -> None:
     assert receipt.size == len(DATA)
 
 
+def test_what_came_is_all_where_its_digest_says_so_though_the_answer_never_ends(make: Any) -> None:
+    scene = make(
+        Script(has_length=False, takes_ranges=False, stall_after=len(DATA)),
+        first_byte_timeout=2.0,
+        stall_timeout=2.0,
+    )
+    began = time.monotonic()
+    receipt = scene.get(size=None)
+    assert receipt.size == len(DATA)
+    assert time.monotonic() - began < 8
+    assert len(scene.asked(0)) == 1
+
+
+def test_an_answer_without_an_end_that_stops_in_the_middle_is_told(make: Any) -> None:
+    script = Script(has_length=False, takes_ranges=False, stall_after=MIB)
+    scene = make(script, first_byte_timeout=1.0, stall_timeout=1.0)
+    error = scene.fails(size=None)
+    assert error.code == "transfer.stalled"
+
+
 def test_a_mirror_that_tells_no_size_does_not_keep_the_others_out(make: Any) -> None:
     slow = Script(chunked=True, takes_ranges=False, drip=(2 << 10, 0.01))
     scene = make(slow, STEADY)

@@ -92,6 +92,7 @@ class Account:
         self._check: Check | None = None  # a second opinion is being gathered
         self._has_checked = False  # and did not tell who lied
         self._widening = Widening()
+        self._is_guess = self._has_guessed = False  # what came is taken for all
         self._size_changes = 0  # times that most mirrors told another size than the one believed
         self._forgotten: list[segments.Range] = []  # ordered to be discarded, and not told to be
         self._rounds: dict[int, int] = {}  # piece -> times that it was wrong

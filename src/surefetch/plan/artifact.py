@@ -382,6 +382,9 @@ class ArtifactPlan(Refusals):
 
     def _disproven(self, event: Disproven) -> list[Order]:
         self.state = State.IDLE
+        if self._is_guess:
+            self._is_guess = False
+            return self._start_over()
         if not self.spans.total:  # nobody need be asked for no bytes, and they are not it
             for candidate in self._waiting():
                 self._drop(candidate, event.cause, event.detail or "a file of no bytes has another digest")
@@ -495,6 +498,11 @@ class ArtifactPlan(Refusals):
                 return orders
         if self._check:  # bytes were forgotten meanwhile: first things first
             orders += self._end_check()
+        if self._is_guess and self.running:
+            return orders
+        if self._is_guess:
+            self.state = State.PROVING
+            return [*orders, Prove(artifact=self.artifact)]
         if self.size is not None and self.spans.total == self.size:
             self.state = State.PROVING
             late = [run for run in self.running.values() if run.stop is None or run.at < run.stop]

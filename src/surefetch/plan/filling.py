@@ -80,7 +80,8 @@ class Filling(Racing):
                 gone = max(gone, candidate.host.last_byte)
         for run in self.running.values():
             silent = max(silent, run.served_at(self._limits))
-        patience = self._limits.alone if self._sole_hope() else self._limits.patience
+        may_be_all = self.size is None and self.spans.total > 0
+        patience = self._limits.alone if self._sole_hope() and not may_be_all else self._limits.patience
         return max(silent + patience, gone + self._limits.missed)
 
     def _stop_dropped(self) -> list[Order]:

@@ -23,6 +23,16 @@ WHOLES: Final = 4
 class Sizing(Checking):
     """Mutable: holds the sizes that mirrors tell against each other."""
 
+    def give_up(self, ending: Ending, now: float) -> list[Order]:
+        """Likewise; but where nobody tells the size and no more comes, see whether what came is all, once."""
+        hope = self._sole_hope() if self.size is None and self.artifact.digest else None
+        is_joined = self.spans.total == self.spans.end > 0
+        if ending is not Ending.SILENT or hope is None or not is_joined or self._has_guessed:
+            return super().give_up(ending, now)
+        self._is_guess = self._has_guessed = True
+        hope.candidate.host.is_mute, self._silent_since = True, now
+        return self._stop(Ending.UNWANTED)
+
     def _weigh_size(self, candidate: Candidate, size: int | None) -> Ending | None:
         """Hold the size that a mirror tells against what is known."""
         if size is None:
