@@ -67,6 +67,7 @@ class Habit:
     stalls_at: float | None = None  # time from which on it gives no byte
     stalls_until: float = math.inf  # from this time on it does again, over new connections
     cuts_after: int | None = None  # bytes, each time
+    cuts_ranges_after: int | None = None  # likewise, where a range was asked for
     is_wrong: bool = False  # serves other bytes
     wrong: tuple[tuple[int, int], ...] = ()  # serves other bytes here
     takes_ranges: bool = True
@@ -329,6 +330,9 @@ class Network:
         habit = flow.habit
         if habit.cuts_after is not None:
             flow.limit, flow.then = start + habit.cuts_after, "cut"
+        is_range = flow.request.start > 0 or flow.request.stop not in (None, flow.request.artifact.size)
+        if habit.cuts_ranges_after is not None and is_range:
+            flow.limit, flow.then = start + habit.cuts_ranges_after, "cut"
         if habit.stalls_after is not None and start + habit.stalls_after < flow.limit:
             flow.limit, flow.then = start + habit.stalls_after, "stall"
         if breaks:

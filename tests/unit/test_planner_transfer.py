@@ -904,6 +904,14 @@ def test_a_mirror_that_slows_each_request_down_after_a_while_is_asked_for_less_a
     assert seconds([slowing], size=40 * MB) <= 1.6 * 40 * MB / 5e6
 
 
+@pytest.mark.parametrize("count", [1, 10_000])
+def test_a_mirror_that_cuts_ranges_to_next_to_nothing_gives_the_whole_file(count: int) -> None:
+    one = world([Habit(rate=20e6, per_connection=3e6, cuts_ranges_after=count)], size=20 * MB)
+    assert one.run().missing == ()
+    assert one.now <= 1.1 * 20 * MB / 3e6
+    assert len(one.asked(Request)) < 15
+
+
 def test_a_mirror_whose_connections_become_slow_is_asked_over_new_ones() -> None:
     tiring = Habit(rate=5e6, latency=0.005, setup=1, tires_after=3.0, slowed_to=2e5)
     assert seconds([tiring], size=60 * MB) <= 1.6 * 60 * MB / 5e6

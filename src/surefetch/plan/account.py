@@ -197,6 +197,8 @@ class Account:
             run.twin.twin = None
         candidate = run.candidate
         candidate.running -= 1
+        is_range = self._is_range(run.request)
+        candidate.best[is_range] = max(candidate.best[is_range], run.gained)
         candidate.host.giving -= run.opened_at is not None
         asked = run.request.stop or self.size or 0
         is_closed = run.opened_at is not None and run.at < asked

@@ -324,7 +324,8 @@ class ArtifactPlan(Refusals):
         if cause in ("http.range-lie", "http.range") and self._is_range(run.request):
             candidate.has_lied, candidate.takes_ranges = True, False  # the whole file may be right
             return
-        if self._is_range(run.request) and candidate.minds_ranges(failure, cause):
+        may_mind = candidate.minds_ranges(failure, cause) or self._hardly_gives_ranges(candidate, failure)
+        if may_mind and self._is_range(run.request):
             candidate.takes_ranges, candidate.failures = False, 0  # likewise
             self._silent_since = now
             return

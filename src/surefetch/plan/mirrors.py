@@ -36,8 +36,8 @@ class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "anew_at", "asked", "changes", "excused_at", "excuses", "failed_at", "failing_since", "failures",
-        "full_times", "full_until", "gave_range", "given", "given_before", "has_lied", "host",
+        "anew_at", "asked", "best", "changes", "excused_at", "excuses", "failed_at", "failing_since",
+        "failures", "full_times", "full_until", "gave_range", "given", "given_before", "has_lied", "host",
         "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect", "lanes", "last_byte", "mirror",
         "passes_caches", "rank", "rate", "ready_at", "resizes", "running", "silences", "sips", "size",
         "strikes", "takes_ranges", "tires", "validator", "was_answered", "wholes",
@@ -73,6 +73,7 @@ class Candidate:
         self.rate = 0.0  # bytes per second of one connection, 0 while unknown
         self.takes_ranges: bool | None = None
         self.gave_range = False  # at least once
+        self.best = [0, 0]  # most bytes that a request has brought: for the whole file, for a range
         self.has_lied = False  # it sent another stretch than it was asked for: it is not asked for any again
         self.size: int | None = None  # of the artifact, as it says
         self.resizes = 0  # times that it said something else than before

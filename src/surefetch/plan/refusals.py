@@ -8,6 +8,7 @@ from surefetch.events import Failure
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import PATIENCE, SHUT_OUT, is_page
 from surefetch.plan.running import Running
+from surefetch.plan.segments import GRAIN
 from surefetch.plan.sizing import Sizing
 
 #: What a server may answer to one connection more than it takes. Not 404: many mirrors have some files only.
@@ -19,6 +20,8 @@ LAST_WORDS: Final = 2
 AGAIN: Final = 0.5
 #: Seconds that the host is left alone then.
 BREATHER: Final = 0.2
+#: Where the whole file gave so many times what a range must give, ranges are cut.
+MUCH: Final = 4
 #: A silence shorter than this share of what a first byte may take says nothing of a mirror.
 BRIEF: Final = 0.5
 
@@ -39,6 +42,14 @@ class Refusals(Sizing):
         """Whether a mirror gave no byte of its answer, and gives this very file over other connections."""
         others = [o for o in self.running.values() if o.candidate is run.candidate and not o.ending]
         return run.opened_at is None and any(other.opened_at is not None for other in others)
+
+    def _hardly_gives_ranges(self, candidate: Candidate, failure: Failure) -> bool:
+        """Whether answers to ranges end after next to nothing again, and one with the whole file does not."""
+        is_again = failure is Failure.CUT and candidate.failures > 0 and candidate.takes_ranges is not False
+        runs = [run for run in self.running.values() if run.candidate is candidate]
+        whole, part = candidate.best
+        whole = max([whole, *(run.gained for run in runs if not self._is_range(run.request))])
+        return is_again and part < GRAIN and whole > MUCH * GRAIN
 
     def _is_one_too_many(self, run: Running, failure: Failure, cause: str, now: float) -> bool:
         """Whether a host that gives other files, or may, can have refused one because of them."""
