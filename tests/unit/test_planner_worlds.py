@@ -28,7 +28,12 @@ AWAY = {
 DOCUMENT = Path(__file__).parents[2] / "docs" / "planning.md"
 
 
-def one_file(size: int, *habits: Habit, seed: int = 0) -> World:
+USUAL = Limits()
+#: As with a deadline.
+PATIENT = Limits(alone=70.0)
+
+
+def one_file(size: int, *habits: Habit, seed: int = 0, limits: Limits = USUAL) -> World:
     artifact = Artifact(name="file", form="any", size=size, sha256="a" * 64)
     dataset = Dataset(name="any", version="1", artifacts=(artifact,))
     urls = {f"https://mirror{number}.example/file": habit for number, habit in enumerate(habits)}
@@ -37,16 +42,23 @@ def one_file(size: int, *habits: Habit, seed: int = 0) -> World:
         [FakeSource("http", known={"file": [*urls]})],
         urls,
         seed=seed,
+        limits=limits,
     )
 
 
-def many_files(count: int, habit: Habit, others: Mapping[str, Habit] = MappingProxyType({})) -> World:
+def many_files(
+    count: int,
+    habit: Habit,
+    others: Mapping[str, Habit] = MappingProxyType({}),
+    limits: Limits = USUAL,
+) -> World:
     artifacts = tuple(Artifact(name=f"f{i}", form="any", size=4096, sha256="a" * 64) for i in range(count))
     urls = {artifact.name: f"https://mirror.example/{artifact.name}" for artifact in artifacts}
     return World(
         Goal(dataset=Dataset(name="any", version="1", artifacts=artifacts), artifacts=frozenset(urls)),
         [FakeSource("http", known={name: [url] for name, url in urls.items()})],
         {**dict.fromkeys(urls.values(), habit), **others},
+        limits=limits,
     )
 
 
@@ -133,7 +145,7 @@ def test_a_host_that_never_comes_back_is_waited_for_some_seconds() -> None:
 @pytest.mark.parametrize("seconds", [20.0, 60.0])
 @pytest.mark.parametrize("size", [1000, 20 << 20])
 def test_the_only_mirror_may_take_long_to_begin(size: int, seconds: float) -> None:
-    world = one_file(size, Habit(rate=1e7, late=(1.0, seconds)))
+    world = one_file(size, Habit(rate=1e7, late=(1.0, seconds)), limits=PATIENT)
     assert world.run().missing == ()
     assert world.now < seconds + 4
     assert len(world.asked(Cancel)) < 3, "what was begun goes on"
@@ -159,7 +171,7 @@ def test_files_of_which_none_begins_are_not_waited_for_one_by_one() -> None:
 @pytest.mark.parametrize("seconds", [12.0, 40.0])
 def test_one_of_many_files_may_take_long_to_begin(seconds: float) -> None:
     slow = "https://mirror.example/f7"
-    world = many_files(60, Habit(latency=0.02), {slow: Habit(late=(1.0, seconds))})
+    world = many_files(60, Habit(latency=0.02), {slow: Habit(late=(1.0, seconds))}, limits=PATIENT)
     assert world.run().missing == ()
     assert world.now < seconds + 25, "it was begun anew once or twice"
 
@@ -171,7 +183,7 @@ def test_the_only_mirror_may_fall_silent_in_the_middle(habit: str, seconds: floa
         {"pauses": (1.5, seconds)} if habit == "goes on" else {"stalls_at": 2.0, "stalls_until": 2 + seconds}
     )
     for seed in range(6):
-        world = one_file(6 << 20, Habit(rate=2e6, **still), seed=seed)  # type: ignore[arg-type] # keywords vary
+        world = one_file(6 << 20, Habit(rate=2e6, **still), seed=seed, limits=PATIENT)  # type: ignore[arg-type] # keywords vary
         assert world.run().missing == ()
         assert world.now < 4 + (seconds + 10) * (7 if habit == "goes on" else 1), "some pause again and again"
 

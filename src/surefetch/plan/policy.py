@@ -24,7 +24,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     deadline: float = 0.0  # for the whole fetch; 0: none
     waited: float = 0.0  # before it, for another process that fetches the same
     patience: float = 16.0  # without a byte from any mirror of an artifact; then none is waited for
-    alone: float = 70.0  # likewise, from the only mirror there is: gateways give theirs 60 s
+    alone: float = 17.0  # likewise, from the only mirror there is
     missed: float = 16.0  # a host that cannot be reached so soon after its last byte is waited for
     slowest: float = 2e3  # bytes per second of all mirrors together that are waited for; 0: any
     longest_pause: float = 15.0  # that a server may ask for in all; one that asks for more is dropped
