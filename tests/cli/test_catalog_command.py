@@ -378,3 +378,28 @@ def test_without_catalogs_of_ones_own_all_is_well(surefetch: Run) -> None:
 @pytest.mark.parametrize("verb", ["add", "import", "check", "list", "path"])
 def test_every_verb_has_one_sentence_and_one_example(surefetch: Run, verb: str) -> None:
     assert f"Example: surefetch catalog {verb}" in surefetch("catalog", verb, "--help").stdout
+
+
+def test_no_command_prints_the_keys_in_a_catalogs_addresses(surefetch: Run, site: Site) -> None:
+    url = site.url("images.gz")
+    text = site.catalog.read_text(encoding="utf-8").replace(
+        url, f'{url}", "{url}?token=hush&X-Amz-Signature=hush'
+    )
+    site.catalog.write_text(f'homepage = "https://ann:hush@h.example/"\n{text}', encoding="utf-8")
+    mine = ("--catalog", str(site.catalog))
+    added = ("catalog", "add", f"{url}?sig=hush", "--name", "mine")
+    for words in (
+        ("info", "tiny", *mine),
+        ("info", "tiny", "--json", *mine),
+        ("info", "tiny", "--metalink", *mine),
+        ("catalog", "check", "--ask-mirrors", *mine),
+        ("catalog", "check", "--ask-mirrors", "--json", *mine),
+        ("get", "tiny", "--dry-run", *mine),
+        ("get", "tiny", "--json", *mine),
+        ("get", "tiny", "-v", *mine),
+        added,
+        (*added, "--force", "--json"),
+    ):
+        result = surefetch(*words)
+        assert result.returncode == 0, (words, result.stderr)
+        assert "hush" not in result.stdout + result.stderr, words

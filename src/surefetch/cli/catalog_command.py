@@ -138,8 +138,8 @@ def _show_entry(entry: Entry, as_json: bool) -> int:
     dataset = entry.dataset
     count = len(dataset.artifacts)
     tell(f"{dataset.title or dataset.name}: {count} file{'s' if count != 1 else ''} taken")
-    for artifact in dataset.artifacts:
-        mirrors = f"{len(artifact.urls)} mirrors" if len(artifact.urls) > 1 else artifact.urls[0]
+    for artifact, row in zip(dataset.artifacts, entry.to_json()["files"], strict=True):
+        mirrors = f"{len(artifact.urls)} mirrors" if len(artifact.urls) > 1 else row["urls"][0]
         tell(f"  {artifact.name}  {human_size(artifact.size)}  {artifact.digest}  {mirrors}")
     for line in entry.left_out:
         tell(f"left out: {line}")

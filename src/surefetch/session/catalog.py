@@ -15,6 +15,7 @@ from surefetch.model import Artifact, Dataset, Struct
 from surefetch.session.learning import describe, learn
 from surefetch.session.user_catalogs import own_folder, read_catalogs, user_catalog_files
 from surefetch.store import files
+from surefetch.transfer.urls import mask
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -276,5 +277,5 @@ def _row(artifact: Artifact) -> dict[str, Any]:
         "size": artifact.size,
         "algorithm": digest.algorithm,
         "digest": digest.hex,
-        "urls": list(artifact.urls),
+        "urls": [mask(url) for url in artifact.urls],
     }

@@ -17,6 +17,7 @@ from surefetch.model import Artifact, Dataset, Mirror, Struct
 from surefetch.plan.policy import GIVEN_UP
 from surefetch.session.user_catalogs import own_hosts, read_catalogs, user_catalog_files
 from surefetch.sources.http import Http
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -45,7 +46,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     file: str  # the catalog's path
     dataset: str
     artifact: str
-    mirror: str  # URL
+    mirror: str  # URL, what is secret in it masked
     cause: str = ""  # empty: it has the file
     detail: str = ""
     size: int | None = None  # bytes, if it says
@@ -198,7 +199,10 @@ def _questions(session: Session, datasets: Sequence[Dataset]) -> Iterator[tuple[
         for artifact in dataset.artifacts:
             for mirror in source.mirrors(artifact, {}):
                 answer = Answer(
-                    file=dataset.origin, dataset=dataset.name, artifact=artifact.name, mirror=mirror.url
+                    file=dataset.origin,
+                    dataset=dataset.name,
+                    artifact=artifact.name,
+                    mirror=urls.mask(mirror.url),
                 )
                 yield answer, artifact, mirror
 

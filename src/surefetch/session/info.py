@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from surefetch.model import ALGORITHMS, Artifact, Dataset
 from surefetch.session.load import find_record
+from surefetch.transfer import urls
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 def info(session: Session, name: str) -> dict[str, Any]:
     """Return all that the catalog says of a dataset and whether it is here (docs/schema/info.schema.json).
+
+    Passwords, tokens and signatures in addresses are masked.
 
     Raises:
         UnknownDatasetError: No catalog has the name.
@@ -25,7 +28,7 @@ def info(session: Session, name: str) -> dict[str, Any]:
         "title": dataset.title,
         "description": dataset.description,
         "license": dataset.license,
-        "homepage": dataset.homepage,
+        "homepage": urls.mask(dataset.homepage),
         "citation": dataset.citation.strip(),
         "aliases": list(dataset.aliases),
         "catalog": dataset.origin,
@@ -57,7 +60,7 @@ def _file(session: Session, artifact: Artifact) -> dict[str, Any]:
         "size": artifact.size,
         "digests": {name: value for name in ALGORITHMS if (value := getattr(artifact, name))},
         "sources": [
-            *artifact.urls,
+            *map(urls.mask, artifact.urls),
             *([f"package {artifact.package}"] if artifact.package else []),
             *([f"Debian package {artifact.deb}"] if artifact.deb else []),
         ],

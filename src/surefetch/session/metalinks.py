@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from surefetch import __version__
 from surefetch.catalog.metalink import DOCUMENT_BYTES, parse_metalink, write_metalink
 from surefetch.errors import StoreError, UsageError
 from surefetch.model import Artifact, Dataset
+from surefetch.transfer.urls import mask
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
@@ -34,6 +37,8 @@ def read_metalink(name: str) -> Dataset:
 def metalink_of(session: Session, name: str) -> str:
     """Return a Metalink 4 description of a dataset's files, of the first form that has addresses for all.
 
+    Addresses with a password, a token or a signature are left out: such a description is handed on.
+
     Raises:
         UnknownDatasetError: No catalog has the name.
         UsageError: No form has.
@@ -42,7 +47,7 @@ def metalink_of(session: Session, name: str) -> str:
     artifacts = _addressed(dataset)
     if not artifacts:
         raise UsageError(
-            f"no form of `{dataset.name}` has a digest and an address for each of its files",
+            f"no form of `{dataset.name}` has a digest and an address for each of its files, without a token",
             hint=f"surefetch info {dataset.name}    (shows where they come from)",
         )
     return write_metalink(dataset, artifacts, f"surefetch/{__version__}")
@@ -51,7 +56,11 @@ def metalink_of(session: Session, name: str) -> str:
 def _addressed(dataset: Dataset) -> list[Artifact]:
     names = [form.artifacts for form in dataset.forms] or [tuple(x.name for x in dataset.artifacts)]
     for form in names:
-        artifacts = [dataset.artifact(name) for name in form]
+        artifacts = [_without_keys(dataset.artifact(name)) for name in form]
         if all(artifact.urls and artifact.digest and not artifact.is_carrier for artifact in artifacts):
             return artifacts
     return []
+
+
+def _without_keys(artifact: Artifact) -> Artifact:
+    return msgspec.structs.replace(artifact, urls=tuple(url for url in artifact.urls if mask(url) == url))
