@@ -57,6 +57,9 @@ def test_set_and_unset_leave_the_rest_of_the_file(surefetch: Run) -> None:
         ("mirror", "ftp://lab.example/", "has an address that cannot be read"),
         ("mirror", "/data/mirror", "has an address that cannot be read"),
         ("rewrite", "https://a.example/=http://h:99999/", "has an address that cannot be read"),
+        ("proxy", "htp://proxy.corp:8080", "`htp` is no proxy's scheme"),
+        ("proxy", "http://", "names the proxy `http://`, which cannot be read"),
+        ("proxy", "http://ann:hush@h:99999", "names the proxy `http://***@h:99999`, which cannot be read"),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(surefetch: Run, name: str, value: str, says: str) -> None:
@@ -142,3 +145,24 @@ def test_a_time_that_is_no_number_is_refused_wherever_it_stands(surefetch: Run) 
         by_file = surefetch(*get)
         for result in (by_argument, by_variable, by_file):
             assert result.returncode == 2 and "must be a finite number" in result.stderr, result.stderr
+
+
+@pytest.mark.parametrize("value", ["direct", "http://proxy.corp:8080", "socks5h://ann:hush@[::1]:1080", ""])
+def test_a_proxy_that_can_be_used_is_taken_without_a_note(surefetch: Run, value: str) -> None:
+    result = surefetch("config", "set", "proxy", value)
+    assert result.returncode == 0
+    assert "note" not in result.stderr
+
+
+def test_what_is_meant_by_a_proxy_without_a_scheme_is_said_at_once(surefetch: Run) -> None:
+    result = surefetch("config", "set", "proxy", "proxy.corp:8080")
+    assert "note: `proxy.corp:8080` has no scheme: taken as http://" in result.stderr
+
+
+def test_a_place_is_meant_from_where_the_user_stands(surefetch: Run, home: Path) -> None:
+    surefetch("config", "set", "store", "my/store")
+    assert row(surefetch("config", "show").stdout, "store").split()[1] == str(home / "my" / "store")
+    result = surefetch("config", "set", "ca_bundle", "company.pem")
+    assert f"note: nothing is at `{home / 'company.pem'}` yet" in result.stderr
+    (home / "company.pem").touch()
+    assert "note" not in surefetch("config", "set", "ca_bundle", "~/company.pem").stderr

@@ -58,6 +58,8 @@ def set_(name: str, value: str) -> int:
     tell(f"`{name}` is now `{_as_text(shown(written.value))}` in `{written.path}`")
     if written.overridden_by:
         tell(f"note: {written.overridden_by} still decides it in this shell")
+    for note in written.notes:
+        tell(f"note: {note}")
     return 0
 
 

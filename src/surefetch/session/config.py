@@ -13,7 +13,10 @@ from surefetch import paths
 from surefetch.errors import SettingError, StoreError
 from surefetch.model import Struct
 from surefetch.settings import names, parse_value, read_settings
-from surefetch.transfer import urls
+from surefetch.transfer import proxies, urls
+
+#: Settings that name files or folders: meant from where the user stands, and used from anywhere.
+_PLACES = ("store", "ca_bundle", "catalogs", "layers")
 
 
 class Written(Struct, frozen=True, kw_only=True):
@@ -22,6 +25,7 @@ class Written(Struct, frozen=True, kw_only=True):
     value: Any
     path: str
     overridden_by: str = ""  # a variable that decides the setting all the same
+    notes: tuple[str, ...] = ()  # what else should be said
 
 
 def set_setting(environ: Mapping[str, str], name: str, text: str) -> Written:
@@ -31,13 +35,19 @@ def set_setting(environ: Mapping[str, str], name: str, text: str) -> Written:
         SettingError: There is no such setting, or the value does not fit it.
         StoreError: The file cannot be written.
     """
-    value = parse_value(name, text, "the argument")
+    value, notes = parse_value(name, text, "the argument"), []
+    if name in _PLACES and value:
+        value = _absolute(value)
+        notes = [f"nothing is at `{place}` yet" for place in _missing(name, value)]
+    elif name == "proxy" and value and not proxies.is_direct(value):
+        notes = _repaired(value)
     path = Path(paths.config_file(environ))
     lines = [line for line in _lines(path) if not _sets(line, name)]
     _write(path, [*_before_tables(lines), f"{name} = {_toml(value)}", *_tables(lines)])
     _, decisions = read_settings(environ)
     decided = next(decision.decided_by for decision in decisions if decision.name == name)
-    return Written(value=value, path=str(path), overridden_by="" if decided.startswith("file") else decided)
+    overridden_by = "" if decided.startswith("file") else decided
+    return Written(value=value, path=str(path), overridden_by=overridden_by, notes=tuple(notes))
 
 
 def shown(value: Any) -> Any:
@@ -67,6 +77,25 @@ def unset_setting(environ: Mapping[str, str], name: str) -> bool:
         return False
     _write(path, kept)
     return True
+
+
+def _absolute(value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    if isinstance(value, str):
+        return str(Path(value).expanduser().absolute())
+    return tuple(str(Path(place).expanduser().absolute()) for place in value)
+
+
+def _missing(name: str, value: str | tuple[str, ...]) -> list[str]:
+    places = (value,) if isinstance(value, str) else value
+    return [place for place in places if name != "store" and not Path(place).exists()]
+
+
+def _repaired(proxy: str) -> list[str]:
+    try:
+        repaired = proxies.read_proxy(proxy, "the argument").repaired
+    except SettingError as error:  # no proxy has failed: an argument is wrong
+        raise SettingError(error.message, hint=error.hint) from error
+    return [repaired] if repaired else []
 
 
 def _lines(path: Path) -> list[str]:

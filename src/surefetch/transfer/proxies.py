@@ -81,7 +81,7 @@ class ProxyResolver:
         Raises:
             SettingError: The value that decides is no proxy's address (`proxy.malformed`, `proxy.scheme`).
         """
-        if self._proxy.strip().lower() in (DIRECT, "none", "direct://"):
+        if is_direct(self._proxy):
             return Decision(proxy=None, decided_by="setting proxy")
         if decided := self._excepted(url):
             return decided
@@ -131,6 +131,11 @@ class ProxyResolver:
             return None
         proxy = self._pip_proxy() if callable(self._pip_proxy) else self._pip_proxy
         return read_proxy(proxy, "pip's configuration") if proxy else None
+
+
+def is_direct(setting: str) -> bool:
+    """Whether the setting `proxy` says that there is none."""
+    return setting.strip().lower() in (DIRECT, "none", "direct://")
 
 
 def variable(environ: Mapping[str, str], scheme: str) -> tuple[str, str]:
