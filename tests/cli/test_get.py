@@ -237,6 +237,20 @@ def test_a_weak_digest_is_named_weak(surefetch: Run, site: Site) -> None:
     assert "md5 (a weak digest" in result.stderr
 
 
+def test_each_digest_that_was_given_has_to_be_that_of_the_bytes(surefetch: Run, site: Site) -> None:
+    data, url = site.files["images.gz"], site.url("images.gz")
+    strong, md5 = sha256(data), hashlib.md5(data).hexdigest()
+    for _ in range(2):  # also when it is here already
+        wrong = surefetch("get", url, "--sha256", strong, "--md5", "0" * 32)
+        assert wrong.returncode == 10
+        assert wrong.stdout == ""
+        assert f"has the sha256 that you gave, and another md5: `{md5}`" in wrong.stderr
+    assert surefetch("get", url, "--sha256", strong, "--md5", md5).returncode == 0
+    other = surefetch("get", url, "--sha256", "0" * 64, "--md5", md5)
+    assert other.returncode == 10
+    assert f"their sha256 is {strong[:12]}…" in other.stderr
+
+
 def test_a_weak_digest_is_refused_where_a_strong_one_is_asked_for(surefetch: Run, site: Site) -> None:
     md5 = hashlib.md5(site.files["images.gz"]).hexdigest()
     result = surefetch("get", site.url("images.gz"), "--md5", md5, "--json", SUREFETCH_WEAK_DIGESTS="0")

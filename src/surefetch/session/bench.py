@@ -305,6 +305,9 @@ class Bench:
         elif finding.cause == "body.corrupt" and proof.wrong_pieces == ():
             detail = "each of its pieces is right, so one of the digests in its description is wrong"
             finding = Finding(cause="body.corrupt", detail=detail)
+        elif finding.cause == "body.corrupt":
+            detail = f"{finding.detail}, their {expected.algorithm} is {actual[:12]}…"
+            finding = Finding(cause="body.corrupt", detail=detail)
         return Disproven(
             artifact=artifact,
             actual=Digest(algorithm=expected.algorithm, hex=actual),

@@ -14,7 +14,7 @@ import msgspec
 from surefetch.errors import StoreError, SurefetchError
 from surefetch.events import Done
 from surefetch.history import History
-from surefetch.model import Artifact, Dataset, Digest, Mirror, TensorSpec
+from surefetch.model import COMMAND_LINE, Artifact, Dataset, Digest, Mirror, TensorSpec
 from surefetch.plan.planner import Goal, Planner
 from surefetch.receipts import FileReceipt, Receipt
 from surefetch.session import damaged, last, turns
@@ -104,6 +104,10 @@ def _put_in_place(
     beside = Beside()
     try:
         bench, done = obtain(session, target, local, beside)
+        if target.dataset.origin == COMMAND_LINE:
+            from surefetch.session.weak import check_others
+
+            check_others(session, target)
         return bench, done, write_view(session, target, bench)
     finally:
         beside.wait()

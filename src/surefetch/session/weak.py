@@ -1,10 +1,17 @@
-"""The setting `weak_digests`: whether what only md5 or sha1 would prove is accepted."""
+"""Weak digests: whether what only they would prove is accepted, and what they say beside a strong one."""
 
 from __future__ import annotations
 
+import hashlib
+from typing import TYPE_CHECKING
+
 from surefetch.errors import IntegrityError
-from surefetch.model import Artifact, Dataset, Form
+from surefetch.model import ALGORITHMS, Artifact, Dataset, Form
 from surefetch.plan.planner import Goal
+from surefetch.session.targets import Target
+
+if TYPE_CHECKING:
+    from surefetch.session.facade import Session
 
 
 def refuse_weak(goal: Goal) -> None:
@@ -27,6 +34,32 @@ def refuse_weak(goal: Goal) -> None:
             code="policy.weak-digest",
             hint="surefetch config set weak_digests 1",
         )
+
+
+def check_others(session: Session, target: Target) -> None:
+    """Hold the proven bytes of a file against the further digests that the user gave beside its URL.
+
+    Raises:
+        IntegrityError: One of them is of other bytes.
+    """
+    artifact = target.dataset.artifacts[0]
+    digest = artifact.digest
+    others = [name for name in ALGORITHMS if getattr(artifact, name) and digest and name != digest.algorithm]
+    path = session.store.find(digest, artifact.size) if digest and others else None
+    if digest is None or path is None:
+        return
+    for name in others:
+        with path.open("rb") as file:
+            actual = hashlib.file_digest(file, name).hexdigest()
+        if actual != getattr(artifact, name):
+            raise IntegrityError(
+                f"`{target.dataset.name}` has the {digest.algorithm} that you gave, and another {name}: "
+                f"`{actual}`, not `{getattr(artifact, name)}`",
+                code="body.corrupt",
+                hint=f"look both digests up again: they are of different files; leave `--{name}` out if "
+                f"the {digest.algorithm} is right",
+                fault="you",
+            )
 
 
 def _weak_files(dataset: Dataset, form: Form, tensor: str) -> list[str]:
