@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -283,6 +284,31 @@ def test_a_parent_that_dies_meanwhile_is_said_once(program: Program) -> None:
 def test_exit_codes_and_signals_are_the_programs(program: Program) -> None:
     assert program("import os; os._exit(3)")[0] == 3
     assert program("import os, signal; os.kill(os.getpid(), signal.SIGTERM)")[0] == 128 + 15
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there a terminal tells all")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_to_surefetch_alone_is_passed_on(tmp_path: Path, name: str) -> None:
+    text = """
+        import signal, sys, time
+        signal.signal(signal.{name}, lambda number, frame: sys.exit(7))
+        print("up", flush=True)
+        time.sleep(20)
+    """
+    script = tmp_path / "program.py"
+    script.write_text(textwrap.dedent(text.format(name=name)), encoding="utf-8")
+    number = getattr(signal, name)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "surefetch", "run", sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "SUREFETCH_STORE": str(tmp_path / "store")},
+        start_new_session=True,  # no terminal
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # `nohup` and `&` have it ignored
+    )
+    with process:
+        assert process.stdout and process.stdout.readline() == b"up\n"
+        process.send_signal(number)
+        assert process.wait(10) == 7
 
 
 def test_a_script_gets_the_users_python_and_a_command_stays_itself(tmp_path: Path) -> None:

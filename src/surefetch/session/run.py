@@ -129,14 +129,26 @@ def _start(words: Sequence[str], environ: Mapping[str, str]) -> subprocess.Popen
 
 
 def _wait(process: subprocess.Popen[bytes]) -> int:
-    """Wait for the program. Ctrl-C reaches it by the terminal; a request to end is passed on."""
+    """Wait for the program. Ctrl-C reaches it by the terminal; what others send this process is passed on."""
     with _signals(process):
         while True:
             try:
                 code = process.wait()
                 return code if code >= 0 else 128 - code
-            except KeyboardInterrupt:  # a terminal sends it to the program too, which decides
-                continue
+            except KeyboardInterrupt:  # the program decides
+                if not _is_at_terminal():
+                    process.send_signal(signal.SIGINT)
+
+
+def _is_at_terminal() -> bool:
+    """Whether a terminal's Ctrl-C comes to this process: the program has it, too, and once is enough."""
+    if sys.platform == "win32":
+        return True
+    try:
+        with Path("/dev/tty").open("rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:  # there is none
+        return False
 
 
 @contextmanager
