@@ -1,5 +1,6 @@
 """Views and copies: readable folders that are mended, never a user's file lost, copies that are one's own."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from surefetch.errors import StoreError
-from surefetch.store import Store, files, views
+from surefetch.store import Store, files, owner, views
 from tests.edge.storekit import names_in, publish, sha256, some_bytes
 
 IMAGES, LABELS = some_bytes(50_000, 1), some_bytes(3_000, 2)
@@ -132,6 +133,32 @@ def test_a_copy_is_ones_own(store, tmp_path):
         file.write(b"overwritten")
     assert all(blob.is_good for blob in store.verify_all())
     assert names_in(target.parent) == ["labels.gz"]
+
+
+def test_what_a_dead_process_left_of_a_copy_is_deleted_and_nothing_else(tmp_path):
+    mine = owner.me()
+    dead = str(owner.Owner(mine.machine, mine.pid, mine.started - 1))
+    kept = [
+        f".surefetch-{mine}.{files.nonce()}.tmp",
+        f".surefetch-{owner.Owner('f' * 12, 1, 1)}.{files.nonce()}.tmp",  # of another machine: nobody knows
+        ".surefetch-notes.tmp",
+        f"{dead}.tmp",
+    ]
+    for name in (*kept, f".surefetch-{dead}.{files.nonce()}.tmp"):
+        (tmp_path / name).write_bytes(b"half")
+    views.tidy(tmp_path)
+    views.tidy(tmp_path / "nowhere")
+    assert names_in(tmp_path) == sorted(kept)
+
+
+def test_a_copy_that_fails_leaves_nothing(store, tmp_path, monkeypatch):
+    def fail(path):
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(files, "sync_path", fail)
+    with pytest.raises(StoreError):
+        store.copy_out(NAMES["labels.gz"], tmp_path / "labels.gz")
+    assert names_in(tmp_path) == ["store"]
 
 
 def test_a_copy_does_not_replace_another_file_unless_asked(store, tmp_path):

@@ -340,12 +340,15 @@ def _copied_out(
     session: Session, files: Sequence[File], target: Target, output: str | os.PathLike[str]
 ) -> list[File]:
     """Give copies of the user's own, never links into the store."""
+    from surefetch.store.views import tidy
+
+    places = [_place(target, output, file.name) for file in files]
+    for folder in {place.parent for place in places}:
+        tidy(folder)
     with _told_of(os.fspath(output)):
         return [
-            msgspec.structs.replace(
-                file, path=str(session.store.copy_out(file.sha256, _place(target, output, file.name)))
-            )
-            for file in files
+            msgspec.structs.replace(file, path=str(session.store.copy_out(file.sha256, place)))
+            for file, place in zip(files, places, strict=True)
         ]
 
 

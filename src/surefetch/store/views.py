@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from surefetch.errors import StoreError
-from surefetch.store import files, layout, trust
+from surefetch.store import files, layout, owner, trust
 from surefetch.store.blobs import Blobs
 from surefetch.store.warm import quote
 
 #: End of the name of a file that stood where a published one belongs.
 ASIDE: Final = ".aside"
+#: Begin of the name of a copy that is not whole yet; its owner follows.
+_UNFINISHED: Final = ".surefetch-"
 #: Told of what was found in a view that is not ours: its path, and what was done about it.
 OnFinding = Callable[[Path, str], None]
 
@@ -76,13 +78,26 @@ def copy_out(blobs: Blobs, sha256: str, destination: Path, *, overwrite: bool = 
         raise _taken(destination)
     with files.told(destination, "written", hint):
         destination.parent.mkdir(parents=True, exist_ok=True)
-        temporary = destination.with_name(f".{files.nonce()}.tmp")
-        _copy(source, temporary, sha256)
-        files.set_mode(temporary, 0o666 & ~_umask())
-        files.sync_path(temporary)
-        files.replace(temporary, destination)
+        temporary = destination.with_name(f"{_UNFINISHED}{owner.my_name()}.{files.nonce()}.tmp")
+        try:
+            _copy(source, temporary, sha256)
+            files.set_mode(temporary, 0o666 & ~_umask())
+            files.sync_path(temporary)
+            files.replace(temporary, destination)
+        except BaseException:
+            files.remove(temporary)
+            raise
         files.sync_folder(destination.parent)
     return destination
+
+
+def tidy(folder: Path) -> None:
+    """Delete what processes that are certainly dead left of copies in a user's folder; nothing else."""
+    with files.at_best():
+        for path in folder.glob(f"{_UNFINISHED}*"):
+            whose = owner.parse(path.name.removeprefix(_UNFINISHED).partition(".")[0])
+            if whose is not None and whose.is_dead:
+                files.remove(path)
 
 
 def refuse_taken(destination: Path, size: int | None) -> None:
