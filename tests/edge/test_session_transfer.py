@@ -113,6 +113,19 @@ def new_session(home: Path, **settings: Any) -> Session:
     return Session(Settings(store=str(home / "store"), progress=False, **settings), SilentReporter())
 
 
+def test_a_link_whose_time_is_over_is_not_waited_for(make: Any) -> None:
+    words = b"<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>"
+    cut = Script(drip=STEADY.drip, cut_after=MIB // 2)
+    over = Script(status=403, headers=(("Content-Type", "application/xml"),), body=words)
+    scene = make([cut, cut, cut, cut, cut, cut, over])
+    began = time.monotonic()
+    with pytest.raises(FetchError, match="Request has expired") as caught:
+        scene.get()
+    assert time.monotonic() - began < 5
+    assert caught.value.code == "http.forbidden"
+    assert "get a fresh one from where you got this one" in caught.value.hint
+
+
 # --- coming and going ---------------------------------------------------------------------------------------
 
 

@@ -227,7 +227,7 @@ CONTENTS: Final = {"body.content-mismatch", "body.unreadable", "body.unsafe-arch
 BY_DETAIL: Final = (
     (
         r"http\.(forbidden|unauthorized)|body\.storage-error",
-        r"the storage service says .*(expired|time frame|expiry)",
+        r"the storage service says .*(expired|time frame|expiry)|the link was signed until",
         "the link was signed for a time that is over: get a fresh one from where you got this one",
     ),
     (

@@ -224,8 +224,13 @@ def retry_after(value: str, date: str, now: float) -> float | None:
     if value.isdigit():
         return float(value[:9])
     until = _seconds(value)
-    began = _seconds(date)
-    return None if until is None else max(0.0, until - (now if began is None else began))
+    return None if until is None else max(0.0, until - clock(date, now))
+
+
+def clock(date: str, now: float) -> float:
+    """Return what a server's clock says by its Date header; where it says nothing, `now`."""
+    said = _seconds(date)
+    return now if said is None else said
 
 
 def size_beyond(status: int | None, content_range: str) -> int | None:

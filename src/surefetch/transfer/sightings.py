@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -11,7 +12,7 @@ from surefetch.errors import SurefetchError
 from surefetch.events import Failure
 from surefetch.model import Lookup
 from surefetch.observation import Observation
-from surefetch.transfer import policy, urls
+from surefetch.transfer import answers, policy, signed, urls
 from surefetch.transfer.answers import Refused
 from surefetch.transfer.channel import Channel
 from surefetch.transfer.judge import (
@@ -105,6 +106,10 @@ class Sightings:
             failure = Failure.GATEWAY
         elif failure is Failure.SERVER and seen.status in FINAL:
             failure = Failure.MISSING
+        if cause in signed.CAUSES and not transfer.hops:  # a redirect gives a new signature each time
+            end = signed.end_of(transfer.asked_url, detail, answers.clock(seen.header("date"), time.time()))
+            if end is not None:
+                failure, detail = Failure.POLICY, f"{detail}{end}"
         if has_passed and cause in _ODD_OF_A_PROXY:
             failure, cause = Failure.BUSY, _ODD_OF_A_PROXY[cause]
             detail += ", and let others through before"
