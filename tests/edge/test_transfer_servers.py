@@ -98,6 +98,36 @@ def test_a_server_that_ends_each_shared_connection_is_asked_over_connections_of_
     assert {bytes(sink.data) for sink in sinks} == {b"x" * 4000}
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"\x00\x00\x04\x03\x00STREAM\x00\x00\x00\x02",  # RST_STREAM, INTERNAL_ERROR
+        b"\x00\x00\x04\x03\x00STREAM\x00\x00\x00\x07",  # RST_STREAM, REFUSED_STREAM
+        b"\x00\x00\x08\x07\x00" + bytes(4) + b"STREAM\x00\x00\x00\x0b",  # GOAWAY, ENHANCE_YOUR_CALM
+        b"\x00\x00\x08\x07\x00" + bytes(4) + bytes(4) + bytes(4),  # GOAWAY, NO_ERROR
+        b"no frame of HTTP/2 at all",
+    ],
+    ids=["broken off", "refused", "calm", "going away", "nonsense"],
+)
+def test_a_server_that_cannot_do_the_http2_that_it_offers_is_asked_without(
+    web: Nginx, authority: TestAuthority, trust: Trust, frame: bytes
+) -> None:
+    context = authority.leaf("localhost").context()
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    sinks = [MemorySink() for _ in range(20)]
+    with (
+        TlsFront(int(web.plain.rpartition(":")[2]), context, breaks=frame) as front,
+        driving(trust=trust) as driver,
+    ):
+        for number, sink in enumerate(sinks):
+            url = f"https://localhost:{front.port}/small-{number}.bin"
+            driver.engine.begin(driver.request(url, 4000), sink)
+        events = driver.until_ended(20)
+    assert [event for event in events if isinstance(event, Failed)] == []
+    assert not any(event.is_multiplexed for event in events if isinstance(event, Opened))
+    assert [bytes(sink.data[:4]) for sink in sinks] == [f"{number:04}".encode() for number in range(20)]
+
+
 @pytest.mark.parametrize("size", [4000, SIZE])
 def test_a_server_that_speaks_http2_alone_gives_files_of_any_size(
     tmp_path: Path, authority: TestAuthority, trust: Trust, size: int

@@ -466,6 +466,7 @@ class TlsFront:
     port_behind: int
     context: ssl.SSLContext
     only: str = ""  # the one protocol that it speaks (RFC 7301), e.g. `h2`
+    breaks: bytes = b""  # the frame that it answers each HTTP/2 request with, `STREAM` being its number
     _sockets: list[socket.socket] = field(default_factory=list)
 
     def __enter__(self) -> TlsFront:
@@ -497,6 +498,10 @@ class TlsFront:
         self._sockets.append(plain)
         try:
             front = self.context.wrap_socket(plain, server_side=True)
+            if self.breaks and front.selected_alpn_protocol() == "h2":
+                self._sockets.append(front)
+                _break_streams(front, self.breaks)
+                return
             if self.only and front.selected_alpn_protocol() != self.only:
                 front.close()
                 return
@@ -509,6 +514,18 @@ class TlsFront:
         back.start()
         _pump(front, behind)
         back.join(10)
+
+
+def _break_streams(front: socket.socket, frame: bytes) -> None:
+    """Answer each request of an HTTP/2 connection with a frame (RFC 9113, 4.1)."""
+    received = front.makefile("rb")
+    received.read(24)  # the preface
+    front.sendall(bytes(3) + b"\x04" + bytes(5))  # no settings
+    with contextlib.suppress(OSError, ValueError):
+        while head := received.read(9):
+            received.read(int.from_bytes(head[:3], "big"))
+            if head[3] == 1:  # HEADERS
+                front.sendall(frame.replace(b"STREAM", head[5:9]))
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:

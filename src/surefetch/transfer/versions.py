@@ -9,7 +9,10 @@ import pycurl
 from surefetch.transfer import urls
 from surefetch.transfer.transfers import Transfer
 
+#: How a server fails that offers HTTP/2 and cannot do it: frames that are none, each stream broken off.
+_BROKEN: Final = frozenset({pycurl.E_HTTP2, 92})  # CURLE_HTTP2_STREAM
 _DIED: Final = "Connection died"  # libcurl's words (lib/transfer.c); it has asked five times by then
+_STREAM: Final = "HTTP/2 stream "  # its words of one that was broken off
 #: How a server that speaks HTTP/2 alone ends a connection without it.
 _HUNG_UP: Final = frozenset(
     {pycurl.E_UNSUPPORTED_PROTOCOL, pycurl.E_SSL_CONNECT_ERROR, pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR}
@@ -20,8 +23,9 @@ class Versions:
     """Mutable: what is known of the origins of one engine."""
 
     def __init__(self) -> None:
-        self._alone: set[str] = set()  # end each shared connection after its first answer
+        self._alone: set[str] = set()  # end each shared connection after its first answer, or fail at it
         self._both: set[str] = set()  # have answered without
+        self._sharing: set[str] = set()  # have answered with
         self._only: dict[str, bool] = {}  # hung up without -> whether they may answer with
         self._with: set[str] = set()  # of those, the ones that have
 
@@ -36,7 +40,9 @@ class Versions:
         origin = urls.origin(transfer.url)
         if not transfer.shares:
             self._both.add(origin)
-        elif origin in self._only:
+            return
+        self._sharing.add(origin)
+        if origin in self._only:
             self._with.add(origin)
 
     def is_to_be_turned(self, transfer: Transfer, code: int, message: str) -> bool:
@@ -53,7 +59,9 @@ class Versions:
         if transfer.shares:
             if origin in self._only:
                 self._only[origin] = origin in self._with  # else it was no better
-            elif message.startswith(_DIED):
+            elif message.startswith(_DIED) or (
+                origin not in self._sharing and (code in _BROKEN or message.startswith(_STREAM))
+            ):
                 self._alone.add(origin)
                 return True
             return False
