@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import stat
 import threading
 import time
@@ -44,6 +45,21 @@ def test_a_published_blob_is_read_only_and_named_by_its_digest(store):
     assert path.read_bytes() == DATA
     assert stat.S_IMODE(path.stat().st_mode) == 0o444
     assert list((store.folder / "parts-v1").iterdir()) == []
+
+
+def test_a_store_that_is_emptied_amid_a_get_is_filled_as_far_as_parts_are_there(store):
+    data = [DATA, *(DATA[:length] for length in range(1000))]
+    in_one_folder = [some for some in data if sha256(some).hex[:2] == sha256(DATA).hex[:2]]
+    with store.batch():
+        publish(store, in_one_folder[1])
+        store.find(sha256(in_one_folder[1]))  # named
+        shutil.rmtree(store.folder / "blobs-v1")
+        publish(store, DATA)
+    assert store.find(sha256(DATA)).read_bytes() == DATA
+    with pytest.raises(StoreError, match="was deleted from the store while it was fetched"), store.batch():
+        path = publish(store, some_bytes(5 * MIB))
+        shutil.rmtree(store.folder / "parts-v1")
+    assert not path.exists()
 
 
 def test_bytes_already_here_are_not_replaced(store):

@@ -407,11 +407,30 @@ class Blobs:
                 raise files.trouble(error, place, "named") from error
             part.abandon()
             return
+        except FileNotFoundError as error:
+            self._name_anew(part.place, place, error)
         except OSError as error:
             raise files.trouble(error, place, "named") from error
         if part.has_journal:
             files.remove(part.journal)
         self._touched[folder] = None
+
+    def _name_anew(self, source: str, place: str, error: OSError) -> None:
+        """Name a part once more after somebody deleted the store, or some of it."""
+        if not os.path.exists(source):  # noqa: PTH110 - text
+            raise StoreError(
+                f"`{source}` was deleted from the store while it was fetched",
+                code="local.path",
+                hint="run the command again, and delete nothing of the store meanwhile",
+                path=source,
+                errno=error.errno,
+            ) from error
+        self._folders.clear()
+        self.make_folder(Path(place).parent)
+        try:
+            files.replace(source, place)
+        except OSError as again:
+            raise files.trouble(again, place, "named") from again
 
     def _usable(
         self, root: str, sha256: str, size: int | None, *, is_layer: bool
