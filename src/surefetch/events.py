@@ -76,6 +76,7 @@ class Request(Struct, frozen=True, kw_only=True):
     compares: bool = False  # hold the bytes against those of the part instead of keeping them; see `Differed`
     is_anew: bool = False  # over a new connection: another machine may answer under the mirror's name
     past_caches: bool = False  # none on the way may answer with what it keeps (RFC 9111, 5.2.1.4)
+    elsewhere: int = 0  # not 0: of another machine than all before, under the mirror's name, for the nth time
 
 
 class Shorten(Struct, frozen=True, kw_only=True):
@@ -239,6 +240,7 @@ class Failed(Struct, frozen=True, kw_only=True):
     wrong_digest: str | None = None  # SHA-256 of an answer that is certainly another file
     size: int | None = None  # of the whole file, as told by who has nothing at the place asked for (416)
     is_stored: bool = False  # a cache on the way may have kept the answer
+    is_alone: bool = False  # nobody was asked: the mirror's name leads to no other machine
 
 
 class Cancelled(Struct, frozen=True, kw_only=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from surefetch.session.user_catalogs import own_hosts
 from surefetch.settings import Settings
 from surefetch.transfer.credentials import basic
 from tests.conftest import Run
-from tests.fakes.faulty_server import FaultyServer, Script, redirect
+from tests.fakes.faulty_server import FaultyServer, Script, page, redirect
 from tests.faults.kit import Told, failed
 
 DATA = bytes(range(256)) * 40
@@ -61,6 +63,41 @@ def test_an_address_that_ends_in_a_slash_is_asked_for_as_it_stands(
 
 def told_of(surefetch: Run, url: str) -> Told:
     return failed(surefetch, "get", url, *FILE)
+
+
+@contextmanager
+def two_machines(here: FaultyServer) -> Iterator[FaultyServer]:
+    """`localhost` is ::1 and 127.0.0.1: another server at the other address, and at the same port."""
+    try:
+        other = FaultyServer(host="::1")
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with other:
+        other.go_away()
+        other.port = here.port
+        other.come_back()
+        yield other
+
+
+@pytest.mark.parametrize("bad", [Script(status=404), Script(status=403), Script(flip=5), page("Hello")])
+def test_what_one_machine_of_a_name_has_not_comes_from_another(
+    surefetch: Run, server: FaultyServer, bad: Script
+) -> None:
+    with two_machines(server) as other:
+        for first, second in ((server, other), (other, server)):
+            first.serve("/x.bin", DATA, bad)
+            second.serve("/x.bin", DATA)
+            result = surefetch("get", f"http://localhost:{server.port}/x.bin", *FILE)
+            assert result.returncode == 0, result.stderr
+            surefetch("cache", "rm", "--all")
+
+
+def test_the_only_machine_of_a_name_is_asked_once_for_what_it_has_not(
+    surefetch: Run, server: FaultyServer
+) -> None:
+    result = surefetch("get", f"{server.origin}/nowhere.bin", "--sha256", "0" * 64)
+    assert result.returncode == 3
+    assert server.targets().count("/nowhere.bin") == 1
 
 
 def test_a_host_that_is_no_name_in_any_script_is_told_before_any_request(surefetch: Run) -> None:

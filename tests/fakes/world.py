@@ -189,8 +189,9 @@ class World:
         raise AssertionError("no end in sight")
 
     def asked(self, kind: type[Order]) -> list[Order]:
-        """All orders of a kind, in time."""
-        return [order for _, order in self.orders if isinstance(order, kind)]
+        """All orders of a kind, in time, but for requests that reach nobody."""
+        found = [order for _, order in self.orders if isinstance(order, kind)]
+        return [order for order in found if not (isinstance(order, Request) and order.elsewhere)]
 
     def most_open(self) -> dict[str, int]:
         """Requests at once that each origin had at most."""
@@ -293,6 +294,10 @@ class World:
         assert 0 <= request.start < (stop if stop is not None else 1 << 62), "an empty request"
         assert stop is None or size is None or stop <= size, "a request beyond the end"
         self._requests[request.id] = request
+        if request.elsewhere:  # each name leads to one machine
+            alone = Failed(id=request.id, failure=Failure.MISSING, cause="", is_alone=True)
+            self._network.later(0.0, lambda: alone)
+            return
         self._network.begin(request, self._habits[request.mirror.url])
         waiting = self._network.waiting[request.mirror.origin]
         assert len(waiting) <= self.limits.wire, "more requests than a host may have"

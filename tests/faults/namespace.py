@@ -35,8 +35,9 @@ HERE, CLOSED, SWALLOWED, NOWHERE, FORBIDDEN = (
     "203.0.113.129",
 )
 SWALLOWED_6 = "2001:db8::1"
-#: Machines beside the one that is there, under the same name: one fails everything, one answers nothing.
-SICK, SILENT = "192.0.2.4", "192.0.2.5"
+#: Machines beside the one that is there, under the same name: one fails everything, one answers nothing, one
+#: has no files, one has other ones.
+SICK, SILENT, BARE, WRONG = "192.0.2.4", "192.0.2.5", "192.0.2.6", "192.0.2.7"
 #: Namespaces at once: what is run in them waits, most of the time, for answers that never come.
 BESIDE = 4
 NOERROR, SERVFAIL, NXDOMAIN, REFUSED = 0, 2, 3, 5
@@ -106,6 +107,14 @@ SCENARIOS: dict[str, Scenario] = {
     "a machine of two is silent": get(
         "data.example", hosts={SILENT: ("data.example",), HERE: ("data.example",)}
     ),
+    "a machine of two has no such file": get(
+        "data.example", hosts={BARE: ("data.example",), HERE: ("data.example",)}
+    ),
+    "two machines of three have other files": get(
+        "data.example",
+        hosts={WRONG: ("data.example",), BARE: ("data.example",), HERE: ("data.example",)},
+    ),
+    "no machine has it": get("data.example", hosts={BARE: ("data.example",), WRONG: ("data.example",)}),
     "IPv6 is swallowed, and IPv4 fails once": get(
         "data.example", file="once.bin", hosts={HERE: ("data.example",), SWALLOWED_6: ("data.example",)}
     ),
@@ -155,7 +164,10 @@ def main(folder: str, *names: str) -> None:
     """Set up, run, print."""
     for line in (
         "link set lo up",
-        *(f"addr add {address}/32 dev lo" for address in (HERE, CLOSED, "192.0.2.3", SICK, SILENT)),
+        *(
+            f"addr add {address}/32 dev lo"
+            for address in (HERE, CLOSED, "192.0.2.3", SICK, SILENT, BARE, WRONG)
+        ),
         "link add v0 type veth peer name v1",
         "addr add 198.51.100.2/24 dev v0",
         "-6 addr add 2001:db8::2/64 dev v0 nodad",
@@ -168,7 +180,14 @@ def main(folder: str, *names: str) -> None:
         "route add prohibit 203.0.113.128/25",
     ):
         subprocess.run(["ip", *line.split()], check=True, capture_output=True)
-    with FaultyServer(host=HERE) as server, _beside(server, SICK) as sick, _beside(server, SILENT) as silent:
+    with (
+        FaultyServer(host=HERE) as server,
+        _beside(server, SICK) as sick,
+        _beside(server, SILENT) as silent,
+        _beside(server, BARE),
+        _beside(server, WRONG) as wrong,
+    ):
+        wrong.serve("/big.bin", BIG[::-1])
         server.serve("/big.bin", BIG)
         server.serve("/once.bin", BIG, Script(status=503), HONEST)
         sick.serve("/big.bin", BIG, Script(status=500))

@@ -66,9 +66,23 @@ def test_one_way_that_is_open_is_enough(results: Results, scenario: str) -> None
     assert results[scenario]["code"] == 0, results[scenario]
 
 
-@pytest.mark.parametrize("scenario", ["a machine of two fails", "a machine of two is silent"])
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        "a machine of two fails",
+        "a machine of two is silent",
+        "a machine of two has no such file",
+        "two machines of three have other files",
+    ],
+)
 def test_another_machine_of_the_same_name_is_asked(results: Results, scenario: str) -> None:
     assert results[scenario]["code"] == 0, results[scenario]
+
+
+def test_where_no_machine_of_a_name_has_the_file_what_they_say_is_told(results: Results) -> None:
+    told = results["no machine has it"]
+    causes = {attempt["cause"] for attempt in json.loads(str(told["stdout"]))["error"]["attempts"]}
+    assert causes == {"http.not-found", "body.corrupt"}, told
 
 
 def test_no_machine_that_cannot_be_reached_is_waited_for_in_place_of_one_that_failed_once(

@@ -174,6 +174,7 @@ class Account:
             validator=None if candidate.is_fickle else candidate.validator,
             compares=compares,
             is_anew=candidate.wants_anew,
+            elsewhere=candidate.elsewhere,
             past_caches=candidate.passes_caches,
         )
         run = self.running[request.id] = Running(request, candidate, start, stop, now)

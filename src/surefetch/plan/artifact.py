@@ -117,6 +117,9 @@ class ArtifactPlan(Refusals):
                 # Its answer before was to be longer, or had no end.
                 self.size = run.candidate.size = event.size
                 self._release(run, now)
+            case Failed() if event.is_alone:
+                run.candidate.is_dropped = True
+                self._release(run, now)
             case Failed():
                 run.candidate.is_stored |= event.is_stored
                 return self._failed(run, event.failure, event.cause, event.detail, now, event.retry_after)
@@ -340,6 +343,7 @@ class ArtifactPlan(Refusals):
         candidate.failed(failure, began, self._shared.jitter(), retry_after, now, self._limits)
         if candidate.is_dropped:
             candidate.spoilt(cause)
+            candidate.may_be_elsewhere &= failure is not Failure.CUT
 
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
         silence = now - max(run.last_byte, run.served_at(self._limits))

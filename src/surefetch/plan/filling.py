@@ -196,7 +196,7 @@ class Filling(Racing):
         """Nobody may be asked in this round: let in those who were put aside, if there are any."""
         others = [c for c in self._roster.candidates if not c.is_out]
         if not others:
-            return self._pass_caches()
+            return self._give_another_chance()
         if self._blame.is_searching:
             verdict = self._blame.reopen(others)
             return self._carry_out(verdict) if verdict else []
@@ -205,15 +205,17 @@ class Filling(Racing):
         return []
 
     def _reserves(self) -> list[Candidate]:
-        """Mirrors that may have the right bytes although what came of them, maybe from a cache, was wrong."""
-        return [c for c in self._roster.candidates if c.is_reserve and not c.host.dropped]
+        """Mirrors that may have the right bytes although what came of them, or of one machine, was wrong."""
+        there = [c for c in self._roster.candidates if not c.host.dropped]
+        return [c for c in there if c.is_reserve] or [c for c in there if c.may_be_elsewhere]
 
-    def _pass_caches(self) -> list[Order]:
-        """Nobody else is left: ask for what caches on the way do not keep."""
+    def _give_another_chance(self) -> list[Order]:
+        """Nobody else is left: ask past caches on the way, then other machines of the same names."""
         reserves = self._reserves()
+        is_spoilt = any(candidate.is_reserve for candidate in reserves)  # by what a cache keeps
         for candidate in reserves:
-            candidate.pass_caches()
-        return self._start_over() if reserves else []
+            candidate.give_another_chance()
+        return self._start_over() if is_spoilt else []
 
     def _carry_out(self, verdict: Verdict) -> list[Order]:
         """Forget the bytes that a verdict casts doubt on."""

@@ -31,16 +31,23 @@ ANSWERS = frozenset(
     {Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.AUTH, Failure.MISSING, Failure.CORRUPT}
 )
 
+#: What one machine says of a file that another of the same name may have.
+_OF_A_MACHINE: Final = frozenset({"http.not-found", "http.gone", "http.forbidden", "http.unauthorized"})
+#: Times that another machine of a name is asked when nobody else is left; bytes that may be wrong, then.
+ELSEWHERE: Final = 3
+SMALL_ENOUGH: Final = 64 << 20
+
 
 class Candidate:
     """Mutable account of one mirror of one artifact."""
 
     __slots__ = (
-        "anew_at", "asked", "best", "changes", "excused_at", "excuses", "failed_at", "failing_since",
-        "failures", "full_times", "full_until", "gave_range", "given", "given_before", "has_lied", "host",
-        "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect", "lanes", "last_byte", "mirror",
-        "passes_caches", "rank", "rate", "ready_at", "resizes", "running", "silences", "sips", "size",
-        "strikes", "takes_ranges", "tires", "validator", "was_answered", "wholes",
+        "anew_at", "asked", "best", "changes", "elsewhere", "excused_at", "excuses", "failed_at",
+        "failing_since", "failures", "full_times", "full_until", "gave_range", "given", "given_before",
+        "has_lied", "host", "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect", "lanes",
+        "last_byte", "may_be_elsewhere", "mirror", "passes_caches", "rank", "rate", "ready_at", "resizes",
+        "running", "silences", "sips", "size", "strikes", "takes_ranges", "tires", "validator",
+        "was_answered", "wholes",
     )  # fmt: skip
 
     def __init__(self, mirror: Mirror, host: Host, rank: tuple[float, ...]) -> None:
@@ -83,6 +90,8 @@ class Candidate:
         self.is_stored = False  # a cache on the way may have kept an answer of it
         self.is_reserve = False  # dropped for what a cache may have kept: to be asked past it
         self.passes_caches = False  # it is asked past them
+        self.elsewhere = 0  # times that other machines of its name were turned to
+        self.may_be_elsewhere = False  # dropped for what one machine said
 
     @property
     def is_out(self) -> bool:
@@ -90,14 +99,17 @@ class Candidate:
         return self.is_dropped or bool(self.host.dropped)
 
     def spoilt(self, cause: str) -> None:
-        """Note that it is dropped: if a cache on the way gave other bytes, it may have the right ones."""
-        may_be_kept = cause.startswith("body.") and cause != "body.captive-portal"
-        self.is_reserve = self.is_stored and not self.passes_caches and may_be_kept
+        """Note that it is dropped: past a cache on the way, or elsewhere, it may have the right bytes."""
+        is_body = cause.startswith("body.") and cause != "body.captive-portal"
+        self.is_reserve = self.is_stored and not self.passes_caches and is_body
+        is_machines = cause in _OF_A_MACHINE or (is_body and self.given <= SMALL_ENOUGH)
+        self.may_be_elsewhere = is_machines and self.elsewhere < ELSEWHERE
 
-    def pass_caches(self) -> None:
-        """Ask it once more, past what caches on the way keep: nothing that they said is known of it."""
-        self.is_reserve = self.is_dropped = self.is_suspect = self.is_stored = False
-        self.passes_caches = True
+    def give_another_chance(self) -> None:
+        """Ask it once more, past caches on the way, or another of its machines: nothing is known of those."""
+        self.passes_caches |= self.is_reserve
+        self.elsewhere += not self.is_reserve
+        self.is_reserve = self.is_dropped = self.is_suspect = self.is_stored = self.may_be_elsewhere = False
         self.size = self.takes_ranges = self.validator = None
         self.gave_range = self.has_lied = False
         self.failures = self.resizes = self.wholes = self.strikes = self.changes = 0

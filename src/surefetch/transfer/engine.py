@@ -537,6 +537,7 @@ class Engine:
                 wrong_digest=sha256(transfer.kept).hexdigest() if is_other_file else None,
                 size=answers.size_beyond(seen.status, seen.header("content-range")),
                 is_stored=transfer.may_be_stored,
+                is_alone=transfer.is_alone,
             ),
         )
 

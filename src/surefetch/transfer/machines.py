@@ -28,6 +28,8 @@ class Machines:
         """
         self._active = active
         self._failed: dict[str, set[str]] = {}
+        self._asked: dict[str, set[str]] = {}  # that ended a request, well or not
+        self._left: dict[tuple[str, int], frozenset[str]] = {}  # by URL, and how often it went elsewhere
 
     def avoided(self, transfer: Transfer) -> set[str] | None:
         """Return the addresses that a request is to go to only where its host has no others.
@@ -39,6 +41,9 @@ class Machines:
         if transfer.takes_any:
             return None
         host, now = urls.host(transfer.url), time.monotonic()
+        if transfer.elsewhere and not transfer.hops:
+            key = transfer.asked_url, transfer.elsewhere
+            return set(self._left.setdefault(key, frozenset(self._asked.get(host, ()))))
         failed = self._failed.get(host, set())
         oldest = next(iter(self._active.values()))
         if not _is_silent(oldest, now):  # as nearly always
@@ -51,6 +56,9 @@ class Machines:
         channel = transfer.channel
         if channel is None or channel.is_ready or not channel.has_avoided:
             return False
+        if transfer.elsewhere and not transfer.hops:
+            transfer.is_alone = True
+            return False
         self._failed.pop(urls.host(transfer.url), None)
         transfer.takes_any = True
         return True
@@ -60,6 +68,7 @@ class Machines:
         address, lent = _address(transfer), transfer.channel.lent if transfer.channel else []
         if not address or transfer.proxy:
             return
+        self._asked.setdefault(urls.host(transfer.url), set()).add(address)
         if len(lent) > 1:  # the others did not connect, or later: they are not known to be better
             in_vain = {one for one in lent if one != address}
             self._failed.setdefault(urls.host(transfer.url), set()).update(in_vain)

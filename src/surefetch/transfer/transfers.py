@@ -63,6 +63,8 @@ class Transfer:
         self.has_negotiated = False
         self.is_anew = False  # over a new connection
         self.takes_any = False  # to any machine of its host: there is no other left
+        self.elsewhere = 0  # see `Request`
+        self.is_alone = False  # it was to go to another machine of its host, and there is none
         self.shares = False  # it may go over a connection that others use, too
         self.kept = bytearray()  # first bytes: not judged yet, or evidence
         self.received = 0  # bytes of the current answer's body
@@ -151,7 +153,8 @@ class Download(Transfer):
             validator=request.validator if request.start > 0 else None,
         )
         super().__init__(request.id, url, wanted, request.mirror.may_be_private, began, request.validator)
-        self.sink, self.is_anew = sink, request.is_anew
+        self.sink, self.is_anew = sink, request.is_anew or request.elsewhere > 0
+        self.elsewhere = request.elsewhere
         if wanted.validator:
             self.headers += (f"If-Range: {wanted.validator}",)
         if request.past_caches:
