@@ -68,6 +68,7 @@ class Habit:
     stalls_until: float = math.inf  # from this time on it does again, over new connections
     cuts_after: int | None = None  # bytes, each time
     cuts_ranges_after: int | None = None  # likewise, where a range was asked for
+    cuts_within: bool = False  # each answer, anywhere in what was asked for
     is_wrong: bool = False  # serves other bytes
     wrong: tuple[tuple[int, int], ...] = ()  # serves other bytes here
     takes_ranges: bool = True
@@ -328,6 +329,8 @@ class Network:
 
     def _set_trap(self, flow: Flow, start: int, breaks: bool) -> None:
         habit = flow.habit
+        if habit.cuts_within and flow.stop:
+            flow.limit, flow.then = start + self._chance.randint(0, flow.stop - start), "cut"
         if habit.cuts_after is not None:
             flow.limit, flow.then = start + habit.cuts_after, "cut"
         is_range = flow.request.start > 0 or flow.request.stop not in (None, flow.request.artifact.size)

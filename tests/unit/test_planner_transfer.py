@@ -86,8 +86,8 @@ def seconds(habits: Sequence[Habit], **more: object) -> float:
 
 
 def requests(one: World) -> list[tuple[int, int | None]]:
-    """(start, stop) of each request, in time."""
-    return [(order.start, order.stop) for _, order in one.orders if isinstance(order, Request)]
+    """(start, stop) of each request that reaches somebody, in time."""
+    return [(order.start, order.stop) for order in one.asked(Request) if isinstance(order, Request)]
 
 
 def opened(request: Request, size: int) -> Opened:
@@ -387,6 +387,12 @@ def test_a_sole_mirror_that_crawls_is_kept() -> None:
     one = world([Habit(rate=2_000)], size=100_000)
     assert one.run().missing == ()
     assert told(one) == []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_sole_mirror_that_breaks_off_anywhere_is_asked_down_to_the_last_byte(seed: int) -> None:
+    one = world([Habit(rate=5e6, cuts_within=True)], seed=seed)
+    assert one.run().missing == ()
 
 
 def test_a_mirror_that_cuts_is_gone_on_with_from_where_it_was() -> None:

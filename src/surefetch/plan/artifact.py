@@ -244,7 +244,7 @@ class ArtifactPlan(Refusals):
             self.size = candidate.size = stop
         self._release(run, now)
         is_short = run.stop is not None and stop < run.stop and stop != run.shortest
-        if is_short and run.gained < segments.GRAIN:
+        if is_short and not run.brings_on:
             self._judge(run, Failure.CUT, "body.truncated", f"{stop:,} of {run.stop:,} bytes came", now, None)
             return orders
         candidate.failures = 0
@@ -336,8 +336,9 @@ class ArtifactPlan(Refusals):
         if is_fresh and candidate.took_back(failure, run.began, self._shared.jitter(), now):
             return
         has_others = any(other is not candidate for other in self._waiting())
-        if failure is Failure.CUT and run.gained >= segments.GRAIN and not has_others:
-            return  # each try brings the file nearer, and there is no better way
+        if failure is Failure.CUT and run.brings_on and not has_others:
+            candidate.failures = 0  # each try brings the file nearer, and there is no better way
+            return
         # Where others give, a mirror that fell silent on several connections is not tried again.
         began = now if failure is Failure.TIMEOUT and has_others else run.began
         candidate.failed(failure, began, self._shared.jitter(), retry_after, now, self._limits)

@@ -9,7 +9,7 @@ from typing import Final
 from surefetch.events import Request
 from surefetch.plan.mirrors import Candidate
 from surefetch.plan.policy import Limits
-from surefetch.plan.segments import Pace
+from surefetch.plan.segments import GRAIN, Pace
 
 #: A rate is measured over this many seconds at least, and twice as many at most.
 WINDOW: Final = 0.4
@@ -95,6 +95,12 @@ class Running:
     def left(self) -> int:
         """Bytes it still has to bring; 0 where nobody knows."""
         return max(0, self.stop - self.at) if self.stop is not None else 0
+
+    @property
+    def brings_on(self) -> bool:
+        """Whether it brought enough to say that each request like it brings the file nearer."""
+        wanted = GRAIN if self.stop is None else (self.gained + self.left) // 4
+        return self.gained >= max(1, min(GRAIN, wanted))
 
     def limit(self, limits: Limits) -> float:
         """When to give up on it unless something happens."""
