@@ -395,6 +395,12 @@ def test_a_sole_mirror_that_breaks_off_anywhere_is_asked_down_to_the_last_byte(s
     assert one.run().missing == ()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_so_are_several(seed: int) -> None:
+    one = world([Habit(rate=5e6, cuts_within=True) for _ in range(3)], seed=seed)
+    assert one.run().missing == ()
+
+
 def test_a_mirror_that_cuts_is_gone_on_with_from_where_it_was() -> None:
     one = world([Habit(rate=5e6, cuts_after=10 * MB)])
     assert one.run().missing == ()

@@ -335,8 +335,9 @@ class ArtifactPlan(Refusals):
         is_fresh &= takes_back(failure) and run.opened_at is None
         if is_fresh and candidate.took_back(failure, run.began, self._shared.jitter(), now):
             return
-        has_others = any(other is not candidate for other in self._waiting())
-        if failure is Failure.CUT and run.brings_on and not has_others:
+        others = [other for other in self._waiting() if other is not candidate]
+        has_others, has_better = bool(others), any(not other.failures for other in others)
+        if failure is Failure.CUT and run.brings_on and not has_better:
             candidate.failures = 0  # each try brings the file nearer, and there is no better way
             return
         # Where others give, a mirror that fell silent on several connections is not tried again.
