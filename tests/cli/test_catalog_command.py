@@ -284,6 +284,31 @@ def test_check_names_file_key_and_expectation(surefetch: Run, site: Site) -> Non
     assert "1 of 2 catalog files are well" in result.stderr
 
 
+def test_check_names_the_line_that_is_no_toml(surefetch: Run, site: Site) -> None:
+    broken = site.folder / "broken.toml"
+    broken.write_text('name = "x"\n[[artifact\n', encoding="utf-8")
+    result = surefetch("catalog", "check", str(broken))
+    assert result.stdout.startswith(f"{broken}: the file: expected TOML: ")
+    assert "line 2" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(None, "no such file or directory"), (b"# caf\xe9\n", "it is not UTF-8")],
+)
+def test_a_catalog_that_cannot_be_read_says_why_and_what_to_do(
+    surefetch: Run, tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_bytes(content)
+    result = surefetch("get", "mine", "--catalog", str(path))
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: catalog `{path}` cannot be read: {why}\n")
+    assert "correct the key" not in result.stderr
+    assert why in surefetch("catalog", "check", str(path)).stdout
+
+
 def test_check_finds_two_catalogs_that_contradict_each_other(surefetch: Run, site: Site) -> None:
     other = site.folder / "other.toml"
     text = site.catalog.read_text(encoding="utf-8")

@@ -157,6 +157,7 @@ def _registry_row(line: str, number: int) -> tuple[str, dict[str, str], str] | N
 def _registry_error(number: int, expected: str) -> CatalogError:
     return CatalogError(
         f"line {number} of the registry: expected {expected}",
+        hint="correct that line, or leave it out",
         file="registry",
         key=f"line {number}",
         expected=expected,
@@ -183,6 +184,7 @@ def _read_json(text: str) -> dict[str, Any]:
 def _croissant_error(reason: str) -> CatalogError:
     return CatalogError(
         f"the Croissant description cannot be used: {reason}",
+        hint="get the description again from where it is published, or tell its author",
         file="Croissant",
         key="",
         expected="JSON-LD with a `distribution`",

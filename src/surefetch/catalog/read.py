@@ -32,7 +32,7 @@ def parse_catalog(text: str, origin: str) -> Dataset:
         content = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise CatalogError(
-            f"catalog `{origin}` is not TOML: {error}", file=origin, key="", expected="TOML"
+            f"catalog `{origin}` is not TOML: {error}", file=origin, key="", expected=f"TOML: {error}"
         ) from error
     try:
         return _dataset(_convert(content), origin)

@@ -116,7 +116,8 @@ def _check_digest(key: str, algorithm: str, value: str) -> None:
     try:
         Digest(algorithm=algorithm, hex=value)
     except ValueError as error:
-        raise Problem(key, str(error), value) from error
+        expected = f"a {algorithm} digest: {ALGORITHMS[algorithm]} lower-case hexadecimal digits"
+        raise Problem(key, expected, value) from error
 
 
 def _check_size(key: str, entry: ArtifactEntry, _: CatalogFile) -> None:

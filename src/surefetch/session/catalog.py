@@ -13,7 +13,7 @@ from surefetch.catalog.rules import is_dataset_name
 from surefetch.errors import CatalogError, UnknownDatasetError, UsageError
 from surefetch.model import Artifact, Dataset, Struct
 from surefetch.session.learning import describe, learn
-from surefetch.session.user_catalogs import own_folder, read_catalogs, user_catalog_files
+from surefetch.session.user_catalogs import own_folder, read_catalogs, unreadable, user_catalog_files
 from surefetch.store import files
 from surefetch.transfer.urls import mask
 
@@ -264,9 +264,7 @@ def _read(path: Path) -> str:
         with path.expanduser().open(encoding="utf-8") as file:
             return file.read(_READ_BYTES)
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(
-            f"`{path}` cannot be read: {error}", file=str(path), key="", expected="a readable UTF-8 file"
-        ) from error
+        raise unreadable(f"`{path}`", str(path), error) from error
 
 
 def _row(artifact: Artifact) -> dict[str, Any]:

@@ -106,7 +106,16 @@ def _read(path: str) -> str:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - `list` is light
             text = file.read(8 << 20)
     except (OSError, UnicodeDecodeError) as error:
-        raise CatalogError(
-            f"catalog `{path}` cannot be read: {error}", file=path, key="", expected="a readable UTF-8 file"
-        ) from error
+        raise unreadable(f"catalog `{path}`", path, error) from error
     return text
+
+
+def unreadable(what: str, path: str, error: OSError | UnicodeDecodeError) -> CatalogError:
+    """Say why a text file cannot be read, and what is to be done about it."""
+    if isinstance(error, OSError):
+        why = (error.strerror or str(error)).lower()
+        hint = "name a file that is there and that you may read"
+    else:
+        why, hint = "it is not UTF-8", "save it as UTF-8"
+    message = f"{what} cannot be read: {why}"
+    return CatalogError(message, hint=hint, file=path, key="", expected=f"a readable UTF-8 file: {why}")
