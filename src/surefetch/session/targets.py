@@ -70,6 +70,12 @@ def find_target(
     if "://" not in name and name.lower().endswith(METALINKS):
         from surefetch.session.metalinks import read_metalink
 
+        if given or size is not None:
+            shown = urls.mask(name)
+            raise UsageError(
+                f"a digest or size belongs to a URL, and `{shown}` tells those of its files itself",
+                hint=f"surefetch get {shown}",
+            )
         return _described_files(read_metalink(name), tuple(mirrors))
     if "://" not in name:
         shown = urls.mask(name)
