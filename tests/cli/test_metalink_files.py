@@ -60,6 +60,29 @@ def test_several_described_files_end_in_a_folder(surefetch: Run, site: Site, tmp
     assert sorted(file.name for file in folder.iterdir()) == sorted(site.files)
 
 
+def test_of_several_files_the_one_that_is_missing_is_named(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    data = site.files["images.gz"]
+    here = artifact("one.gz", data, site.url("images.gz"))
+    gone = artifact("two.gz", b"gone", f"{site.server.origin}/none")
+    result = surefetch("get", described(tmp_path / "x.meta4", here, gone), "--json")
+    assert result.returncode == 3
+    message = json.loads(result.stdout)["error"]["message"]
+    assert "; `two.gz` is missing, 1 of 2 files is here" in message
+
+
+@pytest.mark.parametrize("option", [("--sha256", "0" * 64), ("--size", "5")])
+def test_a_digest_or_size_beside_a_metalink_is_not_passed_over(
+    surefetch: Run, site: Site, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    data = site.files["images.gz"]
+    path = described(tmp_path / "one.meta4", artifact("one.gz", data, site.url("images.gz")))
+    result = surefetch("get", path, *option)
+    assert result.returncode == 2
+    assert "tells those of its files itself" in result.stderr
+
+
 def test_hosts_that_a_metalink_names_may_be_private(surefetch: Run, site: Site, tmp_path: Path) -> None:
     data = site.files["images.gz"]
     path = described(tmp_path / "one.meta4", artifact("one.gz", data, site.url("images.gz")))

@@ -179,9 +179,21 @@ def test_attempts_are_told_in_plain_words_one_line_per_host_and_cause() -> None:
     assert describe_attempts(attempts) == [
         "a.example: packets to the host are silently dropped: a firewall on the way, or the host is down"
         " (no answer from 192.0.2.1), 2 files, 8.0 s",
-        "b.example: the server no longer has the file under this address (404)",
+        "b.example: the server no longer has the file under this address (404), `x.gz`",
         "package index index.example: no configured package index lists the file with the right digest",
     ]
+
+
+def test_of_several_files_those_that_did_not_come_are_named() -> None:
+    facts = Facts(wanted="set", files=3000, missing=("a", "b", "c", "d"))
+    message = weigh(said((A, "http.not-found")), facts).message
+    assert message.endswith("; `a`, `b` and 2 more are missing, 2,996 of 3,000 files are here")
+    facts = Facts(wanted="set", files=2, missing=("a",))
+    message = weigh(said((A, "http.not-found")), facts).message
+    assert message.endswith("; `a` is missing, 1 of 2 files is here")
+    for missing in ((), ("a", "b")):
+        facts = Facts(wanted="set", files=2, missing=missing)
+        assert "missing" not in weigh(said((A, "http.not-found")), facts).message
 
 
 def test_every_cause_has_its_place_in_the_order() -> None:

@@ -40,6 +40,8 @@ class Facts(Struct, frozen=True, kw_only=True):
     deadline: str = ""  # what decided it: "argument", "variable SUREFETCH_DEADLINE", …
     kept_bytes: int = 0  # of unfinished artifacts, for the next run
     total_bytes: int = 0  # of everything wanted
+    files: int = 1  # that were wanted
+    missing: tuple[str, ...] = ()  # names of those that did not come
     shell: str = "posix"  # one of causes.SHELLS
     surefetch: str = "surefetch"  # how the program was called
 
@@ -104,7 +106,8 @@ def describe_attempts(attempts: Sequence[Attempt]) -> list[str]:
     for attempt in attempts:
         if attempt.cause:
             groups.setdefault((place_of(attempt), attempt.cause), []).append(attempt)
-    return [_line(place, code, group) for (place, code), group in groups.items()]
+    is_one = len({attempt.artifact for attempt in attempts if attempt.artifact}) < 2
+    return [_line(place, code, group, is_one=is_one) for (place, code), group in groups.items()]
 
 
 def place_of(attempt: Attempt) -> str:
@@ -458,6 +461,8 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
     others = [host for host in facts.reachable if host != case.single_host]
     if fault in ("mirror", "owner") and others:
         message += f"; it's them, not you: {_and(others[:2])} can be reached"
+    if 0 < len(facts.missing) < facts.files:
+        message += f"; {_some(facts.missing)} missing, {_of_files(facts)} here"
     if facts.kept_bytes and facts.total_bytes:
         message += (
             f"; kept {_megabytes(facts.kept_bytes)} of {_megabytes(facts.total_bytes)} MB for the next run"
@@ -546,11 +551,13 @@ def proxy_action(action: str, code: str, named_by: str, surefetch: str) -> str:
     return weights.PROXY_NEXT[code].replace("{surefetch}", surefetch)
 
 
-def _line(place: str, code: str, group: Sequence[Attempt]) -> str:
+def _line(place: str, code: str, group: Sequence[Attempt], *, is_one: bool) -> str:
     details = list(dict.fromkeys(a.detail for a in group if a.detail))
     said = f" ({details[0]})" if details else ""
-    files = len({a.artifact for a in group if a.artifact})
-    count = f", {files} files" if files > 1 else ""
+    files = {a.artifact for a in group if a.artifact}
+    count = (
+        f", {len(files)} files" if len(files) > 1 else "".join(f", `{file}`" for file in files if not is_one)
+    )
     seconds = max((a.seconds for a in group), default=0.0)
     time = f", {seconds:.1f} s" if seconds >= 0.05 else ""
     return f"{place}: {row_of(code).sentence}{said}{count}{time}"
@@ -558,6 +565,17 @@ def _line(place: str, code: str, group: Sequence[Attempt]) -> str:
 
 def _and(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = [f"`{name}`" for name in names[:2]]
+    more = [f"{len(names) - 2:,} more"] if len(names) > 2 else []
+    return f"{_and([*shown, *more])} {'are' if len(names) > 1 else 'is'}"
+
+
+def _of_files(facts: Facts) -> str:
+    here = facts.files - len(facts.missing)
+    return f"{here:,} of {facts.files:,} files {'are' if here > 1 else 'is'}"
 
 
 def _name(wanted: str) -> str:

@@ -43,6 +43,7 @@ SHOWN: Final = 2
 def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> SurefetchError:
     """Weigh all attempts into one error; its hint ends with the way by hand."""
     wanted = wanted_by_hand(target, done)
+    missing = [a for a in wanted if a.digest is None or a.name not in bench.files]
     proxy, named_by, proxied, passed = _ways(session, done.attempts)
     indexes = _indexes(done.attempts)
     facts = Facts(
@@ -61,11 +62,12 @@ def fetch_error(session: Session, target: Target, bench: Bench, done: Done) -> S
         unusable_trust=_unusable_trust(session, done.attempts),
         kept_bytes=bench.kept_bytes,
         total_bytes=sum(artifact.size or 0 for artifact in wanted),
+        files=len(wanted),
+        missing=tuple(artifact.name for artifact in missing),
         surefetch=program_name(),
         shell=shell_of(session.environ),
     )
     verdict = weigh(done.attempts, facts)
-    missing = [a for a in wanted if a.digest is None or a.name not in bench.files]
     hint = _hint(target, verdict, missing or wanted)
     noted = "".join(f"; {note}" for note in bench.notes)
     return _kind(verdict.code)(
