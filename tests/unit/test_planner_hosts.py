@@ -94,6 +94,33 @@ def test_a_host_that_cannot_be_reached_is_tried_twice_and_not_by_everybody() -> 
     assert len(world.asked(Request)) <= Limits().connections + 1
 
 
+def wrong_beside_right(dataset: Dataset, wrong: Habit, missing: frozenset[str] = frozenset()) -> World:
+    """A world of two hosts; the first one has wrong bytes, the second one right ones, but of some files."""
+    known = {}
+    habits: dict[str, Habit] = {}
+    for artifact in dataset.artifacts:
+        bad, good = f"https://wrong.example/{artifact.name}", f"https://right.example/{artifact.name}"
+        known[artifact.name] = [bad, good]
+        gone = Habit(fails=(Failure.MISSING, "http.not-found"))
+        habits |= {bad: wrong, good: gone if artifact.name in missing else Habit()}
+    return World(want(dataset), [FakeSource("http", known=known)], habits)
+
+
+def test_a_host_that_gives_wrong_files_is_asked_for_few() -> None:
+    world = wrong_beside_right(files(400), Habit(is_wrong=True))
+    assert not world.run().missing
+    asked = [order for order in world.asked(Request) if isinstance(order, Request)]
+    assert sum("wrong.example" in order.mirror.url for order in asked) < 60
+
+
+def test_a_host_that_gave_wrong_files_is_asked_for_what_nobody_else_has() -> None:
+    dataset = files(400)
+    world = wrong_beside_right(dataset, Habit(is_wrong=True), missing=frozenset({"file399"}))
+    assert world.run().missing == ("file399",)
+    asked = [order for order in world.asked(Request) if isinstance(order, Request)]
+    assert [o.mirror.url for o in asked if "wrong.example/file399" in o.mirror.url], "it may have that one"
+
+
 def test_a_timeout_while_connecting_speaks_of_the_host() -> None:
     dataset = files(3)
     planner = Planner(

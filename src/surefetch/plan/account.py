@@ -145,7 +145,8 @@ class Account:
             for c in self._roster.candidates
             if not c.is_out and self._blame.allows(c) and (self.size is None or c.size in (None, self.size))
         ]
-        return sorted(allowed, key=_preference)
+        honest = [c for c in allowed if not c.host.is_liar]
+        return sorted(honest or allowed, key=_preference)
 
     def _sole_hope(self) -> Running | None:
         """Return the request that is waited for because nobody else can be asked.

@@ -382,6 +382,7 @@ class ArtifactPlan(Refusals):
         if culprit := self._blame.culprit:
             self._drop(culprit, "body.corrupt", "without its bytes the file is right")
         for giver in self.spans.givers():
+            giver.host.lies = 0
             if giver.passes_caches:
                 self._tell(
                     giver, "body.corrupt", "a cache on the way keeps it so; past it the file is right", 0, 0
@@ -421,6 +422,7 @@ class ArtifactPlan(Refusals):
             is_known = known is not verdict.candidate  # another mirror gave just the same
             cause = "body.changed-upstream" if is_known else event.cause
             self._drop(verdict.candidate, cause, event.detail or f"its digest is {event.actual}")
+            verdict.candidate.host.lies += 1
             return self._start_over()
         for giver in self.spans.givers():
             giver.is_suspect = True

@@ -36,6 +36,8 @@ OUT_OF_ORDER: Final = 8
 AT_FIRST: Final = 4.0
 #: A server that counts connections counts one that we have closed for so many seconds, and a round trip.
 NOTICED: Final = 0.1
+#: Whoever gave so many wrong files in a row is asked only for what nobody else may have.
+LIES: Final = 3
 #: It takes no more requests at once when it has failed so many, with hardly an answer between them.
 CROWD: Final = 3.0
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
@@ -70,6 +72,7 @@ class Host:
         plans: Artifacts that have a mirror here.
         is_mute: It was waited for as the only one that has a file, in vain.
         pace: How many requests a second it takes, once it has refused some.
+        lies: Whole files that it gave wrong, since it gave a right one.
         is_moody: It fails requests however few it has: that is no matter of others beside them.
     """
 
@@ -96,6 +99,7 @@ class Host:
         self.plans: list[ArtifactPlan] = []
         self.in_row = 0
         self.is_away = self.is_mute = False
+        self.lies = 0
         self.pace = Pace()
         self._closing: list[float] = []  # when it will have noticed that a connection was closed
         self._refusals = 0  # of one request more
@@ -129,6 +133,11 @@ class Host:
             most = self.connections(limits)
             room = (most if self.most is None else min(most, self.most) - len(self._closing)) - self.own
         return min(room, int(self.pace.room)) if self.pace.is_on else room
+
+    @property
+    def is_liar(self) -> bool:
+        """Whether what it gives is wrong, one file like the other."""
+        return self.lies >= LIES and self.origin != LOCAL
 
     @property
     def own(self) -> int:
