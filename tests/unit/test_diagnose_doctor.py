@@ -175,7 +175,7 @@ def test_the_page_for_a_help_desk_has_hosts_ports_issuer_and_what_is_asked_for()
     )
     text = markdown(examine(facts(host, variables=(("HTTPS_PROXY", "http://***@p.example:8080"),))))
     for wanted in (
-        "a.example, port 443",
+        "a.example, port 443 (TCP, https, download only)",
         "## What is asked for",
         "| R3 |",
         "HTTPS_PROXY=http://***@",
@@ -183,6 +183,11 @@ def test_the_page_for_a_help_desk_has_hosts_ports_issuer_and_what_is_asked_for()
     ):
         assert wanted in text, wanted
     assert text.startswith("# Network report for mnist, 2026-05-28 20:26 UTC")
+
+
+def test_the_help_desk_is_asked_for_plain_http_where_that_is_meant() -> None:
+    plain = HostFacts(url="http://a.example/x.gz", cause="proxy.denied", detail="the proxy answered 403")
+    assert "a.example, port 80 (TCP, http, download only)" in markdown(examine(facts(plain)))
 
 
 def test_what_was_not_checked_is_said() -> None:

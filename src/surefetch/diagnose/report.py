@@ -147,8 +147,7 @@ def _asked_for(report: Report) -> str:
     failing = [host for host in report.facts.hosts if host.cause]
     if not failing:
         return ""
-    names = sorted({f"{host_of(host.url)}, port {_port(host)}" for host in failing})
-    wanted = "\n".join(f"- {name} (TCP, https, download only)" for name in names)
+    wanted = "\n".join(sorted({_allowed(host) for host in failing}))
     return (
         "## What is asked for\n\nPlease allow this machine to fetch public research data from:\n\n"
         f"{wanted}\n\nor name the proxy and the root certificate to use. Every file is proven by its digest."
@@ -199,6 +198,11 @@ def _machine_list(facts: Facts) -> list[str]:
     rows += [f"- variable {name}={value}" for name, value in facts.variables]
     rows += [f"- setting {name} = {value} ({by})" for name, value, by in facts.settings]
     return rows
+
+
+def _allowed(host: HostFacts) -> str:
+    scheme = urlsplit(host.url).scheme
+    return f"- {host_of(host.url)}, port {_port(host)} (TCP, {scheme}, download only)"
 
 
 def _port(host: HostFacts) -> int:
