@@ -390,7 +390,8 @@ INNER_NEXT: Final = (
 )
 #: What gives more time, by what decided the deadline.
 DEADLINE_NEXT: Final = {
-    "argument": "give it longer: `--deadline SECONDS` (in Python `deadline=SECONDS`),"
+    "argument": "give it longer: `--deadline SECONDS`"
+    ' (in Python `sf.Session.from_environment({"deadline": SECONDS})`),'
     " or run it again: it goes on where it ended",
     "variable": "give it longer: `SUREFETCH_DEADLINE=SECONDS`, or run it again: it goes on where it ended",
 }
