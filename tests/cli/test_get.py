@@ -52,6 +52,16 @@ def test_a_second_get_asks_no_server(surefetch: Run, site: Site) -> None:
     assert "all of it here already" in result.stderr
 
 
+def test_of_files_that_were_here_in_part_it_says_how_many_came(surefetch: Run, site: Site) -> None:
+    assert (
+        surefetch("get", site.url("images.gz"), "--sha256", sha256(site.files["images.gz"])).returncode == 0
+    )
+    result = surefetch("get", "tiny", "--catalog", str(site.catalog))
+    assert result.returncode == 0, result.stderr
+    assert "2 files, " in result.stderr
+    assert ", 1 of them from 127.0.0.1 in " in result.stderr
+
+
 def test_quiet_prints_the_path_alone(surefetch: Run, site: Site) -> None:
     result = surefetch("get", "tiny", "--quiet", *named(site))
     assert result.stderr == ""

@@ -76,7 +76,10 @@ def _origin(receipt: Receipt) -> str:
     places = Counter(_place(file.mirror) for file in receipt.files if file.mirror)
     if not places:
         return ", all of it here already"
-    return f", from {', '.join(place for place, _ in places.most_common(3))} in {receipt.seconds:.1f} s"
+    count = places.total()
+    some = f"{count:,} of them " if count < len(receipt.files) else ""
+    hosts = ", ".join(place for place, _ in places.most_common(3))
+    return f", {some}from {hosts} in {receipt.seconds:.1f} s"
 
 
 def _place(mirror: str) -> str:

@@ -77,4 +77,4 @@ def _print_rows(rows: list[dict[str, Any]], search: str | None, here: bool) -> N
     elif not rows and here:
         tell(as_called("nothing is here yet: `surefetch get mnist`"))
     else:
-        tell(f"{len(rows)} datasets; ● is here")
+        tell(f"{len(rows)} dataset{'s' if len(rows) != 1 else ''}; ● is here")

@@ -34,7 +34,7 @@ def verify_command(targets: tuple[str, ...], as_json: bool, **options: Any) -> i
     for verdict in verdicts:
         if targets or verdict.verdict != "right":
             print_line(f"{verdict.verdict:8} {verdict.path}{_known(verdict)}")
-    tell(f"{len(verdicts)} files checked, {len(damaged)} damaged")
+    tell(f"{len(verdicts)} file{'s' if len(verdicts) != 1 else ''} checked, {len(damaged)} damaged")
     if damaged and not targets:
         tell(as_called("moved aside; `surefetch get NAME` fetches them again"))
     return exit_code(verdicts)
