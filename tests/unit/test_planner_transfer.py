@@ -1,5 +1,6 @@
 """One artifact from many mirrors: who is asked for what, in a simulated network whose clock is a number."""
 
+import itertools
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -683,6 +684,16 @@ def test_the_others_take_the_connections_of_a_mirror_that_lied() -> None:
         "https://mirror2.example": 6,
     }
     assert one.now <= 1.02 * PIECED
+
+
+@pytest.mark.parametrize("at", [0.02, 0.3, 0.5, 0.9, 0.97])
+def test_a_slow_mirror_does_not_hold_up_a_piece_that_was_wrong(at: float) -> None:
+    flip = int(at * 32 * MB)
+    habits = [Habit(rate=20e6, wrong=((flip, flip + 1),)), Habit(rate=1e5), Habit(rate=20e6)]
+    for order in itertools.permutations(habits):
+        one = world(order, size=32 * MB, has_pieces=True)
+        assert one.run().missing == ()
+        assert one.now < 1.6, "from the slow one alone a piece takes 10 s"
 
 
 def test_with_pieces_a_mirror_of_another_file_is_left_at_its_second_wrong_piece() -> None:

@@ -298,6 +298,8 @@ class Filling(Racing):
         gaps = self._gaps()
         if not gaps:
             return self._take_over(idle, now, belief)
+        if gaps[0][0] // PIECE_BYTES in self._rounds and self._is_splittable():
+            candidate = max(idle, key=lambda one: one.belief(belief))  # nobody will help it
         start, stop = self._share(gaps, idle, belief)
         return self._begin(candidate, start, stop, now)
 
@@ -349,6 +351,26 @@ class Filling(Racing):
                 if taken:
                     takers = sorted(peers, key=lambda other: other is not candidate)
                     return [*self._shorten(victim, taken[0][0]), *self._hand_out(taken, takers, now)]
+        return self._answer_anew(idle, now, belief)
+
+    def _answer_anew(self, idle: list[Candidate], now: float, belief: float) -> list[Order]:
+        """Have the quickest mirror bring a piece that was wrong from its start, where another needs long."""
+        rival = max(idle, key=lambda one: one.belief(belief))
+        for run in self.running.values():
+            start = run.at // PIECE_BYTES * PIECE_BYTES
+            stop = run.stop or 0
+            is_alone = run.candidate is not rival and not (run.ending or run.twin)
+            if not (is_alone and self._is_answering(run)) or not start < stop <= start + PIECE_BYTES:
+                continue
+            promise = self._promise(rival, start, belief)
+            anew, late = promise.wait + (stop - start) / promise.rate, self._eta(run, now, belief)
+            if anew < segments.RACE * late and late - anew >= segments.LEAST_SAVED:
+                self.spans.remove(start, stop)
+                return [
+                    *self._break_off(run, Ending.LOST),
+                    self._forget(start, stop),
+                    *self._begin(rival, start, stop, now),
+                ]
         return []
 
     def _shorten(self, run: Running, stop: int) -> list[Order]:
