@@ -752,6 +752,14 @@ def test_a_piece_that_was_spoilt_on_the_way_is_asked_for_again_of_a_sole_mirror(
     assert {number for number, _ in told(one)} == {"0"}
 
 
+def test_who_gave_nothing_is_not_said_to_have_given_bytes() -> None:
+    gone = Habit(fails=(Failure.MISSING, "http.not-found"))
+    one = world([gone, gone], size=3 * MB)
+    done = one.run()
+    assert done.missing == ("file",)
+    assert {attempt.bytes for attempt in done.attempts} == {0}
+
+
 # --- what an earlier run left ---------------------------------------------------------------------
 
 

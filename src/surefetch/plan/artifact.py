@@ -303,7 +303,7 @@ class ArtifactPlan(Refusals):
     ) -> None:
         """Say what a failure means for the mirror and for its host."""
         candidate = run.candidate
-        self._tell(candidate, cause, detail, now - run.began, run.at - run.request.start)
+        self._tell(candidate, cause, detail, now - run.began, run.gained)
         if not candidate.host.open and (failure in BESIDE or is_page(cause)):
             candidate.host.failed_alone()
         if failure is Failure.CUT and run.opened_at is not None:
