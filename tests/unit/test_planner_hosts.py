@@ -106,8 +106,9 @@ def wrong_beside_right(dataset: Dataset, wrong: Habit, missing: frozenset[str] =
     return World(want(dataset), [FakeSource("http", known=known)], habits)
 
 
-def test_a_host_that_gives_wrong_files_is_asked_for_few() -> None:
-    world = wrong_beside_right(files(400), Habit(is_wrong=True))
+@pytest.mark.parametrize("wrong", [Habit(is_wrong=True), Habit(other_size=5000)])
+def test_a_host_that_gives_wrong_files_is_asked_for_few(wrong: Habit) -> None:
+    world = wrong_beside_right(files(400), wrong)
     assert not world.run().missing
     asked = [order for order in world.asked(Request) if isinstance(order, Request)]
     assert sum("wrong.example" in order.mirror.url for order in asked) < 60

@@ -346,6 +346,7 @@ class ArtifactPlan(Refusals):
         if candidate.is_dropped:
             candidate.spoilt(cause)
             candidate.may_be_elsewhere &= failure is not Failure.CUT
+            candidate.host.lies += failure is Failure.CORRUPT
 
     def _cancelled(self, run: Running, event: Cancelled, now: float) -> None:
         silence = now - max(run.last_byte, run.served_at(self._limits))
