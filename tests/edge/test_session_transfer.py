@@ -381,6 +381,12 @@ def test_a_mirror_whose_file_is_shorter_is_left(make: Any, length: int) -> None:
     assert causes(scene.get(), scene.servers[0]) == ["body.truncated" if length else "body.empty"]
 
 
+def test_mirrors_that_call_each_part_the_whole_file_are_asked_for_all_of_it(make: Any) -> None:
+    scene = make(Script(calls_all=True), Script(calls_all=True))
+    scene.get()
+    assert any("range" not in seen.headers for server in scene.servers for seen in server.seen)
+
+
 def test_a_file_that_is_replaced_on_the_way_comes_from_one_version(make: Any) -> None:
     old = _flipped(DATA, range(0, len(DATA), 4096))
     scene = make([Script(body=old, etag='"old"', cut_after=MIB), Script(etag='"new"')])

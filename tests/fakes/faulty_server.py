@@ -33,6 +33,7 @@ class Script:
     range_shift: int = 0  # sends, and owns up to sending, another stretch
     range_lie: int = 0  # sends another stretch than its Content-Range says
     content_range: str = ""  # says this
+    calls_all: bool = False  # sends the part that is asked for as if it were the whole file
     most_bytes: int | None = None  # sends no more of a range at once, and says so
     etag: str = '"v1"'  # "" for none
     last_modified: str = ""
@@ -280,7 +281,7 @@ def _compose(script: Script, content: bytes, asked: dict[str, str]) -> tuple[byt
     if script.flip is not None:
         whole = whole[: script.flip] + bytes([whole[script.flip] ^ 1]) + whole[script.flip + 1 :]
     span = _span(script, len(whole), asked)
-    status = script.status or (206 if span else 200)
+    status = script.status or (206 if span and not script.calls_all else 200)
     headers = {"Content-Type": "application/octet-stream", "Server": "faulty"}
     if script.takes_ranges:
         headers["Accept-Ranges"] = "bytes"

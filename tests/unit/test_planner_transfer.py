@@ -537,14 +537,6 @@ def test_a_mirror_that_lies_about_ranges_is_asked_for_the_whole_file() -> None:
     assert requests(one)[-1] == (0, SIZE)
 
 
-def test_a_mirror_that_calls_a_part_the_whole_file_is_asked_for_all_of_it() -> None:
-    """Status 200, and the length of what was asked for."""
-    part = Habit(rate=20e6, ranges_as=(Failure.CORRUPT, "body.truncated"))
-    one = world([part, Habit(fails=(Failure.MISSING, "http.gone"))])
-    assert one.run().missing == ()
-    assert requests(one)[-1] == (0, SIZE)
-
-
 def test_who_refuses_ranges_of_a_file_of_unknown_size_is_asked_plainly() -> None:
     one = world([capped(), capped(lies_about_ranges=True)], is_known=False)
     assert one.run().missing == ()

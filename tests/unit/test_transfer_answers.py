@@ -47,6 +47,15 @@ def test_what_a_proxy_may_have_changed_is_taken() -> None:
     assert judged(wanted, status=202) == Refused()
 
 
+def test_a_part_that_is_called_the_whole_file_lies_about_ranges() -> None:
+    part = Wanted(artifact=FILE, start=100, stop=200, has_range=True)
+    length = ("content-length", "100")
+    called_all = judged(part, length)
+    assert isinstance(called_all, Refused) and called_all.cause == "http.range-lie"
+    another_file = judged(part, ("content-length", "101"))
+    assert isinstance(another_file, Refused) and another_file.cause == "body.truncated"
+
+
 def test_a_part_that_nobody_asked_for_and_that_names_no_range_is_the_whole_file() -> None:
     wanted = Wanted(artifact=FILE, start=0, stop=SIZE, has_range=False)
     verdict = judged(wanted, status=206)

@@ -189,7 +189,6 @@ class Candidate:
             return False
         is_plain = failure in (Failure.MISSING, Failure.AUTH, Failure.TIMEOUT)
         is_plain |= is_page(cause) or cause == "body.unasked-encoding"
-        is_plain |= failure is Failure.CORRUPT and cause == "body.truncated"  # the part, said to be all
         may_be = failure in (Failure.BUSY, Failure.SERVER, Failure.GATEWAY, Failure.CUT)
         return is_plain or (may_be and self.failures > 0)
 

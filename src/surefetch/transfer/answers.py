@@ -275,7 +275,8 @@ def _weigh_part(head: Head, wanted: Wanted) -> Verdict:
 def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
     size = _length(head)
     if refused := misfit(size, wanted.artifact):
-        return refused
+        is_part = wanted.has_range and wanted.stop is not None and size == wanted.stop - wanted.start
+        return _called_all(refused) if is_part else refused
     validator = strong_validator(head)
     # The whole file in place of a range says that ranges are not taken, unless it is another version than the
     # one that If-Range was for (RFC 9110, 13.1.5).
@@ -287,6 +288,11 @@ def _weigh_whole(head: Head, wanted: Wanted) -> Verdict:
         takes_ranges=(is_other or not wanted.has_range) and "bytes" in head.get("accept-ranges").lower(),
         validator=validator,
     )
+
+
+def _called_all(refused: Refused) -> Refused:
+    """A server sends the part that was asked for, and calls it the whole file."""
+    return Refused(cause="http.range-lie", detail=f"status 200 for a part: {refused.detail}")
 
 
 def _unasked_encoding(head: Head, name: str) -> str:
