@@ -199,7 +199,7 @@ class Part:
             return
         room = free - files.left_to_others(folder)
         if room <= 0:
-            why = f"its disk has {human_size(free)} left, and nobody says how long the file is"
+            why = f"its disk has {human_size(free)} left, and no size of the file was given"
             message = f"`{folder.parent}` could not be written: {why}"
             raise StoreError(message, code="local.disk-full", hint=files.HINT, path=str(folder.parent))
         self._look_at = self.written + max(LOOK_BYTES, room // 2)
