@@ -71,6 +71,7 @@ class Account:
         state: How it stands.
         size: Its size: promised, or told by a mirror, or None.
         spans: Which bytes are here, and who gave them.
+        is_small: Whether one request is right for it.
         shares: Whether it shares a connection where a host multiplexes.
         running: Requests under way, by number.
         blocked: Hosts that it would have asked at the last step if they had room.
@@ -80,6 +81,7 @@ class Account:
         self.artifact = artifact
         self.state = State.IDLE
         self.size = 0 if artifact.is_empty else artifact.size
+        self.is_small = artifact.bound <= SMALL_BYTES
         self.shares = artifact.may_share
         self.spans: Spans[Candidate] = Spans()
         self.running: dict[int, Running] = {}
@@ -118,11 +120,6 @@ class Account:
     def received(self) -> int:
         """Bytes that are here."""
         return self.spans.total
-
-    @property
-    def is_small(self) -> bool:
-        """Whether one request is right for it."""
-        return self.artifact.bound <= SMALL_BYTES
 
     def seconds(self, now: float) -> float:
         """Seconds since it was asked for first; 0 before."""

@@ -58,7 +58,7 @@ class ArtifactPlan(Refusals):
         """Whether a mirror is left that may be asked, now or after a pause."""
         if self.state is State.EXHAUSTED:
             return False
-        return bool(self.running) or bool(self._waiting()) or bool(self._reserves())
+        return bool(self.running) or not self._roster.is_out or bool(self._reserves())
 
     def offer(self, mirrors: Iterable[Mirror]) -> None:
         """Add mirrors, in order of preference; a local one goes first. Known ones are passed over."""
@@ -89,6 +89,10 @@ class ArtifactPlan(Refusals):
         is_news = not (isinstance(event, Opened) and self.is_small)  # what is small is here next
         self._look_at = float("-inf") if is_news else now + LOOK_AGAIN
         match event:
+            case Opened() | Finished() | Failed() | Cancelled() | Disordered() | Differed() if (
+                event.id in self.running
+            ):
+                return self._answered(self.running[event.id], event, now)
             case Proven():
                 self._proven()
             case Disproven():
@@ -97,10 +101,6 @@ class ArtifactPlan(Refusals):
             case PieceJudged():
                 is_news = not event.is_right and self.state in (State.IDLE, State.FETCHING)
                 return self._piece_wrong(event.index, "body.corrupt") if is_news else []
-            case Opened() | Disordered() | Finished() | Differed() | Failed() | Cancelled() if (
-                event.id in self.running
-            ):
-                return self._answered(self.running[event.id], event, now)
         return []
 
     def _answered(self, run: Running, event: Event, now: float) -> list[Order]:
@@ -486,11 +486,13 @@ class ArtifactPlan(Refusals):
         self._lined_up = now if self._lined_up is None else self._lined_up
         if self.state is not State.IDLE or not self.is_small or self.spans.total or self.size == 0:
             return []
-        asked = self._waiting()
-        if any(c.ready() > now or c.host.queue(self._limits, shares=self.shares) > 0 for c in asked):
-            return []
+        hosts = []
+        for candidate in self._waiting():
+            if candidate.ready() > now or candidate.host.queue(self._limits, shares=self.shares) > 0:
+                return []
+            hosts.append(candidate.host)
         self._began = self._began or now
-        return [candidate.host for candidate in asked]
+        return hosts
 
     def step(self, now: float) -> list[Order]:
         """Say what is to be done now: begin requests, shorten or break off others, prove."""
@@ -528,7 +530,7 @@ class ArtifactPlan(Refusals):
         orders += self._let_go_on(now)
         orders += self._cull(now)
         orders += self._fill(now)
-        if self.running or self._waiting() or self._reserves():
+        if self.running or not self._roster.is_out or self._reserves():
             self.state = State.FETCHING
         else:
             self.state = State.EXHAUSTED
@@ -550,7 +552,11 @@ class ArtifactPlan(Refusals):
         """When `step` should be called again if nothing happens; None: no need."""
         if self.state not in (State.IDLE, State.FETCHING):
             return None
-        times = [run.limit(self._limits) for run in self.running.values() if not run.ending]
+        runs = list(self.running.values())
+        if len(runs) == len(self._roster.candidates) == 1 and runs[0].began == now:
+            # It has only begun, as most do at most steps: nothing can be due before that.
+            return now + min(HELP_AFTER, self._limits.first_byte_timeout, self._limits.patience)
+        times = [run.limit(self._limits) for run in runs if not run.ending]
         if times:
             times.append(now + (HELP_AFTER if self._could_help() else HELP_RARELY))
             times.append(self._hushed_at())

@@ -119,6 +119,8 @@ class Filling(Racing):
         if not usable and not self.running:
             orders += self._reopen()
             usable = self._usable()
+        if len(usable) == 1 and not self.running and self.size is not None and not self._is_splittable():
+            return orders + self._ask_only(usable[0], now)
         runs = [run for run in self.running.values() if not run.ending]
         if runs and self._is_splittable():
             left = (self.size or 0) - self.spans.total
@@ -140,6 +142,19 @@ class Filling(Racing):
         ready += [c for c in usable if c in quiet and self._may_ask(c, now)]
         beside = self._ask_size(ready, now) or self._race(ready, now, belief)
         return orders + (beside or self._race_anew(ready, now, belief))
+
+    def _ask_only(self, candidate: Candidate, now: float) -> list[Order]:
+        """Ask the only mirror for a small file, as nearly all are: the rest of a look would find the same."""
+        if candidate.ready() > now:
+            return []
+        if self._room(candidate) <= 0 and (
+            not self.is_small or candidate.host.queue(self._limits, shares=self.shares) <= 0
+        ):
+            self.blocked = [candidate.host]
+            self._silent_since = math.inf  # nobody is asked: whoever has no room is not silent
+            return []
+        gaps = self._gaps()
+        return self._begin(candidate, *gaps[0], now) if gaps else []
 
     def _begin_anew(self, runs: list[Running], now: float) -> list[Order]:
         """End a request where all have become slow: the next one may be as fast as they were at first."""

@@ -130,8 +130,10 @@ class Host:
         elif shares and self.is_multiplexed:
             room = min(limits.streams, self.most or limits.streams) - self.sharing
         else:
-            most = self.connections(limits)
-            room = (most if self.most is None else min(most, self.most) - len(self._closing)) - self.own
+            room = self.connections(limits)
+            if self.most is not None:
+                room = min(room, self.most) - len(self._closing)
+            room -= self.open - self.sharing if self.is_multiplexed else self.open
         return min(room, int(self.pace.room)) if self.pace.is_on else room
 
     @property
@@ -146,7 +148,7 @@ class Host:
 
     def connections(self, limits: Limits) -> int:
         """How many it may have."""
-        return max(limits.connections, self.spread.connections)
+        return self.spread.connections or limits.connections
 
     def queue(self, limits: Limits, *, shares: bool) -> int:
         """How many more small requests it may be given, those counted that wait until a connection is free.
@@ -154,10 +156,12 @@ class Host:
         They go out as soon as it is, not when the end of the one before has been taken in. As many as it has
         connections may wait, and only where that will not be for long and it has all that there are.
         """
-        is_quick = 0 < self.first_byte <= QUICK and not self.in_row and self.most is None
-        may_wait = is_quick and not (shares and self.is_multiplexed) and not self.dropped
-        waits = limits.wire if may_wait and self.connections(limits) >= limits.wire else 0
-        queue = self.room(limits, shares=shares) + waits
+        queue = self.room(limits, shares=shares)
+        if not 0 < self.first_byte <= QUICK or self.in_row or self.most is not None or self.dropped:
+            return queue
+        if (shares and self.is_multiplexed) or self.connections(limits) < limits.wire:
+            return queue
+        queue += limits.wire
         return min(queue, int(self.pace.room)) if self.pace.is_on else queue
 
     def asked(self, *, shares: bool) -> None:

@@ -223,6 +223,14 @@ class Roster:
         self._hosts = hosts
         self._known: dict[str, Candidate] = {}
 
+    @property
+    def is_out(self) -> bool:
+        """Whether none of them will be asked any more."""
+        for candidate in self.candidates:  # noqa: SIM110 - asked seven times for each file: no generator
+            if not (candidate.is_dropped or candidate.host.dropped):
+                return False
+        return True
+
     def offer(self, mirrors: Iterable[Mirror], rank: Callable[[Mirror], float]) -> list[Candidate]:
         """Add mirrors, in order of preference; return those that are new."""
         new = []

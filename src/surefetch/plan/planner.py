@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from surefetch.events import (
     Answered,
     Attempt,
+    Cancelled,
     Derive,
     Derived,
+    Differed,
     Discarded,
+    Disordered,
     Disproven,
     Done,
     Event,
@@ -21,6 +24,7 @@ from surefetch.events import (
     Look,
     LookupFailed,
     NotDerived,
+    Opened,
     Order,
     PieceJudged,
     Proven,
@@ -39,6 +43,8 @@ from surefetch.plan.turns import Turns
 from surefetch.plan.ways import FormPlan, Ways
 from surefetch.sources import Source, misses
 
+#: What comes of a request, by its number: most of what happens.
+_OF_REQUESTS = (Received, Opened, Finished, Failed, Cancelled, Disordered, Differed)
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
 #: Artifacts whose sources are asked before the first request; then half as many at each look at the network.
@@ -168,9 +174,9 @@ class Planner:
         return orders + self._meet(FIRST // 2) + self._advance(now)
 
     def _take(self, event: Event, now: float) -> list[Order]:
+        if isinstance(event, _OF_REQUESTS):
+            return self._to_owner(event, now)
         match event:
-            case Received():
-                return self._to_owner(event, now)
             case Tick():
                 pass
             case Answered():
@@ -187,14 +193,16 @@ class Planner:
                 return self._judged(event, now)
             case Discarded():
                 self._plans[event.artifact.name].discarded(event.start, event.stop)
-            case _:
-                return self._to_owner(event, now)
         return []
 
     # --- taking in ----------------------------------------------------------------------------------------
 
-    def _to_owner(self, event: Event, now: float) -> list[Order]:
-        id = getattr(event, "id", 0)  # noqa: A001 - the events' own word
+    def _to_owner(
+        self,
+        event: Received | Opened | Finished | Failed | Cancelled | Disordered | Differed,
+        now: float,
+    ) -> list[Order]:
+        id = event.id  # noqa: A001 - the events' own word
         plan = self._owner.get(id)
         if plan is None:
             return []

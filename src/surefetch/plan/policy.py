@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 from surefetch.events import Failure, Phase
@@ -13,7 +14,7 @@ CONNECTIONS: Final = 6
 MANY: Final = 16
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class Limits(Struct, frozen=True, kw_only=True, dict=True):
     """Times and counts that the planner keeps to. Seconds unless named otherwise."""
 
     connect_timeout: float = 8.0
@@ -35,7 +36,7 @@ class Limits(Struct, frozen=True, kw_only=True):
     mirrors: int = 6  # asked at once for one artifact
     compares: bool = False  # the edges carry out requests that compare
 
-    @property
+    @cached_property  # asked for at each look at a host
     def wire(self) -> int:
         """Connections per host that the edges may make: small requests beyond them wait there."""
         return max(self.connections, self.many)

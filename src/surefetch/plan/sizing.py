@@ -62,9 +62,10 @@ class Sizing(Checking):
 
     def _is_outvoted(self, size: int) -> bool:
         """Whether more mirrors tell another size than the one that was believed, which nobody promised."""
+        if self.artifact.size is not None or self.size in (None, size):
+            return False
         most = len(self._roster.candidates) + WHOLES * all(c.resizes for c in self._waiting())
-        is_over = self._size_changes >= most  # one may tell another size each time
-        if self.artifact.size is not None or self.size in (None, size) or is_over:
+        if self._size_changes >= most:  # one may tell another size each time
             return False
         told = [candidate.size for candidate in self._waiting()]
         return told.count(size) > told.count(self.size)

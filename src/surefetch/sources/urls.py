@@ -39,6 +39,8 @@ def rewritten(url: str, rules: Mapping[str, str]) -> str | None:
         url: The URL.
         rules: URL prefix -> the prefix that takes its place.
     """
+    if not rules:
+        return None
     prefix = max((prefix for prefix in rules if prefix and url.startswith(prefix)), key=len, default=None)
     return None if prefix is None else rules[prefix] + url[len(prefix) :]
 
@@ -77,7 +79,7 @@ def host(url: str) -> str:
 
 def last_segment(url: str) -> str:
     """Return the file name at the end of a URL's path, percent-decoded."""
-    return unquote(re.split(r"[?#]", url, maxsplit=1)[0].rpartition("/")[2])
+    return unquote(url.partition("#")[0].partition("?")[0].rpartition("/")[2])
 
 
 def local_path(url: str) -> str:

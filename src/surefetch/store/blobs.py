@@ -24,7 +24,7 @@ from surefetch.store.part import Part
 from surefetch.store.parts import Parts
 
 #: Finished parts, or bytes of them, that are worth being flushed together as soon as the disk is free.
-BATCH: Final = 256
+BATCH: Final = 64
 BATCH_BYTES: Final = 8 << 20
 #: Finished parts, or bytes of them, that wait at most while the disk is busy with others.
 MOST: Final = 1024
@@ -126,7 +126,7 @@ class Blobs:
         return Path(found[0]) if found is not None else None
 
     def find_all(self, sizes: Mapping[Digest, int | None]) -> dict[Digest, Path]:
-        """Find many: in a store that is empty yet none is looked for one by one.
+        """Find many: those for which a store has not even a folder are not looked for one by one.
 
         Args:
             sizes: Bytes of each, None where nobody knows: then a file is wrong only if it is empty.
@@ -134,10 +134,13 @@ class Blobs:
         with self._lock:
             if self._pending or self._settling:
                 self.settle()
-        if not any(map(os.path.isdir, (*self._own, *self._others))):
+        shards = {name for root in (*self._own, *self._others) for name in _shards(root)}
+        if not shards:
             return {}
         found = {}
         for digest, size in sizes.items():
+            if digest.algorithm == "sha256" and digest.hex[:2] not in shards:
+                continue
             if (where := self._find(digest, size)) is None:
                 continue
             place, status = where
@@ -472,6 +475,16 @@ class Blobs:
 
 def _place(root: str, sha256: str) -> str:
     return f"{root}{os.sep}{sha256[:2]}{os.sep}{sha256}"  # asked of thousands, again and again
+
+
+def _shards(root: str) -> Sequence[str]:
+    """Return the names of the folders that blobs lie in: the first two digits of their digests."""
+    try:
+        return os.listdir(root)  # noqa: PTH208 - text
+    except FileNotFoundError:
+        return ()
+    except OSError:  # what may not be listed may be there all the same
+        return [f"{number:02x}" for number in range(256)]
 
 
 def _clear(part: Part) -> None:

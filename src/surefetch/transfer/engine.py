@@ -90,7 +90,7 @@ class Engine:
         self._lookout = Lookout(self._events)
         self._throttle = Throttle(options.limit_rate)
         self._versions, self._machines = Versions(), Machines(self._active)
-        self._intake = Intake(options, self._events, self._active, self._opened)
+        self._intake = Intake(options, self._events, self._opened)
         self._staging = Staging(buffers or Buffers(), self._throttle)
         self._seen: Sightings | None = None  # nothing has failed yet
         self._routes: dict[str, Route] = {}
@@ -193,8 +193,7 @@ class Engine:
 
     def told(self) -> list[Event]:
         """Return what has happened, with every byte that was written told; waits for nothing."""
-        for transfer in self._active.values():
-            self._intake.tell(transfer, is_last=True)
+        self._intake.tell_all()
         return self._take_events()
 
     def wake(self) -> None:
@@ -571,6 +570,7 @@ class Engine:
 
     def _end(self, transfer: Transfer, event: Event) -> None:
         self._machines.ended(transfer, event)
+        self._intake.forget(transfer)
         self._release(transfer)
         del self._active[transfer.id]
         self._events.append(event)

@@ -7,7 +7,7 @@ which the engine carries out once libcurl is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, MutableSequence
+from collections.abc import Callable, MutableSequence
 from typing import Final
 
 from msgspec import structs
@@ -40,12 +40,12 @@ class Intake:
         self,
         options: Options,
         events: MutableSequence[Event],
-        active: Mapping[int, Transfer],
         opened: Callable[[Download], None],
     ) -> None:
-        self._options, self._events, self._active = options, events, active
+        self._options, self._events = options, events
         self._opened = opened
         self.due: list[Transfer] = []
+        self._untold: dict[Download, None] = {}  # may have written bytes that nobody was told of
         self._validators: dict[str, str] = {}  # asked URL -> of its last answer
 
     def take(self, transfer: Transfer, data: memoryview) -> None:
@@ -155,6 +155,17 @@ class Intake:
         if is_last or untold >= TELL_BYTES or now - transfer.told_at >= TELL_SECONDS:
             self._events.append(Received(id=transfer.id, start=transfer.told, stop=transfer.position))
             transfer.told, transfer.told_at = transfer.position, now
+            self._untold.pop(transfer, None)
+
+    def tell_all(self) -> None:
+        """Send `Received` for everything that is written and not told."""
+        for transfer in list(self._untold):
+            self.tell(transfer, is_last=True)
+
+    def forget(self, transfer: Transfer) -> None:
+        """Note that a transfer has ended: its ending tells of all bytes."""
+        if isinstance(transfer, Download):
+            self._untold.pop(transfer, None)
 
     def _weigh_first_bytes(
         self, transfer: Transfer, verdict: Accepted, data: bytes | memoryview, *, is_whole: bool
@@ -206,13 +217,12 @@ class Intake:
 
     def _tell_overlapping(self, transfer: Download, stop: int) -> None:
         """Tell what others have written of the bytes up to `stop` first: who writes a byte first gives it."""
-        for other in self._active.values():
+        for other in list(self._untold):
             if (
                 other.position > other.told
                 and other is not transfer
                 and other.told < stop
                 and other.position > transfer.position
-                and isinstance(other, Download)
                 and other.sink is transfer.sink
             ):
                 self.tell(other, is_last=True)
@@ -227,7 +237,7 @@ class Intake:
 
     def _tell_of(self, artifact: Artifact) -> None:
         """Tell what has come so far: an answer of another file makes the planner forget bytes it knows of."""
-        for transfer in self._active.values():
+        for transfer in list(self._untold):
             if transfer.position > transfer.told and transfer.wanted.artifact is artifact:
                 self.tell(transfer, is_last=True)
 
@@ -251,6 +261,7 @@ class Intake:
             transfer.local = error
             self._decide(transfer, Outcome.HALT)
             return False
+        self._untold[transfer] = None
         return True
 
     def _refuse(self, transfer: Transfer, refused: Refused, data: bytes | memoryview = b"") -> None:

@@ -88,6 +88,7 @@ def split_userinfo(url: str) -> tuple[str, str | None, str | None]:
     return bare, unquote(user), unquote(password) if colon else None
 
 
+@lru_cache(maxsize=256)  # asked nine times in a row for each of thousands of small files
 def base(url: str) -> str:
     """Return scheme and authority as they stand."""
     start = url.find("://") + 3
