@@ -70,8 +70,22 @@ def test_a_thousand_small_files_come_over_few_connections(home: Path, server: Fa
     receipt = session(home, catalog(home, FILES, server.origin), server.origin).get("many")
     assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == FILES
     assert all(file.proof == "bytes" for file in receipt.files)
+    assert list((home / "store" / "parts-v1").glob("*.view")) == []  # the folder was made in one of these
     assert server.connections <= 30  # 16, and those of requests that were raced on a busy machine
     assert len(FILES) <= len(server.seen) <= len(FILES) + 20
+
+
+def test_a_get_of_many_files_that_fails_leaves_no_folder_half_made(home: Path, server: FaultyServer) -> None:
+    files = dict(list(FILES.items())[:100])
+    for name, data in files.items():
+        server.serve(f"/{name}", data)
+    server.serve("/f0050.bin", b"", Script(status=404))
+    with pytest.raises(FetchError):
+        session(home, catalog(home, files, server.origin)).get("many")
+    assert list((home / "store").rglob("*.view")) == list((home / "store").rglob("f00*.bin")) == []
+    server.serve("/f0050.bin", files["f0050.bin"])
+    receipt = session(home, catalog(home, files, server.origin)).get("many")
+    assert {file.name: Path(file.path).read_bytes() for file in receipt.files} == files
 
 
 @pytest.mark.parametrize("status", [500, 503])

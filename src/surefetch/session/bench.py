@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -32,6 +32,9 @@ from surefetch.store import Part, Prover, Store, files
 from surefetch.store.prover import Proof
 from surefetch.units import human_size
 
+if TYPE_CHECKING:
+    from surefetch.store.ahead import Ahead
+
 
 class Bench:
     """Mutable: everything of one fetch that has not been told to the store's records yet.
@@ -44,6 +47,7 @@ class Bench:
         inbox: Takes what comes of the proofs.
         proving: Names of the artifacts that are being proven.
         buffers: What comes from the network gathers in them, and is hashed there.
+        view: Where files are put as they get their names, of a dataset of many.
         notes: What else should be said in the end, of settings that were mended or passed over.
     """
 
@@ -87,6 +91,7 @@ class Bench:
         self.proving: set[str] = set()  # artifacts that are hashed to their end
         self._unproven: list[Part] = []
         self._finished = 0  # bytes of proven artifacts
+        self.view: Ahead | None = None
         self.buffers = Buffers()
         self._prover = Prover(self.buffers)
 
@@ -277,8 +282,10 @@ class Bench:
             self.files[artifact.name] = part.path
             self._unproven.append(part)
         else:
+            is_private = artifact.name in self._private
+            on_named = partial(self.view.put, artifact.name) if self.view and not is_private else None
             self.files[artifact.name] = self.store.publish(
-                part, proof.sha256, proof.weak, is_private=artifact.name in self._private
+                part, proof.sha256, proof.weak, is_private=is_private, on_named=on_named
             )
             self.digests[artifact.name] = digest
         self._finished += size

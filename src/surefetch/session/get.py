@@ -25,7 +25,7 @@ from surefetch.session.meter import Meter
 from surefetch.session.network import NetworkMaker
 from surefetch.session.sources import make_sources
 from surefetch.session.targets import Target, find_target
-from surefetch.session.views import File, write_view
+from surefetch.session.views import File, begin_view, write_view
 from surefetch.settings import misspelt
 from surefetch.store import Beside
 from surefetch.transfer import urls
@@ -182,6 +182,8 @@ def _fetched(
         reporter=session.reporter,
         total=_total(goal),
     )
+    if beside is not None:
+        bench.view = beside.view = begin_view(session, target)
     try:
         with session.store.batch(beside):
             done = _masked(loop.run())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -16,6 +16,10 @@ from surefetch.store import layout
 
 if TYPE_CHECKING:
     from surefetch.session.facade import Session
+    from surefetch.store.ahead import Ahead
+
+#: Files from which on the folder is made beside the transfer: at its end they would take 50 us each.
+MANY: Final = 32
 
 
 class File(Struct, frozen=True, kw_only=True):
@@ -29,6 +33,14 @@ class File(Struct, frozen=True, kw_only=True):
     size: int  # bytes
     proof: str  # "bytes" | "content"
     carrier: str = ""  # the archive it was read from
+
+
+def begin_view(session: Session, target: Target) -> Ahead | None:
+    """Begin the readable folder of a target of many files, as far as it is known what will be in it."""
+    dataset = target.dataset
+    if len(target.artifacts) < MANY or not dataset.version or target.learns:
+        return None
+    return session.store.view_ahead(dataset.name, dataset.version)
 
 
 def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
@@ -46,7 +58,8 @@ def write_view(session: Session, target: Target, bench: Bench) -> list[File]:
     is_whole = not target.is_single_file and bool(dataset.version)  # files that no catalog names have none
     name = dataset.name if dataset.version else layout.FILES
     version = dataset.version or _version_of(files)
-    folder = session.store.view(name, version, {file.name: file.sha256 for file in files})
+    shown = {file.name: file.sha256 for file in files}
+    folder = session.store.view(name, version, shown, ahead=bench.view)
     if is_whole:
         origins = [Path(dataset.origin)] if dataset.origin != BUILT_IN else []
         names = {file.name: file.sha256 for file in files}

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -22,6 +22,9 @@ from surefetch.model import Digest
 from surefetch.store import files, layout, trust
 from surefetch.store.part import Part
 from surefetch.store.parts import Parts
+
+if TYPE_CHECKING:
+    from surefetch.store.ahead import Ahead
 
 #: Finished parts, or bytes of them, that are worth being flushed together as soon as the disk is free.
 BATCH: Final = 64
@@ -43,6 +46,7 @@ class _Finished(msgspec.Struct, frozen=True):
     part: Part
     place: str  # where the blob belongs
     size: int
+    on_named: Callable[[str], None] | None
 
 
 class _Aside:
@@ -73,9 +77,10 @@ class _Aside:
 
 
 class Beside:
-    """Mutable: flushes of names in threads, beside what is done with the names."""
+    """Mutable: flushes of names in threads, beside what is done with the names; and a view in the making."""
 
     def __init__(self) -> None:
+        self.view: Ahead | None = None
         self._under_way: list[_Aside] = []
 
     def begin(self, folders: Sequence[str]) -> None:
@@ -83,11 +88,13 @@ class Beside:
         self._under_way.append(_Aside(partial(files.sync_folders, folders)))
 
     def wait(self) -> None:
-        """Return when they are there.
+        """Return when they are there, and nothing is left of a view that was not made.
 
         Raises:
             StoreError: The disk refuses.
         """
+        if self.view is not None:
+            self.view.close()
         while self._under_way:
             aside = self._under_way.pop()
             aside.wait()
@@ -169,7 +176,13 @@ class Blobs:
         return None
 
     def publish(
-        self, part: Part, sha256: str, weak: Mapping[str, str] | None = None, *, is_private: bool = False
+        self,
+        part: Part,
+        sha256: str,
+        weak: Mapping[str, str] | None = None,
+        *,
+        is_private: bool = False,
+        on_named: Callable[[str], None] | None = None,
     ) -> Path:
         """Give proven bytes their name. Outside a batch they are on the disk, and named, on return.
 
@@ -178,6 +191,7 @@ class Blobs:
             sha256: Their digest.
             weak: Weak digests of the same bytes, by algorithm, to find them by.
             is_private: They came with a credential: never served.
+            on_named: Called with the blob's path once it is there, unless it was before; from any thread.
 
         Returns:
             The blob's path. Inside a batch it exists once the batch ends, or `find` was asked for it.
@@ -192,7 +206,7 @@ class Blobs:
             if sha256 in self._pending or self._is_settling(sha256):
                 part.abandon()
             else:
-                self._pending[sha256] = _Finished(part, place, size)
+                self._pending[sha256] = _Finished(part, place, size, on_named)
                 self._pending_bytes += size
                 self._pending_open += part.fileno() >= 0
             self._note_weak(sha256, weak or {})
@@ -417,6 +431,8 @@ class Blobs:
         if part.has_journal:
             files.remove(part.journal)
         self._touched[folder] = None
+        if item.on_named is not None:
+            item.on_named(place)
 
     def _name_anew(self, source: str, place: str, error: OSError) -> None:
         """Name a part once more after somebody deleted the store, or some of it."""

@@ -88,10 +88,13 @@ class Parts:
 
     def clear(self) -> int:
         """Delete what dead owners left; return how many bytes that gave."""
+        from surefetch.store import ahead  # seldom needed
+
         freed = 0
         for name in self.left_behind():
             freed += _allocated(name.path)
             _remove(name.path)
+        ahead.tidy(self.folder)
         return freed + self._clear_scraps()
 
     def _names(self) -> Iterator[Name]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from surefetch.units import human_size
 
 if TYPE_CHECKING:
     from surefetch.store import upkeep
+    from surefetch.store.ahead import Ahead
 
 
 class Store:
@@ -108,10 +109,16 @@ class Store:
         return {key for key in keys if layout.short_key(key) in left} if left else set()
 
     def publish(
-        self, part: Part, sha256: str, weak: Mapping[str, str] | None = None, *, is_private: bool = False
+        self,
+        part: Part,
+        sha256: str,
+        weak: Mapping[str, str] | None = None,
+        *,
+        is_private: bool = False,
+        on_named: Callable[[str], None] | None = None,
     ) -> Path:
         """Give a part's proven bytes their name; see `Blobs.publish`. Older parts of the same are deleted."""
-        path = self.blobs.publish(part, sha256, weak, is_private=is_private)
+        path = self.blobs.publish(part, sha256, weak, is_private=is_private, on_named=on_named)
         if part.bound >= RESUME_BYTES:
             self._parts.forget(part.key)
         return path
@@ -179,9 +186,19 @@ class Store:
         version: str,
         names: Mapping[str, str],
         on_finding: views.OnFinding | None = None,
+        ahead: Ahead | None = None,
     ) -> Path:
         """Make or mend the readable folder of a dataset; see `views.build`."""
-        return views.build(self.blobs, dataset, version, names, on_finding)
+        return views.build(self.blobs, dataset, version, names, on_finding, ahead)
+
+    def view_ahead(self, dataset: str, version: str) -> Ahead | None:
+        """Begin the readable folder of a dataset of many files before they are here; None if it is there."""
+        from surefetch.store import ahead  # for many files only
+
+        if views.view_folder(self.folder, dataset, version).is_dir():
+            return None
+        ahead.tidy(self.folder / layout.PARTS)
+        return ahead.Ahead(self.folder)
 
     def copy_out(self, sha256: str, destination: Path, *, overwrite: bool = False) -> Path:
         """Give a copy of one's own; see `views.copy_out`."""

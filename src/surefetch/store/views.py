@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from surefetch.errors import StoreError
 from surefetch.store import files, layout, owner, trust
 from surefetch.store.blobs import Blobs
 from surefetch.store.warm import quote
+
+if TYPE_CHECKING:
+    from surefetch.store.ahead import Ahead
 
 #: End of the name of a file that stood where a published one belongs.
 ASIDE: Final = ".aside"
@@ -28,7 +31,12 @@ def view_folder(folder: Path, dataset: str, version: str, *, is_private: bool = 
 
 
 def build(
-    blobs: Blobs, dataset: str, version: str, names: Mapping[str, str], on_finding: OnFinding | None = None
+    blobs: Blobs,
+    dataset: str,
+    version: str,
+    names: Mapping[str, str],
+    on_finding: OnFinding | None = None,
+    ahead: Ahead | None = None,
 ) -> Path:
     """Make a view, or mend one: right files stay, missing ones are put there, wrong ones are moved aside.
 
@@ -38,22 +46,28 @@ def build(
         version: Of the dataset.
         names: Published name (slashes for folders) -> SHA-256.
         on_finding: Told of files that are not ours, or not right.
+        ahead: Holds some of the files already. It becomes the view, or is of no use.
 
     Raises:
         StoreError: A blob is missing, a name would leave the folder, or the disk refuses.
     """
     tell = on_finding or (lambda path, what: None)
-    sources = {name: _source(blobs, name, sha256) for name, sha256 in names.items()}
+    begun: Container[str] = ahead if ahead is not None and ahead.is_of(names) else frozenset()
+    sources = {name: _source(blobs, name, names[name]) for name in names if name not in begun}
     inside = os.path.join(blobs.folder, layout.PRIVATE, "")  # noqa: PTH118 - text, to compare with
     private = any(place.startswith(inside) for place, _ in sources.values())
     root = view_folder(blobs.folder, dataset, version, is_private=private)
     if private:
         layout.make_private(blobs.folder)
     blobs.make_folder(root.parent)
-    if root.is_dir() or not _build_new(root, sources):
+    folder = ahead.folder if ahead is not None and begun and not private else None
+    if folder is None or root.is_dir():
+        sources |= {name: _source(blobs, name, names[name]) for name in names if name in begun}
+    if root.is_dir() or not _build_new(root, sources, folder):
+        sources |= {name: _source(blobs, name, names[name]) for name in names if name not in sources}
         _mend(root, sources, tell)
-    for folder in {root.parent, root, *(root / folder for folder in _folders(names))}:
-        blobs.touch(folder)
+    for each in {root.parent, root, *(root / name for name in _folders(names))}:
+        blobs.touch(each)
     return root
 
 
@@ -132,9 +146,7 @@ def foreign_files(root: Path, names: Mapping[str, str]) -> Iterator[Path]:
 
 def _source(blobs: Blobs, name: str, sha256: str) -> tuple[str, int]:
     """Return the path of the blob that a published name stands for, and its device."""
-    parts = name.split("/")  # of thousands, `PurePosixPath` would cost most
-    if not parts[0] or ".." in parts or {*parts} <= {"", "."} or "\\" in name or ":" in name:
-        raise StoreError(f"`{name}` would not stay inside its folder", code="body.unsafe-archive")
+    check_name(name)
     found = blobs.locate(sha256)
     if found is None:
         raise StoreError(f"`{name}` is not in the store, or not whole", code="local.cache-corrupt")
@@ -142,21 +154,32 @@ def _source(blobs: Blobs, name: str, sha256: str) -> tuple[str, int]:
     return place, status.st_dev
 
 
+def check_name(name: str) -> None:
+    """See that a published name stays inside its folder.
+
+    Raises:
+        StoreError: It would not.
+    """
+    parts = name.split("/")  # of thousands, `PurePosixPath` would cost most
+    if not parts[0] or ".." in parts or {*parts} <= {"", "."} or "\\" in name or ":" in name:
+        raise StoreError(f"`{name}` would not stay inside its folder", code="body.unsafe-archive")
+
+
 def _folders(names: Iterable[str]) -> set[str]:
     """The folders of published names, where they have any."""
     return {folder for name in names if (folder := name.rpartition("/")[0])}
 
 
-def _build_new(root: Path, sources: Mapping[str, tuple[str, int]]) -> bool:
-    """Build the view beside its place and move it there whole; False if somebody was faster."""
-    temporary = root.with_name(f".{files.nonce()}.tmp")
+def _build_new(root: Path, sources: Mapping[str, tuple[str, int]], begun: Path | None) -> bool:
+    """Build the view elsewhere, or end one begun there, and move it to its place; False: it is taken."""
+    temporary = begun or root.with_name(f".{files.nonce()}.tmp")
     try:
-        temporary.mkdir(parents=True)
+        temporary.mkdir(parents=True, exist_ok=begun is not None)
         for folder in _folders(sources):
             (temporary / folder).mkdir(parents=True, exist_ok=True)
         inside = os.path.join(temporary, "")  # noqa: PTH118 - text, to put names behind
         for name, (source, device) in sources.items():
-            _put(source, inside + name, device)
+            put(source, inside + name, device)
         try:
             temporary.rename(root)
         except OSError:
@@ -210,12 +233,12 @@ def _place(source: Path, target: Path) -> None:
     """Put a file there in one step: a reflink, else a read-only link, else a copy."""
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{files.nonce()}.tmp")
-    _put(str(source), str(temporary))
+    put(str(source), str(temporary))
     files.replace(temporary, target)
     files.remove(temporary)  # rename(2) does nothing where both are links to one file
 
 
-def _put(source: str, target: str, device: int | None = None) -> None:
+def put(source: str, target: str, device: int | None = None) -> None:
     """Put a file where nothing is and nobody looks yet; `device` is the source's."""
     if files.clone(source, target, device):
         _dress(Path(source), Path(target))
