@@ -238,7 +238,9 @@ def _from_text(name: str, text: str, place: str) -> Any:
 
 def _quantity(text: str) -> int:
     """Read a number of bytes: `500k` and `2MB` are powers of 1000, unlike curl's; `2MiB` is one of 1024."""
-    import re  # numbers in text are seldom given
+    if text.isascii() and text.strip().isdigit():
+        return int(text)
+    import re
 
     found = re.fullmatch(r"(-?\d+(?:\.\d+)?) ?([kmgt]?)(b|ib)?(?:/s)?", text.strip().lower(), re.ASCII)
     if found is None or (found[3] == "ib" and not found[2]) or ("." in found[1] and not found[2]):

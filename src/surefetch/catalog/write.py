@@ -9,7 +9,7 @@ from surefetch.catalog.entries import quote_key
 from surefetch.model import Artifact, Dataset, Part, Recipe, TensorSpec
 
 LINE = 110  # characters; longer lists stand one item a line
-_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # not allowed in comments (TOML 1.0, Comment)
+_CONTROL = r"[\x00-\x08\x0a-\x1f\x7f]"  # not allowed in comments (TOML 1.0, Comment)
 
 _TEXTS = ("name", "version", "title", "task", "description", "homepage", "license", "citation")
 _LISTS = ("aliases", "known_as", "classes")
@@ -26,7 +26,7 @@ def write_catalog(dataset: Dataset, comment: str = "") -> str:
     """
     alone = {artifact.name: _given_alone(dataset, artifact) for artifact in dataset.artifacts}
     blocks = [
-        "\n".join(f"# {_CONTROL.sub('�', line)}".rstrip() for line in comment.splitlines()),
+        "\n".join(f"# {re.sub(_CONTROL, '�', line)}".rstrip() for line in comment.splitlines()),
         "\n".join(_head(dataset)),
         "\n".join(_tensors(dataset.tensors)),
         *("\n".join(_artifact(artifact, alone[artifact.name])) for artifact in dataset.artifacts),

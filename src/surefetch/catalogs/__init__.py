@@ -6,7 +6,6 @@ the TOML files by `tools/catalog/index.py`; a test keeps them current.
 
 from __future__ import annotations
 
-import json
 import os
 from functools import cache
 from typing import Any
@@ -23,7 +22,7 @@ def builtin_index() -> tuple[Row, ...]:
     fetch at least to have all of it; a bound if `is_exact` is false), `forms` (rows of `name`, `files`,
     `bytes`, `is_exact`), `tensors` (rows of `name`, `dtype`, `shape`), `origin`.
     """
-    return tuple(json.loads(_read("index.json")))
+    return tuple(_json("index.json"))
 
 
 @cache
@@ -38,7 +37,7 @@ def builtin_lookup() -> dict[str, dict[str, Any]]:
 
     `urls` has one row for each URL, `digests` a list of rows; a tensor stands as `tensor:NAME`.
     """
-    lookup: dict[str, dict[str, Any]] = json.loads(_read("lookup.json"))
+    lookup: dict[str, dict[str, Any]] = _json("lookup.json")
     return lookup
 
 
@@ -54,6 +53,12 @@ def builtin_text(name: str) -> str:
 def fold(name: str) -> str:
     """Reduce a name to what tells it from others: `Fashion_MNIST` and `FashionMNIST` are one."""
     return "".join(letter for letter in name.casefold() if letter not in "-_ ")
+
+
+def _json(name: str) -> Any:
+    import json  # 1 ms, which those do without whose own catalogs have what they get
+
+    return json.loads(_read(name))
 
 
 def _read(name: str) -> bytes:

@@ -71,10 +71,14 @@ def tidy(folder: Path) -> None:
     Args:
         folder: That of the parts.
     """
-    for path in folder.glob(f"*{SUFFIX}"):
-        whose = owner.parse(path.name.partition(".")[0])
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - a glob is a regular expression more
+    except OSError:  # nothing was ever fetched
+        return
+    for name in names:
+        whose = owner.parse(name.partition(".")[0]) if name.endswith(SUFFIX) else None
         if whose is not None and whose.is_dead:
-            delete(path)
+            delete(folder / name)
 
 
 def delete(folder: Path) -> None:
