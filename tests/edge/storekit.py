@@ -39,7 +39,7 @@ def publish(store: Store, data: bytes, **options) -> Path:
     """Bring bytes into the store the usual way."""
     part = store.part(sha256(data), len(data))
     part.write(0, data)
-    return store.publish(part, sha256(data).hex, **options)
+    return Path(store.publish(part, sha256(data).hex, **options))
 
 
 def prove(prover: Prover, part: Part) -> Proof:

@@ -6,6 +6,7 @@ import signal
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -92,7 +93,7 @@ def test_a_size_that_was_only_told_gives_way_to_the_bytes(store, told):
         prover.watch(part)
         part.settle()
         assert prove(prover, part).matches(KEY)
-    assert store.publish(part, KEY.hex).read_bytes() == DATA
+    assert Path(store.publish(part, KEY.hex)).read_bytes() == DATA
 
 
 def test_a_size_that_was_promised_gives_way_to_nothing(store):
@@ -114,14 +115,14 @@ def test_the_size_that_a_liar_told_is_forgotten_with_its_bytes(store):
         part.fix_size(len(DATA))
         part.write(0, DATA)
         assert prove(prover, part).matches(KEY)
-    assert store.publish(part, KEY.hex).read_bytes() == DATA
+    assert Path(store.publish(part, KEY.hex)).read_bytes() == DATA
 
 
 def test_a_part_of_unknown_size_ends_where_its_bytes_end(store):
     part = store.part(KEY, bound=10 * MIB)
     part.write(0, DATA)
     assert part.end == len(DATA)
-    path = store.publish(part, KEY.hex)
+    path = Path(store.publish(part, KEY.hex))
     assert path.read_bytes() == DATA
 
 
@@ -186,7 +187,7 @@ sys.stdin.read()
     with Prover() as prover:
         prover.watch(part)
         assert prove(prover, part).matches(KEY)
-    assert store.publish(part, KEY.hex).read_bytes() == DATA
+    assert Path(store.publish(part, KEY.hex)).read_bytes() == DATA
     assert list((store.folder / "parts-v1").iterdir()) == []
 
 
@@ -385,7 +386,7 @@ def test_a_sealed_part_whose_owner_died_before_naming_it_is_taken_over(store):
     reowned(part.path, str(owner.NOBODY))
     adopted = store.part(KEY, len(DATA))
     assert adopted.is_complete
-    assert store.publish(adopted, KEY.hex).read_bytes() == DATA
+    assert Path(store.publish(adopted, KEY.hex)).read_bytes() == DATA
 
 
 def test_small_parts_are_not_kept(store):
@@ -401,7 +402,7 @@ def test_small_parts_have_no_file_until_they_are_whole(store):
     part.write(500, data[500:])
     part.write(0, data[:500])
     assert list(store.folder.glob("parts-v1/*")) == []
-    blob = store.publish(part, sha256(data).hex)
+    blob = Path(store.publish(part, sha256(data).hex))
     assert blob.read_bytes() == data
     assert blob.stat().st_mode & 0o777 == 0o444
     assert list(store.folder.glob("parts-v1/*")) == []

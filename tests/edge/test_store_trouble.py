@@ -220,7 +220,7 @@ def test_systems_without_positioned_writes_are_served(tmp_path, monkeypatch):
     buffer = bytearray(len(data))
     assert part.read_into(memoryview(buffer), 0) == len(data)
     assert bytes(buffer) == data
-    assert store.publish(part, sha256(data).hex).read_bytes() == data
+    assert Path(store.publish(part, sha256(data).hex)).read_bytes() == data
 
 
 def test_a_file_where_blobs_belong_is_told_before_the_first_byte(tmp_path):

@@ -40,7 +40,7 @@ class Bench:
     """Mutable: everything of one fetch that has not been told to the store's records yet.
 
     Attributes:
-        files: Artifact name -> path of its proven (or, where only content proves it, whole) bytes.
+        files: Artifact name -> path, as text, of its proven (or, where only content proves it, whole) bytes.
         digests: Artifact name -> the digest that it was found to have.
         tensors: Tensor name -> SHA-256, as far as derived.
         forms: Tensor name -> the form it was derived from.
@@ -71,7 +71,7 @@ class Bench:
         """
         self.dataset, self.store = dataset, store
         self.inbox = Inbox()
-        self.files: dict[str, Path] = dict(held)
+        self.files: dict[str, str] = {name: str(path) for name, path in held.items()}
         self.digests: dict[str, Digest] = {}
         self.sha256: dict[str, str] = {}
         self.tensors: dict[str, str] = {}
@@ -225,8 +225,8 @@ class Bench:
         """The path of an artifact's bytes; a blob of this batch gets its name now if it has none yet."""
         sha256 = self.sha256.get(artifact)
         if sha256 is not None and artifact in self.digests:
-            return self.store.find(Digest(algorithm="sha256", hex=sha256)) or self.files[artifact]
-        return self.files[artifact]
+            return self.store.find(Digest(algorithm="sha256", hex=sha256)) or Path(self.files[artifact])
+        return Path(self.files[artifact])
 
     def save(self) -> str:
         """Keep what has arrived for the next time; say how much that is."""
@@ -279,7 +279,7 @@ class Bench:
             expected is None and not self._learns
         ):  # only its content can prove it: it gets no name, and goes when the fetch is over
             part.seal()
-            self.files[artifact.name] = part.path
+            self.files[artifact.name] = part.place
             self._unproven.append(part)
         else:
             is_private = artifact.name in self._private

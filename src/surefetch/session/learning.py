@@ -93,7 +93,7 @@ def _artifact(number: int, url: str, takes_pages: bool) -> Artifact:
 
 
 def _learned(url: str, bench: Bench, name: str) -> Learned:
-    path = bench.files[name]
+    path = Path(bench.files[name])
     return Learned(
         url=url,
         name=file_name(url),

@@ -108,7 +108,7 @@ def _make_form(session: Session, dataset: Dataset, artifacts: list[Artifact], be
         )
         if path is None:  # it has no way back here: the next form may have one
             return []
-        bench.files[artifact.name] = path
+        bench.files[artifact.name] = str(path)
         files.append(_held(artifact, bench, carrier=_carrier(dataset, bench)))
     return files
 
@@ -159,9 +159,9 @@ def _held(artifact: Artifact, bench: Bench, carrier: str = "") -> File:
     return File(
         artifact=artifact.name,
         name=artifact.name,
-        sha256=path.name,  # blobs are named by it
+        sha256=os.path.basename(path),  # noqa: PTH119 - blobs are named by it; of thousands, `Path` costs
         digest=digest,
-        size=artifact.size if artifact.size is not None else path.stat().st_size,
+        size=artifact.size if artifact.size is not None else Path(path).stat().st_size,
         proof="bytes",
         carrier=carrier,
     )

@@ -31,7 +31,7 @@ def adopt_copy(
             if not proof.matches(digest):
                 part.abandon()
                 return proof, None
-            return proof, blobs.publish(part, proof.sha256, proof.weak, is_private=is_private)
+            return proof, Path(blobs.publish(part, proof.sha256, proof.weak, is_private=is_private))
         except BaseException:
             part.abandon()
             raise

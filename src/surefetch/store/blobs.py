@@ -183,7 +183,7 @@ class Blobs:
         *,
         is_private: bool = False,
         on_named: Callable[[str], None] | None = None,
-    ) -> Path:
+    ) -> str:
         """Give proven bytes their name. Outside a batch they are on the disk, and named, on return.
 
         Args:
@@ -194,7 +194,8 @@ class Blobs:
             on_named: Called with the blob's path once it is there, unless it was before; from any thread.
 
         Returns:
-            The blob's path. Inside a batch it exists once the batch ends, or `find` was asked for it.
+            The blob's path, as text: of thousands, `Path` would cost most. Inside a batch it exists once the
+            batch ends, or `find` was asked for it.
 
         Raises:
             StoreError: The disk refuses.
@@ -214,7 +215,7 @@ class Blobs:
                 self.settle()
             elif self._is_time():
                 self._settle_aside()
-        return Path(place)
+        return place
 
     def put(self, buffer: bytes | bytearray | memoryview, expected: str | None = None) -> tuple[str, Path]:
         """Publish the bytes of a buffer, e.g. of a tensor in C order, little-endian.
@@ -238,7 +239,7 @@ class Blobs:
         try:
             for start in range(0, len(view), files.BLOCK_BYTES):
                 part.write(start, view[start : start + files.BLOCK_BYTES])
-            return sha256, self.publish(part, sha256)
+            return sha256, Path(self.publish(part, sha256))
         except BaseException:
             part.abandon()
             raise

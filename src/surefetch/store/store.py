@@ -116,7 +116,7 @@ class Store:
         *,
         is_private: bool = False,
         on_named: Callable[[str], None] | None = None,
-    ) -> Path:
+    ) -> str:
         """Give a part's proven bytes their name; see `Blobs.publish`. Older parts of the same are deleted."""
         path = self.blobs.publish(part, sha256, weak, is_private=is_private, on_named=on_named)
         if part.bound >= RESUME_BYTES:
