@@ -7,14 +7,12 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from surefetch.events import (
+    OF_REQUESTS,
     Answered,
     Attempt,
-    Cancelled,
     Derive,
     Derived,
-    Differed,
     Discarded,
-    Disordered,
     Disproven,
     Done,
     Event,
@@ -24,7 +22,7 @@ from surefetch.events import (
     Look,
     LookupFailed,
     NotDerived,
-    Opened,
+    OfRequest,
     Order,
     PieceJudged,
     Proven,
@@ -43,8 +41,6 @@ from surefetch.plan.turns import Turns
 from surefetch.plan.ways import FormPlan, Ways
 from surefetch.sources import Source, misses
 
-#: What comes of a request, by its number: most of what happens.
-_OF_REQUESTS = (Received, Opened, Finished, Failed, Cancelled, Disordered, Differed)
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
 #: Artifacts whose sources are asked before the first request; then half as many at each look at the network.
@@ -174,7 +170,7 @@ class Planner:
         return orders + self._meet(FIRST // 2) + self._advance(now)
 
     def _take(self, event: Event, now: float) -> list[Order]:
-        if isinstance(event, _OF_REQUESTS):
+        if isinstance(event, OF_REQUESTS):
             return self._to_owner(event, now)
         match event:
             case Tick():
@@ -197,11 +193,7 @@ class Planner:
 
     # --- taking in ----------------------------------------------------------------------------------------
 
-    def _to_owner(
-        self,
-        event: Received | Opened | Finished | Failed | Cancelled | Disordered | Differed,
-        now: float,
-    ) -> list[Order]:
+    def _to_owner(self, event: OfRequest, now: float) -> list[Order]:
         id = event.id  # noqa: A001 - the events' own word
         plan = self._owner.get(id)
         if plan is None:
@@ -217,7 +209,7 @@ class Planner:
         orders = plan.handle(event, now)
         if id not in plan.running:
             del self._owner[id]
-        if isinstance(event, Failed | Finished):
+        if isinstance(event, (Finished, Failed)):
             self._note(plan)
         if orders or plan.is_due(now):
             self._touch(plan)

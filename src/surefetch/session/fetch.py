@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from surefetch.errors import InterruptError, SurefetchError
 from surefetch.events import (
+    OF_REQUESTS,
     Answered,
     Cancel,
     Cancelled,
@@ -25,6 +26,7 @@ from surefetch.events import (
     Finished,
     Halted,
     Look,
+    OfRequest,
     Opened,
     Order,
     PieceJudged,
@@ -58,6 +60,7 @@ UNPROVEN = 64
 PAUSE, PAUSES = 0.001, 2000
 #: Seconds of proving between two looks at the network.
 PROVE_SECONDS = 0.002
+_JUDGED = (PieceJudged, Disproven)
 
 
 class Network(Protocol):
@@ -279,11 +282,13 @@ class Loop:
         else:
             events = self._from_network(timeout)
         events = ahead + events if ahead else events
-        if time.monotonic() >= self._wake_at:
+        now = time.monotonic()
+        if now >= self._wake_at:
             self._wake_at = float("inf")
             events.append(Tick())
         for event in events:
-            self._notice(event)
+            if isinstance(event, OF_REQUESTS):
+                self._notice(event, now)
         return events
 
     def _from_network(self, timeout: float) -> list[Event]:
@@ -293,11 +298,12 @@ class Loop:
         if not polled:
             self._prove()
         posted += self._inbox.take()
-        if any(isinstance(event, PieceJudged | Disproven) for event in posted):
+        if any(isinstance(event, _JUDGED) for event in posted):
             polled += self._network.told()  # what is judged has arrived before
         ahead = [event for event in posted if isinstance(event, Differed)]  # before its request's ending
-        rest = [event for event in posted if not isinstance(event, Differed)]
-        return [*ahead, *(self._enclosed(event) for event in polled), *rest]
+        if ahead:
+            posted = [event for event in posted if not isinstance(event, Differed)]
+        return [*ahead, *[self._enclosed(event) for event in polled], *posted]
 
     def _prove(self) -> None:
         """Prove what has arrived, as much as fits between two looks at the network."""
@@ -310,33 +316,37 @@ class Loop:
             return self._finish_index(self._network, event)
         return self._bench.named(event) if isinstance(event, Failed) else event
 
-    def _notice(self, event: Event) -> None:
+    def _notice(self, event: OfRequest, now: float) -> None:
         """Keep the bench, the history and the progress bar up to date."""
-        self._meter.notice(event, time.monotonic())
+        self._meter.notice(event, now)
+        request = self._requests.get(event.id)
+        if request is None:
+            return
         match event:
-            case Opened() if event.id in self._requests:
-                request = self._requests[event.id]
+            case Opened():
                 mirror = request.mirror
                 shown = not mirror.is_local and self._uses_credential(mirror.url)
                 self._bench.opened(request, event, with_credential=shown)
-            case Received() | Finished() if event.id in self._requests:
-                self._report(self._requests[event.id])
-            case Failed() if event.id in self._requests and event.wrong_digest:
-                self._bench.wrong_digests.append((self._requests[event.id].mirror.url, event.wrong_digest))
-        if isinstance(event, Finished | Failed | Cancelled):
-            self._ended(event)
+            case Received():
+                self._report(request, now)
+            case Finished():
+                self._report(request, now)
+                self._ended(event)
+            case Failed():
+                if event.wrong_digest:
+                    self._bench.wrong_digests.append((request.mirror.url, event.wrong_digest))
+                self._ended(event)
+            case Cancelled():
+                self._ended(event)
 
     def _ended(self, event: Finished | Failed | Cancelled) -> None:
-        if event.id not in self._requests:
-            return
         artifact = self._requests.pop(event.id).artifact
         others = (request.artifact for request in self._requests.values())
         if not isinstance(event, Finished) and not any(other is artifact for other in others):
             self._bench.release(artifact)
 
-    def _report(self, request: Request) -> None:
+    def _report(self, request: Request, now: float) -> None:
         """Tell the progress; not at each of thousands of events, because counting what is here takes time."""
-        now = time.monotonic()
         if now - self._reported_at >= REPORT_SECONDS:
             self._reported_at = now
             received = self._bench.received

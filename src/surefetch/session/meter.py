@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from surefetch.events import Cancelled, Event, Failed, Finished, Opened, Received, Request
+from surefetch.events import Cancelled, Failed, Finished, OfRequest, Opened, Received, Request
 from surefetch.history import History
 
 
@@ -30,10 +30,8 @@ class Meter:
         if not request.mirror.is_local:
             self._accounts[request.id] = _Account(request)
 
-    def notice(self, event: Event, now: float) -> None:
+    def notice(self, event: OfRequest, now: float) -> None:
         """Take in what happened to a request."""
-        if not isinstance(event, Opened | Received | Finished | Failed | Cancelled):
-            return
         account = self._accounts.get(event.id)
         if account is None:
             return

@@ -98,7 +98,7 @@ def parse_head(lines: Sequence[bytes]) -> Head | None:
     Returns:
         None when there is no whole status line yet.
     """
-    starts = [index for index, line in enumerate(lines) if line.startswith(b"HTTP/")]
+    starts = [index for index, line in enumerate(lines) if line[:5] == b"HTTP/"]
     if not starts:
         return None
     version, _, rest = _text(lines[starts[-1]]).partition(" ")
@@ -110,7 +110,7 @@ def parse_head(lines: Sequence[bytes]) -> Head | None:
         reason=reason,
         version=version.removeprefix("HTTP/"),
         headers=_fields(lines[starts[-1] + 1 :]),
-        proxy_headers=_fields(_before_last(lines, starts)),
+        proxy_headers=_fields(_before_last(lines, starts)) if len(starts) > 1 else (),
     )
 
 
