@@ -41,6 +41,8 @@ from surefetch.plan.turns import Turns
 from surefetch.plan.ways import FormPlan, Ways
 from surefetch.sources import Source, misses
 
+#: States in which no further byte is needed. A constant: Python 3.11 takes long to find a member of an enum.
+_HERE = (State.PROVEN, State.PROVING)
 #: Kinds of lookup that stay on this machine and are answered in milliseconds.
 LOCAL_LOOKUPS = frozenset({"places", "scan"})
 #: Artifacts whose sources are asked before the first request; then half as many at each look at the network.
@@ -402,12 +404,13 @@ class Planner:
 
     def _step(self, plan: ArtifactPlan, now: float) -> list[Order]:
         """Let one artifact go on, and find its place until something happens to it again."""
-        if not plan.is_examined and plan.want and plan.state is not State.PROVEN:
+        is_proven = plan.state is State.PROVEN
+        if not plan.is_examined and plan.want and not is_proven:
             return []
-        if plan.state is State.PROVEN or not plan.need:
+        if is_proven or not plan.need:
             self._turns.leave(plan)
             return plan.stop()
-        if plan.state is not State.PROVING:
+        if plan.state not in _HERE:
             if not plan.has_slot:
                 return self._line_up(plan, now)
             if plan.is_usable and (hosts := plan.line_up(now)):  # those before it took the room
@@ -469,8 +472,7 @@ class Planner:
 
     def _note(self, plan: ArtifactPlan) -> None:
         """Tell the ways whether an artifact can still be had."""
-        is_here = plan.state in (State.PROVEN, State.PROVING)
-        self._ways.set_open(plan, is_here or plan.is_usable or bool(plan.lookups))
+        self._ways.set_open(plan, plan.state in _HERE or plan.is_usable or bool(plan.lookups))
 
     # --- lookups ------------------------------------------------------------------------------------------
 
