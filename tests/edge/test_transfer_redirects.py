@@ -165,6 +165,28 @@ def test_within_this_network_a_named_host_may_lead_on(driver: Driver, server: Fa
             assert isinstance(ending(driver.fetch(url, SIZE)[0]), Finished)
 
 
+def test_a_host_that_a_file_named_may_lead_on_within_this_network(server: FaultyServer) -> None:
+    """A company's catalog names its artifact proxy, which leads to its storage."""
+    with (
+        FaultyServer(host="127.0.0.2") as other,
+        driving(named_hosts=frozenset({"127.0.0.1"})) as driver,
+    ):
+        url = server.serve("/onward", b"", redirect(other.serve("/on", b"", redirect(f"{server.origin}/x"))))
+        server.serve("/x", CONTENT)
+        for _ in range(2):  # the second time over an open connection
+            assert isinstance(ending(driver.fetch(url, SIZE, is_named=False)[0]), Finished)
+
+
+def test_a_host_that_nobody_named_leads_nowhere_within_this_network(server: FaultyServer) -> None:
+    with (
+        FaultyServer(host="127.0.0.2") as other,
+        driving(environ={"http_proxy": server.origin}, named_hosts=frozenset({"127.0.0.1"})) as driver,
+    ):
+        server.serve("http://public.example/go", b"", redirect(other.serve("/x", CONTENT)))
+        end = fails(driver, "http://public.example/go", is_named=False)
+        assert (end.failure, end.cause) == (Failure.POLICY, "policy.private-address")
+
+
 def test_a_redirect_to_a_private_host_that_was_named_is_followed(server: FaultyServer) -> None:
     named = frozenset({"127.0.0.2"})
     with (

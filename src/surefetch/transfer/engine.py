@@ -481,7 +481,7 @@ class Engine:
             self._fail(transfer, 0, "")
             return
         if urls.base(there).lower() != urls.base(here).lower():
-            transfer.may_be_private = transfer.is_inside
+            transfer.may_be_private = policy.leads_within(transfer, self._named_hosts)
         transfer.restart(there)
         self._ask(transfer)
 

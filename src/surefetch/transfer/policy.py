@@ -57,9 +57,20 @@ def reach(url: str, transfer: Transfer, named_hosts: frozenset[str]) -> Reach:
     except ValueError:  # what it is refused for
         return Reach.PUBLIC
     is_named, is_of_link = host in named_hosts, addresses.is_link_local(host)
-    if (transfer.may_be_private and host == asked_host) or (is_named and is_of_link):
+    is_users = transfer.is_named and transfer.may_be_private and host == asked_host
+    if is_users or (is_named and is_of_link):
         return Reach.LINK
     return Reach.PRIVATE if is_named or (transfer.may_be_private and not is_of_link) else Reach.PUBLIC
+
+
+def leads_within(transfer: Transfer, named_hosts: frozenset[str]) -> bool:
+    """Say whether who answered may lead on within this network: it is inside, and somebody named it.
+
+    Named are the host that was asked, also by a file, and who was led to so.
+    """
+    asked_host = urls.host(transfer.asked_url)
+    is_named = urls.host(transfer.url) == asked_host and asked_host in named_hosts
+    return (transfer.may_be_private or is_named) and transfer.is_inside
 
 
 def refuse_text(url: str, error: Exception) -> Refused:

@@ -45,7 +45,7 @@ class Transfer:
         self.id, self.url, self.wanted, self.began = number, url, wanted, began
         self.asked_url = url
         self.asked_at = began  # the current hop
-        self.may_be_private = may_be_private
+        self.may_be_private = self.is_named = may_be_private  # the latter by the user, for good
         self.validator = validator
         self.headers: tuple[str, ...] = ()  # of the request, beside those for its origin
         self.channel: Channel | None = None
@@ -120,10 +120,8 @@ class Transfer:
 
     @property
     def is_inside(self) -> bool:
-        """Whether who answered is inside this network itself: where it leads to may be too."""
+        """Whether who answered is inside this network."""
         assert self.channel
-        if not self.may_be_private:
-            return False
         if self.proxy:  # the address is the proxy's
             return addresses.names_private(urls.host(self.url))
         return addresses.is_private(self.channel.tried_address)
