@@ -714,6 +714,13 @@ def test_edges_that_compare_find_the_liar_within_two_clean_runs(wrong: tuple[tup
         assert told(one) in ([], [(str(liar), "body.corrupt")]), "it may not have given that byte"
 
 
+@pytest.mark.parametrize("stalls_at", [0.3, 0.6, 0.9])
+def test_who_falls_silent_is_not_waited_for_to_say_who_lies(stalls_at: float) -> None:
+    liar = capped(wrong=tuple((start + 500, start + 501) for start in range(0, SIZE, MB)))
+    for habits in itertools.permutations([liar, capped(stalls_at=stalls_at), capped()]):
+        assert seconds(habits, limits=Limits(compares=True)) <= 6 * CLEAN  # it took up to 11
+
+
 @pytest.mark.parametrize("compares", [False, True])
 def test_mirrors_that_agree_on_another_file_are_all_left(compares: bool) -> None:
     same = Habit(rate=20e6, is_wrong=True)

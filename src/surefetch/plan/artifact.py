@@ -450,7 +450,9 @@ class ArtifactPlan(Refusals):
             self._silent_since = math.inf  # nobody is asked: whoever has no room is not silent
         if orders or self.running or self.blocked:
             return orders
-        if check.confirmed.total == self.size:
+        if check.doubt:  # no third decides: it is one of these two, the others need not be tried
+            self._blame.clear([c for c in self.spans.givers() if c not in (check.giver, check.checker)])
+        elif check.confirmed.total == self.size:
             self._blame.clear(self.spans.givers())  # leaving anybody out would give the same bytes again
         return [*self._end_check(), *self._accuse(self._disproof)]
 

@@ -15,6 +15,8 @@ from surefetch.plan.spans import Spans
 STRETCHES: Final = 4
 #: Mirrors with less than this share of the best one's rate give no opinion.
 SLOWEST: Final = 0.2
+#: Seconds of silence after which an opinion is not waited for. Healthy mirrors pause for one.
+UNHEARD: Final = 1.5
 
 
 class Check:
@@ -47,10 +49,10 @@ class Checking(Filling):
         """Ask for what is to be compared next."""
         check = self._check
         assert check
+        orders = self._leave_silent(now)
         able = [c for c in self._able() if c.ready() <= now]
         if check.doubt:
-            return [] if self.running else self._ask_third(check, check.doubt, able, now)
-        orders: list[Order] = []
+            return orders if self.running else self._ask_third(check, check.doubt, able, now)
         for candidate in able:
             room = min(candidate.lanes - candidate.running, self._room(candidate))
             if room <= 0 and not candidate.running and self._stretch(check, candidate, len(able)):
@@ -63,6 +65,14 @@ class Checking(Filling):
         if orders or self.running:
             self.blocked = []
         return orders
+
+    def _leave_silent(self, now: float) -> list[Order]:
+        """Wait no longer for the opinion of mirrors that give nothing."""
+        asked = [run for run in self.running.values() if not run.ending]
+        silent = [run for run in asked if now - run.last_byte >= UNHEARD]
+        for run in silent:
+            run.candidate.silences += 1
+        return [order for run in silent for order in self._break_off(run, Ending.LOST)]
 
     def _differed(self, run: Running, event: Differed) -> list[Order]:
         """Take in that a mirror gave other bytes than are here."""
@@ -105,7 +115,7 @@ class Checking(Filling):
 
     def _able(self) -> list[Candidate]:
         """Mirrors whose opinion is worth waiting for."""
-        usable = [c for c in self._usable() if c.takes_ranges is not False and c.given]
+        usable = [c for c in self._usable() if c.takes_ranges is not False and c.given and not c.silences]
         best = max((self._total_rate(c) for c in usable), default=0.0)
         return [c for c in usable if self._total_rate(c) >= SLOWEST * best]
 
