@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 
@@ -17,6 +18,7 @@ from surefetch.events import (
     Look,
     Opened,
     Phase,
+    Proven,
     Received,
     Request,
     Tick,
@@ -540,6 +542,20 @@ def test_a_file_that_always_fails_is_given_up_soon_where_others_do_not() -> None
     one = World(want(data), [FakeSource("http", known=known)], habits)
     assert one.run().missing == ("file7",)
     assert one.now < 5
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_files_that_always_fail_keep_others_from_nothing(seed: int) -> None:
+    """A fifth of a store was broken: its files alone were asked for while the host was taken for away."""
+    data, chance = files(600), random.Random(seed)
+    known = at("h.example", data)
+    habits = {url: Habit(rate=1e8, latency=0.02) for (url,) in known.values()}
+    bad = [name for name in known if chance.random() < 0.2]
+    habits |= {known[name][0]: Habit(fails=(Failure.SERVER, "http.server-error")) for name in bad}
+    one = World(want(data), [FakeSource("http", known=known)], habits, limits=Limits(connections=6))
+    assert one.run().missing == tuple(sorted(bad))
+    assert max(now for now, event in one.events if isinstance(event, Proven)) < 3  # it was up to 19
+    assert one.now < 30  # and 54
 
 
 def test_a_host_that_refuses_everything_is_given_up_by_those_who_wait_for_their_turn_too() -> None:

@@ -310,7 +310,8 @@ class ArtifactPlan(Refusals):
             candidate.host.cut_at = now
         is_there = failure is Failure.GATEWAY and candidate.host.last_byte >= run.began  # for others
         is_empty = not run.gained
-        may_return = candidate.host.is_out_of_order(failure, cause, now, is_empty=is_empty)
+        is_news = not self._has_relapsed(candidate)  # else it is the file that fails, not its host
+        may_return = candidate.host.is_out_of_order(failure, cause, now, is_empty=is_empty, is_news=is_news)
         may_return |= is_away(failure, cause)
         is_fresh = now < candidate.last_byte + self._limits.missed
         may_return |= failure is Failure.CUT and is_empty and candidate.is_dead

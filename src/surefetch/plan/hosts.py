@@ -317,7 +317,9 @@ class Host:
             return False
         return (others / (others + self._worked)) ** failures > CHANCE
 
-    def is_out_of_order(self, failure: Failure, cause: str, now: float, *, is_empty: bool) -> bool:
+    def is_out_of_order(
+        self, failure: Failure, cause: str, now: float, *, is_empty: bool, is_news: bool
+    ) -> bool:
         """Note a failure; return whether it is one of many in a row that may be of all it has to do with.
 
         Args:
@@ -325,12 +327,13 @@ class Host:
             cause: What it is.
             now: The time.
             is_empty: No byte of the file came.
+            is_news: It says something of the host.
         """
         is_general = failure in (Failure.SERVER, Failure.GATEWAY, Failure.AUTH) or is_page(cause)
         is_general |= failure is Failure.CUT and is_empty
         if is_general and not self._failures_of_all:
             self._failing_since = now
-        self._failures_of_all += is_general
+        self._failures_of_all += is_general and is_news
         return is_general and self._failures_of_all >= OUT_OF_ORDER
 
     @property

@@ -44,9 +44,9 @@ class Candidate:
     __slots__ = (
         "anew_at", "asked", "best", "changes", "elsewhere", "excused_at", "excuses", "failed_at",
         "failing_since", "failures", "full_times", "full_until", "gave_range", "given", "given_before",
-        "has_lied", "host", "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect", "lanes",
-        "last_byte", "may_be_elsewhere", "mirror", "passes_caches", "rank", "rate", "ready_at", "resizes",
-        "running", "silences", "sips", "size", "strikes", "takes_ranges", "tires", "validator",
+        "has_lied", "has_relapsed", "host", "is_dropped", "is_full", "is_reserve", "is_stored", "is_suspect",
+        "lanes", "last_byte", "may_be_elsewhere", "mirror", "passes_caches", "rank", "rate", "ready_at",
+        "resizes", "running", "silences", "sips", "size", "strikes", "takes_ranges", "tires", "validator",
         "was_answered", "wholes",
     )  # fmt: skip
 
@@ -62,6 +62,7 @@ class Candidate:
         self.was_answered = False  # the last one was an answer
         self.excuses = 0  # failures that were not counted
         self.excused_at = -inf  # when the last of them was
+        self.has_relapsed = False  # it failed, gave others, and failed at this again
         self.given_before = 0  # bytes of the artifact, when the first of them was
         self.ready_at = 0.0
         self.asked = 0.0  # seconds that it has asked to be left alone, since it gave a byte

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from surefetch.events import Failure
@@ -86,6 +87,12 @@ class Refusals(Sizing):
         candidate = run.candidate
         is_brief = silence < BRIEF * self._limits.first_byte_timeout
         return is_brief and candidate.is_dropped and candidate.failures > 0
+
+    def _has_relapsed(self, candidate: Candidate) -> bool:
+        """Note a failure; return whether its host, which gave none of this file, gave others since one."""
+        before = max(candidate.failed_at, candidate.excused_at)
+        candidate.has_relapsed |= not candidate.given and candidate.host.last_byte > before > -math.inf
+        return candidate.has_relapsed
 
     def _may_be_shut_out(self, candidate: Candidate, failure: Failure, cause: str, now: float) -> bool:
         """Whether a host that gave many files may refuse this one as it would refuse any other."""
