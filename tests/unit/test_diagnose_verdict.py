@@ -284,3 +284,16 @@ def test_a_host_of_ones_own_that_the_proxy_does_not_give_is_to_be_excepted(
     facts = Facts(proxy="http://p:1", proxy_named_by="variable http_proxy", proxied=(host,))
     hint = weigh(attempts, facts).hint
     assert (f"config set no_proxy {host.partition(':')[0]}`" in hint) is is_inner, hint
+
+
+def test_a_refusal_of_many_files_says_of_how_many_and_that_others_were_not_asked_for() -> None:
+    refused = [
+        Attempt(
+            mirror=f"https://a.example/{name}", cause="http.forbidden", detail="status 403", artifact=name
+        )
+        for name in "xyz"
+    ]
+    some = weigh(refused, Facts(wanted="mnist", files=4, missing=("x", "y", "z")))
+    assert "(a.example: status 403, for 3 files)" in some.message
+    none = weigh(refused, Facts(wanted="mnist", files=4, missing=("w", "x", "y", "z")))
+    assert "status 403, for 3 files, and it was not asked for the others" in none.message

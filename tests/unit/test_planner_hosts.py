@@ -467,6 +467,16 @@ def many_from(habit: Habit, count: int = 300) -> World:
     return World(want(data), [FakeSource("http", known=known)], habits, limits=limits, sizes=sizes)
 
 
+def refused_from(failure: tuple[Failure, str], count: int, refused: set[str]) -> World:
+    """Many files from one host that refuses some of them."""
+    known = at("h.example", data := files(count))
+    habits = {
+        url: Habit(rate=1e8, latency=0.01, fails=failure if name in refused else None)
+        for name, (url,) in known.items()
+    }
+    return World(want(data), [FakeSource("http", known=known)], habits)
+
+
 @pytest.mark.parametrize("told", ["http.rate-limited", "http.unavailable"])
 @pytest.mark.parametrize(
     ("rate", "at_once", "latency", "retry_after", "most"),
@@ -634,12 +644,38 @@ def test_who_is_shut_out_for_some_seconds_waits_in_silence() -> None:
     assert len(quiet) <= 3
 
 
-@pytest.mark.parametrize("failure", [(Failure.AUTH, "http.forbidden"), (Failure.CORRUPT, "body.html")])
-def test_a_host_that_has_nothing_for_anybody_is_not_asked_for_long(failure: tuple[Failure, str]) -> None:
-    one = many_from(Habit(latency=0.02, fails=failure))
-    assert len(one.run().missing) == 300
+DENIALS = [(Failure.AUTH, "http.forbidden"), (Failure.CORRUPT, "body.html")]
+
+
+@pytest.mark.parametrize("failure", DENIALS)
+def test_a_host_that_refuses_dozens_of_files_and_gives_none_is_not_asked_for_the_others(
+    failure: tuple[Failure, str],
+) -> None:
+    one = many_from(Habit(latency=0.02, fails=failure), count=1500)
+    assert len(one.run().missing) == 1500
     assert one.now < 2
-    assert len(one.asked(Request)) <= 1.2 * 300
+    assert len(one.asked(Request)) <= 100
+
+
+@pytest.mark.parametrize("failure", DENIALS)
+@pytest.mark.parametrize(
+    "refused",
+    [range(0, 600, 20), range(1, 600, 2), {*range(600)} - {*range(0, 600, 10)}],
+    ids=["few", "half", "most"],
+)
+def test_a_host_that_refuses_some_files_gives_all_others_soon(
+    failure: tuple[Failure, str], refused: set[int]
+) -> None:
+    """Each refusal of half of them was taken for one request too many: 1,500 files took minutes."""
+    one = refused_from(failure, 600, {f"file{number}" for number in refused})
+    assert set(one.run().missing) == {f"file{number}" for number in refused}
+    assert one.now < 8
+
+
+def test_files_that_a_host_gives_are_found_behind_hundreds_that_it_refuses() -> None:
+    refused = {f"file{number}" for number in range(400)}
+    one = refused_from((Failure.AUTH, "http.forbidden"), 600, refused)
+    assert set(one.run().missing) == refused
 
 
 def test_a_host_that_gave_files_and_wants_to_be_left_alone_for_a_day_ends_the_fetch() -> None:

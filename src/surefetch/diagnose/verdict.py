@@ -450,7 +450,7 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
     message = f"{wanted} could not be had: {lead}"
     if choice.detail and choice.detail not in message:
         place = f"{choice.host}: " if choice.host and choice.host not in choice.detail else ""
-        message += f" ({place}{choice.detail})"
+        message += f" ({place}{choice.detail}{_for_many(choice, case)})"
     is_proxys = choice.code.startswith("proxy.") or OF_THE_PROXY.match(choice.detail)
     if is_proxys and facts.proxy_named_by and facts.proxy_named_by not in message:
         message += f"; {facts.proxy_named_by} names the proxy"
@@ -576,6 +576,15 @@ def _some(names: Sequence[str]) -> str:
 def _of_files(facts: Facts) -> str:
     here = facts.files - len(facts.missing)
     return f"{here:,} of {facts.files:,} files {'are' if here > 1 else 'is'}"
+
+
+def _for_many(choice: _Choice, case: _Case) -> str:
+    """Say for how many files a refusal was the answer, and whether its host was asked for the others."""
+    refused = {a.artifact for a in case.failed if (place_of(a), a.cause) == (choice.host, choice.code)}
+    if choice.code not in weights.REFUSED or len(refused) < 2:
+        return ""
+    is_given_up = len(refused) < len(case.facts.missing) == case.facts.files
+    return f", for {len(refused):,} files" + (", and it was not asked for the others" if is_given_up else "")
 
 
 def _name(wanted: str) -> str:

@@ -179,6 +179,8 @@ ELSEWHERE: Final = {
     "policy.header-size",
     "transfer.no-first-byte",
 }
+#: Answers to one file as to another: the verdict says for how many.
+REFUSED: Final = {"http.forbidden", "http.unauthorized", "body.html", "body.login-page", "body.quota-page"}
 #: Faults after which the same command goes on where it ended, if anything was kept.
 RESUMED: Final = {"body.truncated", "transfer.stalled"}
 #: What to do about a host that gave some bytes before and is down.

@@ -29,7 +29,16 @@ from surefetch.plan.account import Held, Shared, State
 from surefetch.plan.blame import Measure
 from surefetch.plan.hosts import Host
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import GIVEN_UP, asked_pause, is_away, is_page, is_refusal, takes_back, weighed
+from surefetch.plan.policy import (
+    GIVEN_UP,
+    asked_pause,
+    denies,
+    is_away,
+    is_page,
+    is_refusal,
+    takes_back,
+    weighed,
+)
 from surefetch.plan.racing import RACE_SILENCE, SAME_AGAIN
 from surefetch.plan.refusals import BESIDE, Refusals
 from surefetch.plan.running import QUIET, Ending, Running
@@ -138,6 +147,7 @@ class ArtifactPlan(Refusals):
         is_back = candidate.host.is_away
         candidate.is_stored |= event.is_stored
         candidate.host.worked(usual, now, event.round_trip)
+        candidate.host.gave(run.began, had_refused=candidate.excuses > 0)
         is_own = not (self.shares and candidate.host.is_multiplexed)
         if self.is_small and is_own and candidate.host.answered_small(now, self._limits):
             self._shared.hosts.freed.append(candidate.host)
@@ -286,6 +296,8 @@ class ArtifactPlan(Refusals):
             self._limit(run, now, is_said=failure in (Failure.BUSY, Failure.CONNECT))
             host.leave(now + max(0.5, asked_pause(retry_after or 0.0, self._shared.jitter())))
             return self._take_in(run.candidate)
+        if denies(failure, cause) and run.candidate.excuses:
+            host.refused_again(run.candidate.excused_at)
         may_give = is_giving or (host.open > 0 and host.last_byte < 0)  # to others
         if may_give and self._is_one_too_many(run, failure, cause, now):
             return []

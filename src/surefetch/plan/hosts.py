@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from surefetch.events import Failure
 from surefetch.plan.pace import Pace
-from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, is_page, missed_pause
+from surefetch.plan.policy import HOST_BUDGET, PATIENCE, Limits, denies, missed_pause
 from surefetch.plan.spread import Sharing, Spread
 
 if TYPE_CHECKING:
@@ -38,6 +38,13 @@ AT_FIRST: Final = 4.0
 NOTICED: Final = 0.1
 #: Whoever gave so many wrong files in a row is asked only for what nobody else may have.
 LIES: Final = 3
+#: Whoever refused so many files, here and there among all, and gave none, has none for us. After the first of
+#: them those that are tried come from all over those that wait.
+REFUSALS: Final = 48
+#: Asking again is in vain where so many were refused anew, and more than so many times as many as were given.
+IN_VAIN: Final = 8
+PAID: Final = 3
+FIRST_REFUSALS: Final = 8
 #: It takes no more requests at once when it has failed so many, with hardly an answer between them.
 CROWD: Final = 3.0
 _NO_FAULT_OF_THE_HOST = frozenset({Failure.AUTH, Failure.MISSING, Failure.CORRUPT, Failure.POLICY})
@@ -74,6 +81,9 @@ class Host:
         pace: How many requests a second it takes, once it has refused some.
         lies: Whole files that it gave wrong, since it gave a right one.
         is_moody: It fails requests however few it has: that is no matter of others beside them.
+        refused: Files that it refused, or gave a page for.
+        relented: Times that it gave what it had refused before.
+        gave_asked_at: When the latest of the requests was made that it answered.
     """
 
     def __init__(self, origin: str) -> None:
@@ -112,6 +122,8 @@ class Host:
         self._failures_of_all = 0  # since its last answer
         self._failing_since = 0.0  # when the first of them came
         self.is_moody = False  # fails now and then, however few it has
+        self.refused = self.relented = self._in_vain = 0
+        self.gave_asked_at = float("-inf")
         self._is_guess = False  # the number of requests that it takes: it did not say that they are too many
         self._alone = 0  # failures of the only request that it had, before it ever answered
         self._crowd = 0.0  # refusals beside others, less by half with each answer
@@ -297,7 +309,14 @@ class Host:
 
         Requests that were under way when another one failed tell nothing new: it is the same incident.
         """
-        if self.dropped or failure in _NO_FAULT_OF_THE_HOST or self.origin == LOCAL:
+        if self.dropped or self.origin == LOCAL:
+            return False
+        if denies(failure, cause):
+            self.refused += 1
+            if self.refused >= REFUSALS and self.gives_nobody:
+                self.dropped = cause
+                return True
+        if failure in _NO_FAULT_OF_THE_HOST:
             return False
         patience = PATIENCE[failure]
         if not patience.spoils_host or began >= self._failed_at or self.pace.is_by_chance:
@@ -329,12 +348,42 @@ class Host:
             is_empty: No byte of the file came.
             is_news: It says something of the host.
         """
-        is_general = failure in (Failure.SERVER, Failure.GATEWAY, Failure.AUTH) or is_page(cause)
+        is_general = failure in (Failure.SERVER, Failure.GATEWAY) or denies(failure, cause)
         is_general |= failure is Failure.CUT and is_empty
         if is_general and not self._failures_of_all:
             self._failing_since = now
         self._failures_of_all += is_general and is_news
+        if denies(failure, cause) and (self.means_it or self._is_choosy):
+            return False
         return is_general and self._failures_of_all >= OUT_OF_ORDER
+
+    @property
+    def _is_choosy(self) -> bool:
+        """Whether it refuses so large a share of all files that as many in a row as now are no wonder."""
+        others = 1 + max(0, self.refused - self._failures_of_all)
+        return (others / (others + self._worked)) ** self._failures_of_all > CHANCE
+
+    def gave(self, began: float, *, had_refused: bool) -> None:
+        """Note an answer to a request that was made then, and whether it had refused the file before."""
+        self.gave_asked_at = max(began, self.gave_asked_at)
+        self.relented += had_refused
+
+    def refused_again(self, excused_at: float) -> None:
+        """Note that it refused again what it had refused then: it means that if it gave others since."""
+        meant = self.means_it
+        self._in_vain += self.gave_asked_at > excused_at
+        if self.means_it and not meant and self._is_guess:
+            self.unlimit()
+
+    @property
+    def means_it(self) -> bool:
+        """Whether files that it refused are refused again, while it gives others."""
+        return self._in_vain >= IN_VAIN and self._in_vain > PAID * self.relented
+
+    @property
+    def gives_nobody(self) -> bool:
+        """Whether it never gave a byte, and refused several files."""
+        return self.last_byte < 0 and self.refused >= FIRST_REFUSALS
 
     @property
     def gave_many(self) -> bool:

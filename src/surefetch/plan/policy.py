@@ -142,6 +142,11 @@ def is_page(cause: str) -> bool:
     return cause in ("body.html", "body.login-page", "body.quota-page")
 
 
+def denies(failure: Failure, cause: str) -> bool:
+    """Whether a host says that a file is not for us: it is forbidden, or a page came instead."""
+    return failure is Failure.AUTH or is_page(cause)
+
+
 def takes_back(failure: Failure) -> bool:
     """Whether a failure says that a mirror has no such file: no last word of one that gave some of it."""
     return failure in (Failure.MISSING, Failure.AUTH, Failure.CORRUPT)

@@ -7,7 +7,7 @@ from typing import Final
 
 from surefetch.events import Failure
 from surefetch.plan.mirrors import Candidate
-from surefetch.plan.policy import PATIENCE, SHUT_OUT, is_page
+from surefetch.plan.policy import PATIENCE, SHUT_OUT, denies, is_page
 from surefetch.plan.running import Running
 from surefetch.plan.segments import GRAIN
 from surefetch.plan.sizing import Sizing
@@ -57,7 +57,8 @@ class Refusals(Sizing):
         candidate, host = run.candidate, run.candidate.host
         may_be = failure in BESIDE or is_page(cause) or cause == "proxy.upstream"
         is_new = self.is_small or not candidate.given
-        if not (is_new and run.opened_at is None and may_be) or host.is_moody:
+        means_it = host.is_moody or (host.means_it and denies(failure, cause))
+        if not (is_new and run.opened_at is None and may_be) or means_it:
             return False
         is_many = host.refused_beside()
         if is_many:
@@ -97,7 +98,7 @@ class Refusals(Sizing):
     def _may_be_shut_out(self, candidate: Candidate, failure: Failure, cause: str, now: float) -> bool:
         """Whether a host that gave many files may refuse this one as it would refuse any other."""
         is_last = failure is Failure.AUTH or is_page(cause)
-        is_odd = self.is_small and is_last and candidate.host.gave_many
+        is_odd = self.is_small and is_last and candidate.host.gave_many and not candidate.host.means_it
         is_recent = candidate.host.is_missed(failure, now, self._limits)
         return is_odd and is_recent and self._excuse(candidate, LAST_WORDS, now)
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from typing import Final
 
 from surefetch.plan.artifact import ArtifactPlan
 from surefetch.plan.hosts import Host
 from surefetch.plan.policy import SMALL_JOBS, Limits
+
+#: Steps of this share of a line, around and around, come by all of its parts (the golden section).
+ALL_OVER: Final = 0.382
 
 
 class Turns:
@@ -72,6 +76,8 @@ class Turns:
                 continue
             count = len(parked) if host.dropped else host.queue(limits, shares=shares)
             while parked and count > 0:
+                if host.gives_nobody:
+                    parked.rotate(-int(len(parked) * ALL_OVER))
                 plan = parked.popleft()
                 if plan.is_parked:
                     self.enqueue(plan)
