@@ -434,3 +434,55 @@ def test_a_log_on_a_full_disk_changes_nothing(site: Site) -> None:
         result = subprocess.run(words, stdout=subprocess.PIPE, stderr=full, text=True, env=dict(os.environ))
     assert result.returncode == 0
     assert Path(result.stdout.strip()).read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--size", "5"), "a size belongs to a URL, and `tiny` is a name"),
+        (("--as", "nonsense", "--dry-run"), "`tiny` has no form `nonsense`"),
+        (("--as", "npz", "--output", "-"), "a form is written as files of your own"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(
+    surefetch: Run, site: Site, words: tuple[str, ...], said: str
+) -> None:
+    result = surefetch("get", "tiny", *words, *named(site))
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert not site.server.targets()
+
+
+def test_a_file_alone_is_not_written_as_tensors(surefetch: Run, site: Site) -> None:
+    name, content = next(iter(site.files.items()))
+    url = f"{site.server.origin}/{name}"
+    result = surefetch("get", url, "--sha256", sha256(content), "--as", "npz", "--output", "made")
+    assert result.returncode == 2
+    assert "no tensors that could be written as `npz`" in result.stderr
+
+
+def test_a_form_without_digests_is_told_to_have_proven_content_alone(surefetch: Run, tmp_path: Path) -> None:
+    catalog = tmp_path / "own.toml"
+    catalog.write_text(
+        'name = "bare"\nversion = "1"\nlicense = "CC0-1.0"\n[tensors]\n'
+        f'"train/x" = {{ dtype = "uint8", shape = [1], sha256 = "{sha256(b"x")}" }}\n'
+        '[[artifact]]\nform = "own"\nname = "d.npz"\nunproven = true\nmax_size = 1000\n'
+        'urls = ["http://127.0.0.1:9/d.npz"]\ngives = { "train/x" = "npz:x" }\n'
+    )
+    result = surefetch("get", "bare", "--catalog", str(catalog), "--as", "own", "--output", "made")
+    assert result.returncode == 2
+    assert "`d.npz` has no digest of its own" in result.stderr
+    assert "surefetch get bare --as npz --output DIR" in result.stderr
+
+
+def test_the_whole_store_is_not_removed_where_a_dataset_is_named(surefetch: Run, site: Site) -> None:
+    surefetch("get", "tiny", *named(site))
+    result = surefetch("cache", "rm", "tiny", "--all")
+    assert result.returncode == 2
+    assert "tiny" in surefetch("cache", "list").stdout
+
+
+def test_a_description_in_xml_is_not_asked_for_as_json(surefetch: Run, site: Site) -> None:
+    result = surefetch("info", "tiny", "--metalink", "--json", *named(site)[:2])
+    assert result.returncode == 2
+    assert "`--metalink` prints XML alone" in result.stdout

@@ -63,6 +63,9 @@ def remove(names: tuple[str, ...], everything: bool, **options: Any) -> int:
 
     if not names and not everything:
         raise UsageError("nothing is named", hint="surefetch cache rm NAME, or `--all`")
+    if names and everything:
+        said = f"`--all` removes the whole store, and {', '.join(f'`{name}`' for name in names)} is named"
+        raise UsageError(said, hint=f"surefetch cache rm {' '.join(names)}, or `--all` alone")
     session = make_session(options)
     freed = remove_all(session) if everything else remove_datasets(session, names)
     tell(f"{human_size(freed)} freed")

@@ -26,7 +26,7 @@ def get(name: str, *, as_json: bool, quiet: bool, verbose: bool, no_progress: bo
     is_poured = options["output"] == STDOUT
     if is_poured:
         _refuse_two_on_stdout(as_json=as_json)
-        options["output"] = None
+        options["output"] = None if options["form"] is None else STDOUT
     session = make_session(options, quiet=quiet or as_json, progress=not no_progress)
     from surefetch.cli.get_screens import pour, show_plan, show_receipt
 

@@ -19,9 +19,14 @@ from surefetch.cli.options import json_option
 @json_option
 def info_command(name: str, bibtex: bool, metalink: bool, as_json: bool, **options: Any) -> int:
     """Tell a dataset's licence, citation, tensors, files, digests and sources."""
-    from surefetch.cli.render import print_json, print_line
+    from surefetch.cli.render import print_json, print_line, tell
     from surefetch.session.info import info
 
+    if metalink and (bibtex or as_json):
+        from surefetch.errors import UsageError
+
+        other = "--bibtex" if bibtex else "--json"
+        raise UsageError(f"`--metalink` prints XML alone, and `{other}` something else", hint="leave one out")
     session = make_session(options)
     if metalink:
         from surefetch.session.metalinks import metalink_of
@@ -32,6 +37,9 @@ def info_command(name: str, bibtex: bool, metalink: bool, as_json: bool, **optio
     if as_json:
         print_json({"schema_version": 1, "ok": True, **found})
     elif bibtex:
+        if not found["citation"]:
+            tell(f"no citation of `{found['name']}` is stated")
+            return 0
         print_line(found["citation"])
     else:
         for line in _lines(found):

@@ -81,6 +81,10 @@ def plan(session: Session, name: str, **options: Any) -> FetchPlan:
         digests=digests,
         size=options.get("size"),
     )
+    if options.get("form"):
+        from surefetch.session.encode import check_form
+
+        check_form(target.dataset, options["form"], options.get("output") or ".")
     form, artifacts = _first_form(target)
     sources = make_sources(session, target, options.get("local", ()))
     files = tuple(_planned(session, artifact, sources) for artifact in artifacts)

@@ -61,14 +61,32 @@ def check_form(dataset: Dataset, form: str, output: str | os.PathLike[str] | Non
     """Refuse a form that cannot be written, before anything is fetched for it.
 
     Raises:
-        UsageError: There is no such form, or `output` is missing.
+        UsageError: There is no such form, it cannot be written, or `output` is missing.
     """
     names = [item.name for item in dataset.forms]
+    if form not in names and not dataset.tensors:
+        raise UsageError(
+            f"`{dataset.name}` has files, and no tensors that could be written as `{form}`",
+            hint="leave the form out: `--output DIR` gives copies of the files as they are",
+        )
     if form not in names and form not in encoders.FORMS:
         known = ", ".join([*names, *(name for name in encoders.FORMS if name not in names)])
         raise UsageError(f"`{dataset.name}` has no form `{form}`", hint=f"the forms are {known}")
-    if output is None:
+    if form in names and form not in EQUALS:
+        _refuse_unproven(dataset, form)
+    if output is None or output == "-":
         raise UsageError("a form is written as files of your own", hint="add `--output DIR`")
+
+
+def _refuse_unproven(dataset: Dataset, form: str) -> None:
+    """Refuse a form whose files have no digest: nothing would prove that they are the published ones."""
+    artifacts = map(dataset.artifact, dataset.form(form).artifacts)
+    name = next((artifact.name for artifact in artifacts if artifact.digest is None), None)
+    if name is not None:
+        raise UsageError(
+            f"`{name}` has no digest of its own, so it is not handed out: its content alone is proven",
+            hint=f"surefetch get {dataset.name} --as npz --output DIR    (the proven content)",
+        )
 
 
 def _published(
@@ -84,10 +102,9 @@ def _published(
                     f"`{name}` could neither be fetched nor made again here",
                     hint=f"surefetch get {dataset.name} --as {next(iter(encoders.FORMS))} --output {folder}",
                 )
-            return (
-                [],
-                f"the published {name} could not be had: what is written is equal in content, not in bytes",
-            )
+            is_unproven = dataset.artifact(name).digest is None
+            why = "has no digest of its own" if is_unproven else "could not be had"
+            return [], f"the published {name} {why}: what is written is equal in content, not in bytes"
         supplier.session.store.copy_out(path.name, folder / name)
         receipts.append(_receipt(dataset.artifact(name), folder / name))
     return receipts, ""

@@ -81,15 +81,16 @@ def find_target(
         shown = urls.mask(name)
         if given and "/" in name and "." in name.partition("/")[0]:
             raise UsageError(f"`{shown}` is no address yet", hint=f"write `https://{shown}`")
-        if given:
+        if given or size is not None:
+            said, known = ("a digest", "digests") if given else ("a size", "sizes")
             raise UsageError(
-                f"a digest belongs to a URL, and `{shown}` is a name: the catalog knows its digests",
+                f"{said} belongs to a URL, and `{shown}` is a name: the catalog knows its {known}",
                 hint=f"surefetch get {shown}",
             )
         return _whole(catalog().find(name), tuple(mirrors))
     check_url(name)
     if not given:
-        return _known(catalog(), name, tuple(mirrors))
+        return _known(catalog(), name, size, tuple(mirrors))
     read = {key: _digest(key, value) for key, value in given.items()}
     if size is not None and size < 0:
         raise UsageError(f"`{size}` is no number of bytes", hint="leave the size out if you do not know it")
@@ -135,7 +136,7 @@ def _whole(dataset: Dataset, mirrors: tuple[str, ...]) -> Target:
     return Target(dataset=dataset, artifacts=names, mirrors=mirrors)
 
 
-def _known(catalog: Catalog, url: str, mirrors: tuple[str, ...]) -> Target:
+def _known(catalog: Catalog, url: str, size: int | None, mirrors: tuple[str, ...]) -> Target:
     found = catalog.find_url(url)
     if found is None:
         raise UsageError(
@@ -146,6 +147,11 @@ def _known(catalog: Catalog, url: str, mirrors: tuple[str, ...]) -> Target:
             "      `surefetch catalog add URL --name NAME` learns it at first sight, and says so)",
         )
     dataset, artifact = found
+    if size is not None and size != artifact.size and artifact.size is not None:
+        raise UsageError(
+            f"the catalog knows this file: it has {artifact.size:,} bytes, not {size:,}",
+            hint=f"surefetch get {urls.mask(url)}",
+        )
     return Target(dataset=dataset, artifacts=frozenset({artifact.name}), is_single_file=True, mirrors=mirrors)
 
 
