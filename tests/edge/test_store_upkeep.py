@@ -9,6 +9,7 @@ import pytest
 
 from surefetch.model import Dataset, TensorSpec
 from surefetch.store import Store, layout, views, warm
+from surefetch.store.lead import Lead
 from tests.edge.storekit import MIB, names_in, publish, sha256, some_bytes
 
 SHARED = some_bytes(4096, 9)
@@ -134,6 +135,16 @@ def test_prune_takes_parts_that_nobody_goes_on_with(store):
     assert store.prune(keep=["mnist", "kmnist"]).freed >= MIB
     assert alive.path.exists()
     assert not store.part("left", len(data)).received
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there everybody leads")
+def test_prune_takes_locks_that_a_kill_left_and_none_that_is_held(store):
+    left, held = Lead(store.folder / layout.PARTS / "a.lock"), Lead(store.folder / layout.PARTS / "b.lock")
+    assert left.take() and held.take()
+    left.release(is_over=False)  # as the system does for a dead process
+    store.prune(keep=["mnist", "kmnist"])
+    assert [path.name for path in (store.folder / layout.PARTS).glob("*.lock")] == ["b.lock"]
+    held.release(is_over=True)
 
 
 def test_a_mapped_blob_can_be_read_while_it_is_removed(store):

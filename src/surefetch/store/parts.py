@@ -12,6 +12,7 @@ import msgspec
 
 from surefetch.store import files, layout, owner
 from surefetch.store.journal import journal_of, read_journal
+from surefetch.store.lead import Lead
 from surefetch.store.part import RESUME_BYTES, Part
 from surefetch.store.small_part import SmallPart
 
@@ -141,7 +142,10 @@ class Parts:
             files.remove(path)
 
     def _clear_scraps(self) -> int:
-        """Delete journals without a part, locks and temporary files that are a day old."""
+        """Delete locks that nobody holds, and journals without a part, locks and temporary files a day old."""
+        for path in self.folder.glob("*.lock"):
+            if files.is_let_go(path) and (lead := Lead(path)).take():
+                lead.release(is_over=True)
         limit = self._disk_time() - FOREIGN_SECONDS
         parts = {name.path.stem for name in self._names()}
         freed = 0
