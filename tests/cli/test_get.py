@@ -486,3 +486,14 @@ def test_a_description_in_xml_is_not_asked_for_as_json(surefetch: Run, site: Sit
     result = surefetch("info", "tiny", "--metalink", "--json", *named(site)[:2])
     assert result.returncode == 2
     assert "`--metalink` prints XML alone" in result.stdout
+
+
+def test_a_mirror_that_was_passed_over_is_told_from_another_port_of_its_host(
+    surefetch: Run, site: Site
+) -> None:
+    name, content = next(iter(site.files.items()))
+    urls = [f"{site.server.origin}/gone.gz", f"{site.server.origin}/{name}"]
+    with FaultyServer() as gone:
+        urls[0] = f"{gone.origin}/{name}"
+        result = surefetch("get", *urls, "--sha256", sha256(content))
+    assert f"({gone.origin.partition('://')[2]} did not work and was passed over" in result.stderr

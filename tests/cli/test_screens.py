@@ -276,3 +276,9 @@ def test_a_bar_shows_the_end_of_any_address_in_one_line(monkeypatch: pytest.Monk
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
     assert name[-20:] in text
     assert "20.0/20.0 MB" in text
+
+
+def test_a_group_without_a_command_shows_its_help_and_calls_it_no_error(surefetch: Run) -> None:
+    result = surefetch("cache")
+    assert "Commands:" in result.stderr + result.stdout
+    assert "error" not in result.stderr

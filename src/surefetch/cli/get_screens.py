@@ -86,6 +86,11 @@ def _place(mirror: str) -> str:
     return urlsplit(mirror).hostname or mirror if "://" in mirror else mirror
 
 
+def _with_port(mirror: str) -> str:
+    """The host and port of a mirror, where another port of the same host gave the file."""
+    return urlsplit(mirror).netloc.rpartition("@")[2] if "://" in mirror else mirror
+
+
 def _proof(receipt: Receipt) -> str:
     kinds = Counter(file.proof for file in receipt.files)
     weak = {file.algorithm for file in receipt.files if file.proof == "bytes" and file.algorithm != "sha256"}
@@ -104,7 +109,9 @@ def _passed_over(receipt: Receipt, verbose: bool) -> str:
     troubled = {attempt.mirror for attempt in receipt.attempts if attempt.cause}
     if not troubled or verbose:
         return ""
-    failed = {_place(mirror) for mirror in troubled - {file.mirror for file in receipt.files}}
+    givers = {_place(file.mirror) for file in receipt.files}
+    others = troubled - {file.mirror for file in receipt.files}
+    failed = {_place(mirror) if _place(mirror) not in givers else _with_port(mirror) for mirror in others}
     if not failed:
         return " (not at the first try; -v tells why)"
     if len(failed) == 1:

@@ -104,6 +104,9 @@ def show_usage_error(error: click.ClickException, *, as_json: bool = False) -> i
 
         _print_error(error_json(UsageError(error.format_message())))
         return 2
+    if type(error).__name__ == "NoArgsIsHelpError":  # of click 8.2: its message is the help
+        tell(error.format_message().rstrip())
+        return 2
     tell(f"{style('error', 'red')}: {error.format_message()}")
     context = getattr(error, "ctx", None)
     if context is not None:

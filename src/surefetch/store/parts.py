@@ -142,7 +142,7 @@ class Parts:
             files.remove(path)
 
     def _clear_scraps(self) -> int:
-        """Delete locks that nobody holds, and journals without a part, locks and temporary files a day old."""
+        """Delete locks that nobody holds; journals without a part and temporary files that are a day old."""
         for path in self.folder.glob("*.lock"):
             if files.is_let_go(path) and (lead := Lead(path)).take():
                 lead.release(is_over=True)
