@@ -8,6 +8,7 @@ import random
 import pytest
 
 from surefetch.events import (
+    Answered,
     Cancel,
     Cancelled,
     Derive,
@@ -66,6 +67,20 @@ def two_forms(small: int = 1000, large: int = 8 << 20) -> Dataset:
         ),
         forms=forms,
     )
+
+
+def test_a_form_that_is_found_here_is_taken_and_no_mirror_of_another_is_asked() -> None:
+    """The order of forms was decided before this machine was looked at: the network was asked first."""
+    caches = FakeSource("caches", behind={"far.gz": ("/home", ["/home/far.gz"])}, kind="scan", is_local=True)
+    mirrors = FakeSource(
+        "http", known={name: [f"https://h.example/{name}"] for name in ("near.gz", "far.gz")}
+    )
+    goal = Goal(dataset=two_forms(large=1000), tensors=frozenset({"tensor"}))
+    planner = Planner(goal, [caches, mirrors])
+    orders = planner.start(0.0)
+    for look in [order for order in orders if isinstance(order, Look)]:
+        orders += planner.handle(Answered(lookup=look.lookup, answer=b""), 0.01)
+    assert [order.mirror.url for order in orders if isinstance(order, Request)] == ["/home/far.gz"]
 
 
 # --- hosts ----------------------------------------------------------------------------------------

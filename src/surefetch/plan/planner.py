@@ -290,6 +290,8 @@ class Planner:
 
     def _activate(self, now: float) -> None:
         """Have a form for everything that is missing; add another one beside those that give too little."""
+        if self._is_scanning:  # a form that is here is nearer than any other
+            return
         while self._ways.uncovered and self._activate_next(now):
             pass
         if self._ways.deriving:
