@@ -497,3 +497,13 @@ def test_a_mirror_that_was_passed_over_is_told_from_another_port_of_its_host(
         urls[0] = f"{gone.origin}/{name}"
         result = surefetch("get", *urls, "--sha256", sha256(content))
     assert f"({gone.origin.partition('://')[2]} did not work and was passed over" in result.stderr
+
+
+def test_a_form_that_cannot_be_written_where_it_was_asked_for_says_so_of_that_place(
+    surefetch: Run, site: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    result = surefetch("get", "tiny", "--as", "npz", "--output", str(tmp_path / "taken"), *named(site))
+    assert result.returncode == 11
+    assert f"`{tmp_path / 'taken'}" in result.stderr
+    assert "--output" in result.stderr and "SUREFETCH_STORE" not in result.stderr

@@ -18,6 +18,8 @@ from surefetch.diagnose.words import host_of, is_inside
 from surefetch.events import Attempt
 from surefetch.model import Struct
 
+#: What is wanted where nothing particular is.
+ALL: Final = "downloads"
 #: How the detail of a certificate begins that is the proxy's own.
 OF_THE_PROXY: Final = re.compile(r"the proxy `[^`]*` itself: ")
 
@@ -447,7 +449,7 @@ def _verdict(choice: _Choice, case: _Case) -> Verdict:
     lead = choice.lead or row.sentence
     if not choice.is_sure:
         lead = f"most likely {lead}"
-    message = f"{wanted} could not be had: {lead}"
+    message = f"{wanted} could not be had: {lead}" if facts.wanted != ALL else f"{ALL} fail here: {lead}"
     if choice.detail and choice.detail not in message:
         place = f"{choice.host}: " if choice.host and choice.host not in choice.detail else ""
         message += f" ({place}{choice.detail}{_for_many(choice, case)})"

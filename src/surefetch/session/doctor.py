@@ -14,6 +14,7 @@ from surefetch.catalog import Catalog
 from surefetch.diagnose.doctor import examine
 from surefetch.diagnose.facts import FileFacts, Report
 from surefetch.diagnose.report import lines, markdown
+from surefetch.diagnose.verdict import ALL
 from surefetch.errors import SurefetchError
 from surefetch.model import Artifact, Dataset, Struct
 from surefetch.probes.hosts import Target
@@ -180,7 +181,7 @@ def _targets(session: Session, subject: str | None) -> tuple[list[Target], Datas
         return [named, *others, *_indexes(session, dataset)], dataset, urls.mask(subject)
     dataset = session.catalog.find(subject or USUAL)
     targets = [*_mirrors(session, dataset, set()), *_indexes(session, dataset)]
-    return targets, dataset, dataset.name if subject else "downloads"
+    return targets, dataset, dataset.name if subject else ALL
 
 
 def _mirrors(session: Session, dataset: Dataset, passed_over: set[str | None]) -> list[Target]:

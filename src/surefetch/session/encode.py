@@ -13,6 +13,7 @@ from surefetch.errors import UsageError
 from surefetch.formats import encoders
 from surefetch.model import Artifact, Dataset
 from surefetch.receipts import FileReceipt, Receipt
+from surefetch.session.get import told_of
 from surefetch.session.rebuilding import EQUALS
 from surefetch.session.supplier import SessionSupplier
 from surefetch.store import files
@@ -105,7 +106,8 @@ def _published(
             is_unproven = dataset.artifact(name).digest is None
             why = "has no digest of its own" if is_unproven else "could not be had"
             return [], f"the published {name} {why}: what is written is equal in content, not in bytes"
-        supplier.session.store.copy_out(path.name, folder / name)
+        with told_of(str(folder)):
+            supplier.session.store.copy_out(path.name, folder / name)
         receipts.append(_receipt(dataset.artifact(name), folder / name))
     return receipts, ""
 
@@ -122,8 +124,9 @@ def _files(form: str, dataset: Dataset, tensors: dict[str, object]) -> Iterable[
 
 
 def _written(path: Path, data: bytes) -> FileReceipt:
-    files.make_folder(path.parent)
-    files.write_small(path, data, durable=True)
+    with told_of(str(path.parent)):
+        files.make_folder(path.parent)
+        files.write_small(path, data, durable=True)
     return FileReceipt(
         artifact=path.name,
         name=path.name,

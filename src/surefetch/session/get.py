@@ -347,7 +347,7 @@ def _copied_out(
     places = [_place(target, output, file.name) for file in files]
     for folder in {place.parent for place in places}:
         tidy(folder)
-    with _told_of(os.fspath(output)):
+    with told_of(os.fspath(output)):
         return [
             msgspec.structs.replace(file, path=str(session.store.copy_out(file.sha256, place)))
             for file, place in zip(files, places, strict=True)
@@ -366,12 +366,12 @@ def _refuse_taken(target: Target, output: str | os.PathLike[str]) -> None:
     from surefetch.store.views import refuse_taken
 
     for name in target.artifacts:
-        with _told_of(os.fspath(output)):
+        with told_of(os.fspath(output)):
             refuse_taken(_place(target, output, name), target.dataset.artifact(name).size)
 
 
 @contextmanager
-def _told_of(output: str) -> Iterator[None]:
+def told_of(output: str) -> Iterator[None]:
     """Tell the disk's troubles of the copy that was asked for, whatever name it has at first."""
     from surefetch.store.files import HINT, told
     from surefetch.store.files import SHORTER as SHORTER_STORE

@@ -92,7 +92,8 @@ def _dataset(session: Session, name: str) -> Iterator[Verdict]:
         dataset = session.catalog.find(name)
     except UnknownDatasetError as error:
         if "/" in name or "." in name:
-            raise StoreError(f"`{name}` does not exist", code="local.path") from error
+            hint = "name a file or folder that is there, or a dataset"
+            raise StoreError(f"`{name}` does not exist", code="local.path", hint=hint) from error
         raise
     named = {
         spec.sha256: f"{dataset.name}: {tensor}" for tensor, spec in dataset.tensors.items() if spec.sha256
