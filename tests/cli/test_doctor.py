@@ -208,3 +208,11 @@ def test_a_poisoned_file_of_keras_is_mended_from_the_package_index(
     result = surefetch("doctor", "mnist", "--repair", timeout=300)
     assert result.returncode == 20, result.stdout + result.stderr
     assert sha256(path.read_bytes()) == "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
+
+
+def test_a_variable_that_names_no_store_of_authorities_is_told_beside_the_one_that_is_used(
+    surefetch: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/company.pem")
+    result = surefetch("doctor", "http://127.0.0.1:9/x")
+    assert "SSL_CERT_FILE names `/no/such/company.pem`, which does not exist" in result.stdout

@@ -507,3 +507,10 @@ def test_a_form_that_cannot_be_written_where_it_was_asked_for_says_so_of_that_pl
     assert result.returncode == 11
     assert f"`{tmp_path / 'taken'}" in result.stderr
     assert "--output" in result.stderr and "SUREFETCH_STORE" not in result.stderr
+
+
+def test_an_address_where_a_dataset_is_wanted_is_told_to_be_a_file(surefetch: Run) -> None:
+    result = surefetch("show", "http://127.0.0.1:9/x.gz")
+    assert result.returncode == 3
+    assert "a file is got by its address and digest: `" in result.stderr
+    assert "surefetch get http://127.0.0.1:9/x.gz --sha256 HEX" in result.stderr

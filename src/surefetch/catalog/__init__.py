@@ -147,6 +147,8 @@ class Catalog:
         suggestions = self._suggest(name)
         meant = " or ".join(f"`{suggestion}`" for suggestion in suggestions)
         hint = f"did you mean {meant}? " if suggestions else ""
+        if "://" in name:
+            hint = f"a file is got by its address and digest: `surefetch get {_shown(name)} --sha256 HEX`; "
         return UnknownDatasetError(
             f"no catalog knows a dataset `{_shown(name)}`",
             hint=f"{hint}`surefetch list` shows every name",

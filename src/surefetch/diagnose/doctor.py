@@ -223,7 +223,7 @@ def _well_proxy(facts: Facts) -> Iterator[str]:
 
 def _well_trust(facts: Facts) -> Iterator[str]:
     if facts.trust and not facts.trust_problem:
-        yield f"trust: {facts.trust}"
+        yield f"trust: {facts.trust}" + (f"; {facts.unusable_trust}" if facts.unusable_trust else "")
 
 
 def _well_store(facts: Facts) -> Iterator[str]:
