@@ -402,6 +402,13 @@ def test_so_are_several(seed: int) -> None:
     assert one.run().missing == ()
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_so_is_one_beside_another_that_is_always_busy(seed: int) -> None:
+    busy = Habit(fails=(Failure.BUSY, "http.unavailable"))
+    one = world([busy, Habit(rate=5e6, cuts_within=True)], seed=seed)
+    assert one.run().missing == ()
+
+
 def test_a_mirror_that_cuts_is_gone_on_with_from_where_it_was() -> None:
     one = world([Habit(rate=5e6, cuts_after=10 * MB)])
     assert one.run().missing == ()

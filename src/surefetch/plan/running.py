@@ -24,6 +24,9 @@ BREATH: Final = 0.3
 PASSED_OVER: Final = 2.0
 #: The same where the host has given parts of the same file.
 PASSED_OVER_BESIDE: Final = 0.5
+#: One that is broken off anywhere brings the file nearer where it brought one in so many bytes. With a fourth
+#: two of 200 files were given up from mirrors that break off at random, and eight where another was busy.
+ENOUGH: Final = 16
 #: Seconds of silence after which a mirror gets no further request while others give.
 QUIET: Final = 0.4
 
@@ -99,7 +102,7 @@ class Running:
     @property
     def brings_on(self) -> bool:
         """Whether it brought enough to say that each request like it brings the file nearer."""
-        wanted = GRAIN if self.stop is None else (self.gained + self.left) // 4
+        wanted = GRAIN if self.stop is None else (self.gained + self.left) // ENOUGH
         return self.gained >= max(1, min(GRAIN, wanted))
 
     def limit(self, limits: Limits) -> float:
