@@ -32,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         bench, _ = obtain(session, target)
     except FetchError as error:
         pytest.skip(f"no package index can be reached from here: {error.message}")  # nothing to test with
-    return bench.files[name]
+    return Path(bench.files[name])
 
 
 @pytest.mark.parametrize("way", closed_network.WAYS)
