@@ -1,6 +1,8 @@
 """A readable folder that is made while files are still fetched: the same in the end, and nothing is left."""
 
+import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +60,20 @@ def test_what_cannot_be_put_is_put_in_the_end(store, monkeypatch):
         view = begun(store)
     assert read(store.view("many", "1", NAMES, ahead=view)) == FILES
     view.close()
+    assert names_in(store.folder / "parts-v1") == []
+
+
+def test_a_view_on_another_disk_is_made_there(store, monkeypatch):
+    view = begun(store)
+    rename = Path.rename
+
+    def across(path, target):
+        if path == view.folder:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", across)
+    assert read(store.view("many", "1", NAMES, ahead=view)) == FILES
     assert names_in(store.folder / "parts-v1") == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
@@ -61,11 +62,10 @@ def build(
         layout.make_private(blobs.folder)
     blobs.make_folder(root.parent)
     folder = ahead.folder if ahead is not None and begun and not private else None
-    if folder is None or root.is_dir():
-        sources |= {name: _source(blobs, name, names[name]) for name in names if name in begun}
-    if root.is_dir() or not _build_new(root, sources, folder):
+    if folder is None or root.is_dir() or not _build_new(root, sources, folder):
         sources |= {name: _source(blobs, name, names[name]) for name in names if name not in sources}
-        _mend(root, sources, tell)
+        if root.is_dir() or not _build_new(root, sources):
+            _mend(root, sources, tell)
     for each in {root.parent, root, *(root / name for name in _folders(names))}:
         blobs.touch(each)
     return root
@@ -170,8 +170,12 @@ def _folders(names: Iterable[str]) -> set[str]:
     return {folder for name in names if (folder := name.rpartition("/")[0])}
 
 
-def _build_new(root: Path, sources: Mapping[str, tuple[str, int]], begun: Path | None) -> bool:
-    """Build the view elsewhere, or end one begun there, and move it to its place; False: it is taken."""
+def _build_new(root: Path, sources: Mapping[str, tuple[str, int]], begun: Path | None = None) -> bool:
+    """Build the view beside its place, or end one begun elsewhere, and move it there whole.
+
+    Returns:
+        Whether it is there. Somebody may have been faster; what was begun may be on another disk.
+    """
     temporary = begun or root.with_name(f".{files.nonce()}.tmp")
     try:
         temporary.mkdir(parents=True, exist_ok=begun is not None)
@@ -182,10 +186,10 @@ def _build_new(root: Path, sources: Mapping[str, tuple[str, int]], begun: Path |
             put(source, inside + name, device)
         try:
             temporary.rename(root)
-        except OSError:
-            if not root.is_dir():
-                raise
-            return False
+        except OSError as error:
+            if root.is_dir() or (begun is not None and error.errno == errno.EXDEV):
+                return False
+            raise
         return True
     except OSError as error:
         raise files.trouble(error, root, "made") from error
