@@ -2,11 +2,14 @@
 
 import errno
 import os
+import shutil
+import time
 from pathlib import Path
 
 import pytest
 
 from surefetch.store import Store, ahead, owner
+from surefetch.store.parts import FOREIGN_SECONDS
 from tests.edge.storekit import names_in, publish, sha256, some_bytes
 
 FILES = {f"{number % 3}/f{number}.bin": some_bytes(3000, number) for number in range(9)}
@@ -113,3 +116,21 @@ def test_what_a_dead_process_left_is_deleted_and_what_a_living_one_makes_is_not(
         store.view_ahead("others", "1")
     assert names_in(store.folder / "parts-v1") == [living.folder.name]
     assert read(living.folder) == FILES
+
+
+def test_what_another_machine_left_is_deleted_after_a_day(store):
+    living = begun(store)
+    theirs = [living.folder.with_name(f"0123456789ab-{pid}-7.0123{ahead.SUFFIX}") for pid in (1, 2)]
+    for path in theirs:
+        path.mkdir()
+    os.utime(theirs[0], (time.time() - 2 * FOREIGN_SECONDS,) * 2)
+    ahead.tidy(living.folder.parent)
+    assert names_in(living.folder.parent) == sorted([theirs[1].name, living.folder.name])
+
+
+def test_a_folder_that_somebody_deleted_is_of_no_use(store):
+    view = begun(store, tuple(FILES)[:4])
+    shutil.rmtree(view.folder)
+    for name in tuple(FILES)[4:]:
+        view.put(name, str(store.find(sha256(FILES[name]))))
+    assert read(store.view("many", "1", NAMES, ahead=view)) == FILES

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from surefetch.errors import StoreError
 from surefetch.store import files, layout, owner, views
+from surefetch.store.parts import FOREIGN_SECONDS
 
 #: End of the name of such a folder, among the parts; its owner stands before.
 SUFFIX: Final = ".view"
@@ -45,6 +47,7 @@ class Ahead:
                 self.folder.mkdir()
                 self._device = self.folder.stat().st_dev
             if "/" in name:
+                os.utime(self._root)  # how others see that somebody is at work on it
                 Path(target).parent.mkdir(parents=True, exist_ok=True)
             views.put(place, target, self._device)
         except (OSError, StoreError):  # told when the view is made without, if it happens again
@@ -66,7 +69,7 @@ class Ahead:
 
 
 def tidy(folder: Path) -> None:
-    """Delete what processes that are certainly dead left of such folders.
+    """Delete what dead processes left of such folders; of machines that we cannot see into, after a day.
 
     Args:
         folder: That of the parts.
@@ -77,8 +80,15 @@ def tidy(folder: Path) -> None:
         return
     for name in names:
         whose = owner.parse(name.partition(".")[0]) if name.endswith(SUFFIX) else None
-        if whose is not None and whose.is_dead:
+        if whose is not None and (whose.is_dead or (not whose.is_here and _is_old(folder / name))):
             delete(folder / name)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime < time.time() - FOREIGN_SECONDS
+    except OSError:  # its owner has ended with it
+        return False
 
 
 def delete(folder: Path) -> None:
